@@ -1,0 +1,29 @@
+//! The one place that prints.
+#![allow(clippy::print_stdout, reason = "this is where the binary prints")]
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// A line on standard output. A reader that went away is no error.
+pub(crate) fn line(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A note on standard error.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "warren: {text}");
+}
+
+/// An error with its causes.
+pub(crate) fn error(error: &(dyn std::error::Error + 'static)) {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    note(text);
+}

@@ -1,0 +1,3 @@
+# about: The standard input of the script itself is empty.
+cat | wc -c
+read -r line && echo read || echo end

@@ -1,0 +1,70 @@
+//! waitpid(): collecting children.
+
+use super::{ExitStatus, State};
+use crate::errno::Errno;
+use crate::fetch::Call;
+use crate::id::{Pgid, Pid};
+use crate::kernel::Kernel;
+use crate::wait::{Halt, Step, WaitKey};
+
+/// Which children waitpid() looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Any.
+    Any,
+    /// This one.
+    Child(Pid),
+    /// Those in this group.
+    Group(Pgid),
+}
+
+impl Kernel {
+    /// Collects an ended child of the caller; `None` when `block` is false and none has ended.
+    ///
+    /// # Errors
+    /// `ECHILD` when no child matches; `Wait` until one ends.
+    ///
+    /// # Standard
+    /// POSIX.1-2017 waitpid(). Of several ended children the one with the lowest pid is taken.
+    pub fn waitpid(&mut self, call: &Call, which: Which, block: bool) -> Step<Option<(Pid, ExitStatus)>> {
+        let mut any = false;
+        let mut ended = None;
+        for child in self.processes.values().filter(|child| child.parent == call.pid && child.pid != call.pid) {
+            let matches = match which {
+                Which::Any => true,
+                Which::Child(pid) => child.pid == pid,
+                Which::Group(group) => child.group == group,
+            };
+            any |= matches;
+            if let (true, State::Zombie(status)) = (matches, child.state) {
+                ended = Some((child.pid, status));
+                break;
+            }
+        }
+        match ended {
+            Some((pid, status)) => {
+                self.processes.remove(&pid);
+                Ok(Some((pid, status)))
+            }
+            None if !any => Err(Errno::ECHILD.into()),
+            None if !block => Ok(None),
+            None => Err(Halt::on(WaitKey::Child(call.pid))),
+        }
+    }
+
+    /// For whoever drives the session: collects a process it launched, with the CPU time it used.
+    ///
+    /// # Errors
+    /// `ECHILD` when there is no such process; `Wait` until it ends.
+    pub fn collect(&mut self, pid: Pid) -> Step<(ExitStatus, std::time::Duration)> {
+        let process = self.processes.get(&pid).filter(|process| process.awaited).ok_or(Errno::ECHILD)?;
+        match process.state {
+            State::Zombie(status) => {
+                let cpu = process.cpu;
+                self.processes.remove(&pid);
+                Ok((status, cpu))
+            }
+            State::Running => Err(Halt::on(WaitKey::Exits)),
+        }
+    }
+}

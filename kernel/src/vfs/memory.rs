@@ -1,0 +1,608 @@
+//! The tree of inodes: a persistent map from number to inode, and the primitives that change it.
+//!
+//! ```text
+//! layer  ──clone──▶ session A's tree ──clone──▶ snapshot of A
+//!            └────▶ session B's tree
+//! ```
+//! Every clone is a root pointer; a change copies the few nodes on the way to the inode it changes and leaves all
+//! clones as they were. A primitive checks what keeps the tree a tree (no directory into itself, no second name
+//! for a directory, nothing removed that is not empty) and the quotas; who may do it was checked by the caller.
+//! Each change has a number of the session's log, and an inode knows the last that touched it.
+
+use super::change::{Change, ChangeLog};
+use super::inode::{Content, Directory, Inode, Xattrs};
+use super::{FileKind, LINK_MAX, Mode, Name};
+use crate::errno::Errno;
+use crate::extent::{FILE_SIZE_MAX, FileBytes};
+use crate::host::Timestamp;
+use crate::id::{Gid, Ino, Lsn, Uid};
+use crate::pmap::PMap;
+use crate::wait::Step;
+use std::sync::Arc;
+
+/// Bytes and inodes a tree may hold of its own; what it shares with its layer is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes, in whole pages a file.
+    pub bytes: u64,
+    /// Files of any kind.
+    pub inodes: u64,
+}
+
+/// The inodes of a tree: what a snapshot keeps. Cloning is one pointer.
+#[derive(Clone, Debug)]
+pub struct Inodes {
+    pub(crate) map: PMap<Ino, Arc<Inode>>,
+    pub(crate) next: u64,
+    /// Bytes charged: own blocks of all files.
+    pub(crate) bytes: u64,
+    /// Inodes changed or made since the layer.
+    pub(crate) owned: u64,
+}
+
+/// A filesystem in memory.
+#[derive(Debug)]
+pub struct Tree {
+    inodes: Inodes,
+    quota: Quota,
+    log: ChangeLog,
+}
+
+/// Who a new file belongs to, and when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    /// Permission bits, umask already applied.
+    pub mode: Mode,
+    /// Owner.
+    pub uid: Uid,
+    /// Group.
+    pub gid: Gid,
+    /// All three times.
+    pub now: Timestamp,
+}
+
+/// The root directory's number in every tree.
+pub const ROOT_INO: Ino = Ino(1);
+
+impl Inodes {
+    /// An empty root directory.
+    pub fn empty(birth: Birth) -> Inodes {
+        let mut map = PMap::new();
+        map.insert(
+            ROOT_INO,
+            Arc::new(new_inode(
+                Content::Directory(Directory { entries: PMap::new(), parent: ROOT_INO }),
+                birth,
+                Lsn::ZERO,
+            )),
+        );
+        Inodes { map, next: ROOT_INO.0 + 1, bytes: 0, owned: 0 }
+    }
+
+    /// The inode of this number.
+    pub fn get(&self, ino: Ino) -> Option<&Arc<Inode>> {
+        self.map.get(&ino)
+    }
+
+    /// Number and inode of everything, in numeric order.
+    pub fn iter(&self) -> impl Iterator<Item = (Ino, &Arc<Inode>)> {
+        self.map.iter().map(|(ino, inode)| (*ino, inode))
+    }
+
+    /// Files of any kind.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Never: the root is always there.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// Drops those of `inodes` that have no name: whoever had them open is gone.
+    pub(crate) fn drop_unnamed(&mut self, inodes: impl Iterator<Item = Ino>) {
+        for ino in inodes {
+            if let Some(inode) = self.map.get(&ino)
+                && inode.links == 0
+            {
+                self.bytes -= inode.charged();
+                self.owned -= 1;
+                self.map.remove(&ino);
+            }
+        }
+    }
+
+    /// The map itself, to compare two snapshots without visiting what they share.
+    pub fn map(&self) -> &PMap<Ino, Arc<Inode>> {
+        &self.map
+    }
+}
+
+impl Tree {
+    /// A tree that begins as `inodes` and counts only what changes from here.
+    pub fn new(inodes: Inodes, quota: Quota) -> Tree {
+        Tree { inodes, quota, log: ChangeLog::default() }
+    }
+
+    /// Everything as it is now, in constant time.
+    pub fn snapshot(&self) -> Inodes {
+        self.inodes.clone()
+    }
+
+    /// The inodes, without a clone.
+    pub fn inodes(&self) -> &Inodes {
+        &self.inodes
+    }
+
+    /// The log of changes.
+    pub fn log(&self) -> &ChangeLog {
+        &self.log
+    }
+
+    pub(crate) fn log_mut(&mut self) -> &mut ChangeLog {
+        &mut self.log
+    }
+
+    pub(crate) fn replace(&mut self, inodes: Inodes) {
+        self.inodes = inodes;
+    }
+
+    /// The limits in force.
+    pub fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    /// Bytes and inodes used of the quota.
+    pub fn used(&self) -> Quota {
+        Quota { bytes: self.inodes.bytes, inodes: self.inodes.owned }
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.quota.bytes.saturating_sub(self.inodes.bytes)
+    }
+
+    /// The inode of this number.
+    ///
+    /// # Errors
+    /// `ENOENT` when it was removed.
+    pub fn inode(&self, ino: Ino) -> Result<&Inode, Errno> {
+        self.inodes.map.get(&ino).map(|inode| &**inode).ok_or(Errno::ENOENT)
+    }
+
+    /// The directory of this number.
+    ///
+    /// # Errors
+    /// `ENOTDIR` when it is something else; `ENOENT` when it was removed.
+    pub fn directory(&self, ino: Ino) -> Result<&Directory, Errno> {
+        match &self.inode(ino)?.content {
+            Content::Directory(directory) => Ok(directory),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// The bytes of this regular file.
+    ///
+    /// # Errors
+    /// `EISDIR` for a directory, `EINVAL` for any other kind.
+    pub fn file(&self, ino: Ino) -> Result<&FileBytes, Errno> {
+        match &self.inode(ino)?.content {
+            Content::File(bytes) => Ok(bytes),
+            Content::Directory(_) => Err(Errno::EISDIR),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// What `name` in `directory` refers to.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`.
+    pub fn lookup(&self, directory: Ino, name: &[u8]) -> Result<Ino, Errno> {
+        self.directory(directory)?.entries.get(name).copied().ok_or(Errno::ENOENT)
+    }
+
+    /// Makes a file of `content` named `name` in `directory`.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOTDIR`, `ENOENT` when the directory was removed, `EDQUOT` at the inode quota, `EMLINK`.
+    pub fn create(&mut self, directory: Ino, name: &Name, content: Content, birth: Birth) -> Result<Ino, Errno> {
+        self.can_add(directory, name)?;
+        let is_directory = content.kind() == FileKind::Directory;
+        if is_directory && self.inode(directory)?.links >= LINK_MAX {
+            return Err(Errno::EMLINK);
+        }
+        let ino = self.create_unnamed(content, birth)?;
+        if is_directory {
+            self.change(ino, |inode| {
+                inode.links = 2;
+                if let Content::Directory(own) = &mut inode.content {
+                    own.parent = directory;
+                }
+            });
+        } else {
+            self.change(ino, |inode| inode.links = 1);
+        }
+        self.add_name(directory, name, ino, birth.now, is_directory);
+        Ok(ino)
+    }
+
+    /// Makes a file without a name (O_TMPFILE). The caller drops it by [`Tree::forget`] or names it.
+    ///
+    /// # Errors
+    /// `EDQUOT` at the inode quota.
+    pub fn create_unnamed(&mut self, content: Content, birth: Birth) -> Result<Ino, Errno> {
+        if self.inodes.owned >= self.quota.inodes {
+            return Err(Errno::EDQUOT);
+        }
+        let ino = Ino(self.inodes.next);
+        self.inodes.next += 1;
+        let lsn = self.log.record(Change::Inode(ino));
+        let mut inode = new_inode(content, birth, lsn);
+        inode.links = 0;
+        self.inodes.bytes += inode.charged();
+        self.inodes.owned += 1;
+        self.inodes.map.insert(ino, Arc::new(inode));
+        Ok(ino)
+    }
+
+    /// Gives `ino` one more name.
+    ///
+    /// # Errors
+    /// `EPERM` for a directory, `EEXIST`, `EMLINK`, `ENOENT`.
+    pub fn link(&mut self, ino: Ino, directory: Ino, name: &Name, now: Timestamp) -> Result<(), Errno> {
+        self.can_add(directory, name)?;
+        let inode = self.inode(ino)?;
+        if inode.kind() == FileKind::Directory {
+            return Err(Errno::EPERM);
+        }
+        if inode.links >= LINK_MAX {
+            return Err(Errno::EMLINK);
+        }
+        self.change(ino, |inode| {
+            inode.links += 1;
+            inode.ctime = now;
+        });
+        self.add_name(directory, name, ino, now, false);
+        Ok(())
+    }
+
+    /// Takes a name that is no directory's away and returns its inode. An inode without names stays until
+    /// [`Tree::forget`].
+    ///
+    /// # Errors
+    /// `ENOENT`; `EISDIR` for a directory (Linux's answer; POSIX says EPERM).
+    pub fn unlink(&mut self, directory: Ino, name: &[u8], now: Timestamp) -> Result<Ino, Errno> {
+        let ino = self.lookup(directory, name)?;
+        if self.inode(ino)?.kind() == FileKind::Directory {
+            return Err(Errno::EISDIR);
+        }
+        self.remove_name(directory, name, now, false);
+        self.change(ino, |inode| {
+            inode.links = inode.links.saturating_sub(1);
+            inode.ctime = now;
+        });
+        Ok(ino)
+    }
+
+    /// Takes an empty directory away and returns its inode, which stays until [`Tree::forget`].
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `ENOTEMPTY`, `ENOENT`.
+    pub fn rmdir(&mut self, directory: Ino, name: &[u8], now: Timestamp) -> Result<Ino, Errno> {
+        let ino = self.lookup(directory, name)?;
+        if !self.directory(ino)?.entries.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.remove_name(directory, name, now, true);
+        self.change(ino, |inode| {
+            inode.links = 0;
+            inode.ctime = now;
+        });
+        Ok(ino)
+    }
+
+    /// Moves a name, replacing what `to` names. Returns the inode that lost its name by it, if any.
+    ///
+    /// # Errors
+    /// `EINVAL` for a directory into itself; `EISDIR`, `ENOTDIR`, `ENOTEMPTY` when what is replaced does not
+    /// fit; `EEXIST` when `replace` is false; `EMLINK`.
+    ///
+    /// # Standard
+    /// POSIX.1-2017 rename(): two names of one file are left as they are.
+    pub fn rename(
+        &mut self,
+        from: (Ino, &[u8]),
+        to: (Ino, &Name),
+        replace: bool,
+        now: Timestamp,
+    ) -> Result<Option<Ino>, Errno> {
+        let moved = self.lookup(from.0, from.1)?;
+        let is_directory = self.inode(moved)?.kind() == FileKind::Directory;
+        if is_directory && self.is_within(to.0, moved) {
+            return Err(Errno::EINVAL);
+        }
+        let replaced = match self.lookup(to.0, to.1) {
+            Ok(_) if !replace => return Err(Errno::EEXIST),
+            Ok(same) if same == moved => return Ok(None),
+            Ok(other) => Some(other),
+            Err(Errno::ENOENT) => None,
+            Err(errno) => return Err(errno),
+        };
+        match replaced {
+            Some(other) => self.check_replaceable(other, is_directory)?,
+            None => self.can_add(to.0, to.1)?,
+        }
+        if is_directory && from.0 != to.0 && replaced.is_none() && self.inode(to.0)?.links >= LINK_MAX {
+            return Err(Errno::EMLINK);
+        }
+        if let Some(other) = replaced {
+            if is_directory {
+                self.rmdir(to.0, to.1, now)?;
+            } else {
+                self.unlink(to.0, to.1, now)?;
+            }
+            debug_assert_ne!(other, moved, "a file replaced by itself was answered above");
+        }
+        self.remove_name(from.0, from.1, now, is_directory);
+        self.add_name(to.0, to.1, moved, now, is_directory);
+        self.change(moved, |inode| {
+            inode.ctime = now;
+            if let Content::Directory(directory) = &mut inode.content {
+                directory.parent = to.0;
+            }
+        });
+        Ok(replaced)
+    }
+
+    /// Swaps what two names refer to (RENAME_EXCHANGE).
+    ///
+    /// # Errors
+    /// `EINVAL` when one directory is inside the other; `ENOENT`.
+    pub fn exchange(&mut self, one: (Ino, &Name), two: (Ino, &Name), now: Timestamp) -> Result<(), Errno> {
+        let (first, second) = (self.lookup(one.0, one.1)?, self.lookup(two.0, two.1)?);
+        let is_directory = |tree: &Tree, ino| tree.inode(ino).is_ok_and(|inode| inode.kind() == FileKind::Directory);
+        let (first_dir, second_dir) = (is_directory(self, first), is_directory(self, second));
+        if (first_dir && self.is_within(two.0, first)) || (second_dir && self.is_within(one.0, second)) {
+            return Err(Errno::EINVAL);
+        }
+        self.remove_name(one.0, one.1, now, first_dir);
+        self.remove_name(two.0, two.1, now, second_dir);
+        self.add_name(one.0, one.1, second, now, second_dir);
+        self.add_name(two.0, two.1, first, now, first_dir);
+        for (ino, parent) in [(first, two.0), (second, one.0)] {
+            self.change(ino, |inode| {
+                inode.ctime = now;
+                if let Content::Directory(directory) = &mut inode.content {
+                    directory.parent = parent;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Drops an inode that has no name and that nobody has open.
+    pub fn forget(&mut self, ino: Ino) {
+        if let Some(inode) = self.inodes.map.get(&ino)
+            && inode.links == 0
+        {
+            self.inodes.bytes -= inode.charged();
+            self.inodes.owned = self.inodes.owned.saturating_sub(1);
+            self.inodes.map.remove(&ino);
+            self.log.record(Change::Inode(ino));
+        }
+    }
+
+    /// Writes at `offset` and returns how many bytes; fewer than given when the quota ends in between.
+    ///
+    /// # Errors
+    /// `EDQUOT` when not one byte fits; `EFBIG` past [`FILE_SIZE_MAX`]; `Fetch` for unloaded bytes below.
+    pub fn write(&mut self, ino: Ino, offset: u64, data: &[u8], now: Timestamp) -> Step<usize> {
+        if offset.saturating_add(data.len() as u64) > FILE_SIZE_MAX {
+            return Err(Errno::EFBIG.into());
+        }
+        // If the quota ends inside this write, what fits goes in, as on a disk that fills up.
+        let count = self.file(ino)?.fitting(offset, data.len() as u64, self.free_bytes()) as usize;
+        if count == 0 && !data.is_empty() {
+            return Err(Errno::EDQUOT.into());
+        }
+        self.change_file(ino, Change::Data(ino, offset, count as u64), |bytes| bytes.write(offset, &data[..count]))?;
+        self.touch_written(ino, now);
+        Ok(count)
+    }
+
+    /// Sets a file's length.
+    ///
+    /// # Errors
+    /// `EFBIG`, `EISDIR`, `EINVAL`.
+    pub fn set_len(&mut self, ino: Ino, len: u64, now: Timestamp) -> Result<(), Errno> {
+        if len > FILE_SIZE_MAX {
+            return Err(Errno::EFBIG);
+        }
+        let old = self.file(ino)?.len();
+        let from = len.min(old);
+        let done = self.change_file(ino, Change::Data(ino, from, old.max(len) - from), |bytes| {
+            bytes.set_len(len);
+            Ok(())
+        });
+        debug_assert!(done.is_ok(), "cutting and extending need no bytes");
+        self.touch_written(ino, now);
+        Ok(())
+    }
+
+    /// Makes a range read as zeros without changing the length.
+    ///
+    /// # Errors
+    /// As [`Tree::write`]: a block of the base that is punched in part is the session's own from then on.
+    pub fn punch(&mut self, ino: Ino, offset: u64, count: u64, now: Timestamp) -> Step<()> {
+        let before = self.file(ino)?;
+        let mut after = before.clone();
+        after.punch(offset, count)?;
+        if after.charged().saturating_sub(before.charged()) > self.free_bytes() {
+            return Err(Errno::EDQUOT.into());
+        }
+        self.change_file(ino, Change::Data(ino, offset, count), |bytes| {
+            *bytes = after;
+            Ok(())
+        })?;
+        self.touch_written(ino, now);
+        Ok(())
+    }
+
+    /// Changes attributes. The closure must not touch the content.
+    pub fn set_attributes(&mut self, ino: Ino, set: impl FnOnce(&mut Inode)) {
+        self.change(ino, set);
+    }
+
+    /// Changes extended attributes, within the quota.
+    ///
+    /// # Errors
+    /// `EDQUOT`.
+    pub fn set_xattrs(&mut self, ino: Ino, xattrs: Xattrs, now: Timestamp) -> Result<(), Errno> {
+        let mut after = self.inode(ino)?.clone();
+        let before = after.charged();
+        after.xattrs = xattrs;
+        if after.charged().saturating_sub(before) > self.free_bytes() {
+            return Err(Errno::EDQUOT);
+        }
+        self.change(ino, |inode| {
+            inode.xattrs = after.xattrs;
+            inode.ctime = now;
+        });
+        Ok(())
+    }
+
+    /// Remembers a read, as relatime does, but only of files the session owns: a read must not copy a layer.
+    pub fn touch_read(&mut self, ino: Ino, now: Timestamp) {
+        const DAY: i64 = 86_400_000_000_000;
+        if let Ok(inode) = self.inode(ino)
+            && inode.lsn != Lsn::ZERO
+            && (inode.atime <= inode.mtime || inode.atime <= inode.ctime || now.0 - inode.atime.0 > DAY)
+        {
+            self.change(ino, |inode| inode.atime = now);
+        }
+    }
+
+    /// Whether `ino` is `ancestor` or inside it.
+    pub fn is_within(&self, ino: Ino, ancestor: Ino) -> bool {
+        let mut at = ino;
+        loop {
+            if at == ancestor {
+                return true;
+            }
+            match self.directory(at) {
+                Ok(directory) if directory.parent != at => at = directory.parent,
+                _ => return false,
+            }
+        }
+    }
+
+    fn can_add(&self, directory: Ino, name: &[u8]) -> Result<(), Errno> {
+        let inode = self.inode(directory)?;
+        let Content::Directory(entries) = &inode.content else { return Err(Errno::ENOTDIR) };
+        if inode.links == 0 {
+            return Err(Errno::ENOENT);
+        }
+        if entries.entries.contains_key(name) { Err(Errno::EEXIST) } else { Ok(()) }
+    }
+
+    fn check_replaceable(&self, other: Ino, by_directory: bool) -> Result<(), Errno> {
+        match (&self.inode(other)?.content, by_directory) {
+            (Content::Directory(directory), true) if directory.entries.is_empty() => Ok(()),
+            (Content::Directory(_), true) => Err(Errno::ENOTEMPTY),
+            (Content::Directory(_), false) => Err(Errno::EISDIR),
+            (_, true) => Err(Errno::ENOTDIR),
+            (_, false) => Ok(()),
+        }
+    }
+
+    fn add_name(&mut self, directory: Ino, name: &Name, ino: Ino, now: Timestamp, is_directory: bool) {
+        self.log.record(Change::Name(directory, name.clone()));
+        self.change(directory, |inode| {
+            inode.links += u32::from(is_directory);
+            inode.mtime = now;
+            inode.ctime = now;
+            if let Content::Directory(own) = &mut inode.content {
+                own.entries.insert(name.clone(), ino);
+            }
+        });
+    }
+
+    fn remove_name(&mut self, directory: Ino, name: &[u8], now: Timestamp, is_directory: bool) {
+        self.log.record(Change::Name(directory, name.into()));
+        self.change(directory, |inode| {
+            inode.links -= u32::from(is_directory);
+            inode.mtime = now;
+            inode.ctime = now;
+            if let Content::Directory(own) = &mut inode.content {
+                own.entries.remove(name);
+            }
+        });
+    }
+
+    fn touch_written(&mut self, ino: Ino, now: Timestamp) {
+        if let Some(inode) = self.inodes.map.get_mut(&ino) {
+            let inode = Arc::make_mut(inode);
+            inode.mtime = now;
+            inode.ctime = now;
+            // A write takes set-id bits away, as Linux does for everyone but root; nothing here runs by them.
+            if inode.mode.has(Mode::SETUID | Mode::SETGID) {
+                inode.mode =
+                    inode.mode.without(if inode.mode.has(0o010) { Mode::SETUID | Mode::SETGID } else { Mode::SETUID });
+            }
+        }
+    }
+
+    /// Changes an inode that exists, keeps the books, and notes it in the log.
+    fn change(&mut self, ino: Ino, set: impl FnOnce(&mut Inode)) {
+        let lsn = self.log.record(Change::Inode(ino));
+        let Some(inode) = self.inodes.map.get_mut(&ino) else { return };
+        let inode = Arc::make_mut(inode);
+        let before = if inode.xattrs.is_empty() { None } else { Some(inode.charged()) };
+        if inode.lsn == Lsn::ZERO {
+            self.inodes.owned += 1;
+        }
+        inode.lsn = lsn;
+        set(inode);
+        if before.is_some() || !inode.xattrs.is_empty() {
+            let content = match &inode.content {
+                Content::File(bytes) => bytes.charged(),
+                _ => 0,
+            };
+            self.inodes.bytes = self.inodes.bytes - before.unwrap_or(content) + inode.charged();
+        }
+    }
+
+    /// Changes a file's bytes, keeps the books, and notes it in the log unless it failed.
+    fn change_file(&mut self, ino: Ino, what: Change, set: impl FnOnce(&mut FileBytes) -> Step<()>) -> Step<()> {
+        let inode = self.inodes.map.get_mut(&ino).ok_or(Errno::ENOENT)?;
+        let inode = Arc::make_mut(inode);
+        let Content::File(bytes) = &mut inode.content else { return Err(Errno::EINVAL.into()) };
+        let before = bytes.charged();
+        let done = set(bytes);
+        self.inodes.bytes = self.inodes.bytes - before + bytes.charged();
+        done?;
+        if inode.lsn == Lsn::ZERO {
+            self.inodes.owned += 1;
+        }
+        inode.lsn = self.log.record(what);
+        Ok(())
+    }
+}
+
+fn new_inode(content: Content, birth: Birth, lsn: Lsn) -> Inode {
+    let links = if content.kind() == FileKind::Directory { 2 } else { 1 };
+    Inode {
+        content,
+        mode: birth.mode,
+        uid: birth.uid,
+        gid: birth.gid,
+        links,
+        atime: birth.now,
+        mtime: birth.now,
+        ctime: birth.now,
+        xattrs: PMap::new(),
+        lsn,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,536 @@
+//! A session over a pretend world: clocks that are set, random bytes from a seed, a runtime that only notes what it
+//! was told to start, a driver whose fetches run at once or when the test says so.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::disallowed_methods, reason = "block_on parks the test's own thread")]
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use warren_kernel::blob::BlobId;
+use warren_kernel::event::What;
+use warren_kernel::fetch::Image;
+use warren_kernel::host::{Host, Monotonic, Timestamp};
+use warren_kernel::id::{Fd, Gid, Pid, Uid};
+use warren_kernel::io::Whence;
+use warren_kernel::kernel::Usage;
+use warren_kernel::limits::Limits;
+use warren_kernel::policy::Policy;
+use warren_kernel::process::spawn::{Attributes, FileAction, Spawn};
+use warren_kernel::process::{ExitStatus, strings};
+use warren_kernel::runtime::{LoadError, Program, Runtime};
+use warren_kernel::session::Driver;
+use warren_kernel::user::Credentials;
+use warren_kernel::vfs::device::Device;
+use warren_kernel::vfs::layer::{Attributes as FileAttributes, Layer, LayerBuilder};
+use warren_kernel::vfs::mount::Mounted;
+use warren_kernel::vfs::open::{At, OpenFlags};
+use warren_kernel::vfs::{Mode, Stat};
+use warren_kernel::{Call, CallError, Errno, Kernel, Session, Step, Template, World};
+
+pub const WASM: &[u8] = b"\0asm\x01\0\0\0";
+pub const R: OpenFlags = OpenFlags::READ;
+pub const W: OpenFlags = OpenFlags::WRITE;
+pub const RW: OpenFlags = OpenFlags::READ.union(OpenFlags::WRITE);
+pub const CREATE: OpenFlags = OpenFlags::CREATE;
+pub const NEW: OpenFlags = OpenFlags::CREATE.union(OpenFlags::EXCLUSIVE).union(OpenFlags::WRITE);
+
+/// Clocks that are set, random bytes that repeat.
+#[derive(Debug, Default)]
+pub struct FakeHost {
+    pub monotonic: AtomicU64,
+    pub realtime: AtomicI64,
+    pub random: AtomicU64,
+}
+
+impl Host for FakeHost {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.monotonic.load(Ordering::SeqCst))
+    }
+    fn realtime(&self) -> Timestamp {
+        Timestamp(self.realtime.load(Ordering::SeqCst))
+    }
+    fn fill_random(&self, buf: &mut [u8]) {
+        for byte in buf {
+            *byte = (self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst) >> 56) as u8;
+        }
+    }
+}
+
+/// Claims WebAssembly and notes what it was told to start. An image with `broken` in it cannot be loaded.
+#[derive(Default)]
+pub struct FakeRuntime {
+    pub started: Mutex<Vec<(Pid, BlobId)>>,
+    pub loads: AtomicU64,
+}
+
+impl Runtime for FakeRuntime {
+    fn claims(&self, head: &[u8]) -> bool {
+        head.starts_with(b"\0asm")
+    }
+    fn cached(&self, _: &BlobId) -> Option<Program> {
+        None
+    }
+    fn load(&self, image: &Image) -> Result<Program, LoadError> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        let bytes: &[u8] = (*image.bytes).as_ref();
+        let broken = bytes.windows(6).any(|part| part == b"broken");
+        if broken { Err(LoadError::new(Errno::ENOEXEC, "broken")) } else { Ok(Program(Arc::new(image.id))) }
+    }
+    fn start(&self, _: &Session, pid: Pid, program: Program) {
+        let id = *program.0.downcast::<BlobId>().unwrap();
+        self.started.lock().unwrap().push((pid, id));
+    }
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Runs fetches at once, or keeps them until [`FakeDriver::release`].
+#[derive(Default)]
+pub struct FakeDriver {
+    pub hold: Mutex<bool>,
+    pub held: Mutex<VecDeque<Work>>,
+    pub armed: Mutex<Vec<Monotonic>>,
+}
+
+impl Driver for FakeDriver {
+    fn offload(&self, work: Work) {
+        if *self.hold.lock().unwrap() {
+            self.held.lock().unwrap().push_back(work);
+        } else {
+            work();
+        }
+    }
+    fn arm(&self, _: &Session, at: Monotonic) {
+        self.armed.lock().unwrap().push(at);
+    }
+}
+
+impl FakeDriver {
+    /// Performs the oldest fetch that was kept.
+    pub fn release(&self) -> bool {
+        let work = self.held.lock().unwrap().pop_front();
+        work.map(|work| work()).is_some()
+    }
+}
+
+/// A session and its pretend world.
+pub struct Machine {
+    pub session: Session,
+    pub host: Arc<FakeHost>,
+    pub runtime: Arc<FakeRuntime>,
+    pub driver: Arc<FakeDriver>,
+    pub template: Template,
+}
+
+pub fn layer() -> Arc<Layer> {
+    let root = |mode| FileAttributes { mode, uid: 0, gid: 0, mtime_seconds: 1_700_000_000 };
+    let agent = |mode| FileAttributes { uid: 1000, gid: 1000, ..root(mode) };
+    let mut builder = LayerBuilder::new();
+    for path in ["/bin", "/etc", "/dev", "/home", "/usr", "/usr/bin", "/mnt"] {
+        builder.directory(path, root(0o755)).unwrap();
+    }
+    builder.directory("/proc", root(0o555)).unwrap();
+    builder.directory("/tmp", root(0o1777)).unwrap();
+    builder.directory("/home/agent", agent(0o755)).unwrap();
+    builder.directory("/root", root(0o700)).unwrap();
+    builder.text("/bin/prog", root(0o755), &[WASM, b"prog"].concat()).unwrap();
+    builder.text("/bin/other", root(0o755), &[WASM, b"other"].concat()).unwrap();
+    builder.text("/bin/broken", root(0o755), &[WASM, b"broken"].concat()).unwrap();
+    builder.text("/bin/noexec", root(0o644), WASM).unwrap();
+    builder.text("/bin/text", root(0o755), b"just text").unwrap();
+    builder.text("/bin/empty", root(0o755), b"").unwrap();
+    builder
+        .text("/etc/passwd", root(0o644), b"root:x:0:0::/root:/bin/sh\nagent:x:1000:1000::/home/agent:/bin/sh\n")
+        .unwrap();
+    builder.text("/etc/shadow", root(0o600), b"secret").unwrap();
+    for (name, device, mode) in Device::NODES {
+        builder.device(&format!("/dev/{name}"), root(*mode), device.rdev()).unwrap();
+    }
+    builder.build()
+}
+
+pub fn template(limits: Limits, policy: Policy) -> Template {
+    Template {
+        layer: layer(),
+        policy: Arc::new(policy),
+        limits,
+        user: Credentials::new(Uid::ROOT, Gid::ROOT),
+        environment: strings(["PATH=/usr/bin:/bin"]),
+        cwd: Arc::from(&b"/"[..]),
+        hostname: "warren".into(),
+    }
+}
+
+impl Machine {
+    pub fn new() -> Machine {
+        Machine::with(Limits::default(), Policy::session())
+    }
+
+    pub fn limited(set: impl FnOnce(&mut Limits)) -> Machine {
+        let mut limits = Limits::default();
+        set(&mut limits);
+        Machine::with(limits, Policy::session())
+    }
+
+    pub fn with(limits: Limits, policy: Policy) -> Machine {
+        let template = template(limits, policy);
+        Machine::from(template.clone(), |world| Kernel::new(world, template))
+    }
+
+    pub fn from(template: Template, make: impl FnOnce(World) -> Kernel) -> Machine {
+        let host = Arc::new(FakeHost::default());
+        host.realtime.store(1_800_000_000_000_000_000, Ordering::SeqCst);
+        let (runtime, driver) = (Arc::new(FakeRuntime::default()), Arc::new(FakeDriver::default()));
+        let world = World { host: host.clone(), runtimes: Arc::from([runtime.clone() as Arc<dyn Runtime>]) };
+        let session = Session::new(make(world), driver.clone());
+        session.with(|kernel| {
+            let mut call = Call::new(Pid::INIT);
+            kernel.mount(&mut call, b"/proc", Mounted::Proc, false).expect("/proc is mounted");
+        });
+        Machine { session, host, runtime, driver, template }
+    }
+
+    /// A process of root's, launched from outside.
+    pub fn root(&self) -> Proc<'_> {
+        let spawn = spawn("/bin/prog");
+        let pid = self.block(Pid::INIT, |kernel, call| kernel.launch(call, &spawn)).expect("launched");
+        Proc { machine: self, pid }
+    }
+
+    /// A process of user and group 1000, in its home.
+    pub fn agent(&self) -> Proc<'_> {
+        self.user(1000)
+    }
+
+    pub fn user(&self, id: u32) -> Proc<'_> {
+        let process = self.root();
+        process.become_user(id);
+        if id == 1000 {
+            process.chdir("/home/agent").expect("home");
+        }
+        process
+    }
+
+    /// Makes a call and waits for it; the process must not be ended by it.
+    pub fn block<T>(&self, pid: Pid, op: impl FnMut(&mut Kernel, &mut Call) -> Step<T> + Unpin) -> Result<T, Errno> {
+        match block_on(self.session.call(pid, op)) {
+            Ok(value) => Ok(value),
+            Err(CallError::Failed(errno)) => Err(errno),
+            Err(CallError::Doomed(signal)) => panic!("ended by {signal}"),
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.session.with(|kernel| kernel.usage())
+    }
+
+    pub fn set_time(&self, nanoseconds: u64) {
+        self.host.monotonic.store(nanoseconds, Ordering::SeqCst);
+    }
+
+    /// What happened, exits left out.
+    pub fn events(&self) -> Vec<What> {
+        let (_, events) = self.session.with(|kernel| kernel.events_since(0));
+        events.into_iter().map(|event| event.what).filter(|what| !matches!(what, What::Exited { .. })).collect()
+    }
+
+    /// Names of the limits that were reached, in order.
+    pub fn limits_reached(&self) -> Vec<(String, Errno)> {
+        self.events()
+            .into_iter()
+            .filter_map(|what| match what {
+                What::LimitReached { limit, errno } => Some((limit, errno)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+pub fn spawn(command: &str) -> Spawn {
+    Spawn {
+        command: command.as_bytes().into(),
+        search: None,
+        arguments: strings([command]),
+        environment: strings(["A=b"]),
+        cwd: None,
+        actions: Vec::new(),
+        attributes: Attributes::default(),
+    }
+}
+
+pub fn open_action(fd: u32, path: &str, flags: OpenFlags) -> FileAction {
+    FileAction::Open { fd: Fd(fd), path: path.as_bytes().into(), flags, mode: Mode::new(0o644) }
+}
+
+/// A process to make calls as.
+#[derive(Clone, Copy)]
+pub struct Proc<'a> {
+    pub machine: &'a Machine,
+    pub pid: Pid,
+}
+
+impl<'a> Proc<'a> {
+    pub fn call<T>(&self, op: impl FnMut(&mut Kernel, &mut Call) -> Step<T> + Unpin) -> Result<T, Errno> {
+        self.machine.block(self.pid, op)
+    }
+
+    /// As [`Proc::call`], for calls that cannot wait.
+    pub fn now<T>(&self, op: impl FnOnce(&mut Kernel, &Call) -> T) -> T {
+        self.machine.session.with(|kernel| op(kernel, &Call::new(self.pid)))
+    }
+
+    pub fn become_user(&self, id: u32) {
+        self.now(|kernel, call| {
+            kernel.set_credentials(call, |who| {
+                who.groups.clear();
+                who.set_gid(Gid(id))?;
+                who.set_uid(Uid(id))
+            })
+        })
+        .expect("root may become anyone");
+    }
+
+    pub fn open(&self, path: &str, flags: OpenFlags) -> Result<Fd, Errno> {
+        self.open_mode(path, flags, 0o666)
+    }
+
+    pub fn open_mode(&self, path: &str, flags: OpenFlags, mode: u32) -> Result<Fd, Errno> {
+        self.call(|kernel, call| kernel.open(call, At::Cwd, path.as_bytes(), flags, Mode::new(mode)))
+    }
+
+    pub fn close(&self, fd: Fd) -> Result<(), Errno> {
+        self.now(|kernel, call| kernel.close(call, fd))
+    }
+
+    pub fn read(&self, fd: Fd, want: usize) -> Result<Vec<u8>, Errno> {
+        self.call(|kernel, call| {
+            let mut got = Vec::new();
+            kernel.read(call, fd, want, &mut |bytes| got.extend_from_slice(bytes))?;
+            Ok(got)
+        })
+    }
+
+    pub fn write(&self, fd: Fd, data: &[u8]) -> Result<usize, Errno> {
+        self.call(|kernel, call| kernel.write(call, fd, &[data]))
+    }
+
+    pub fn seek(&self, fd: Fd, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        self.call(|kernel, call| kernel.seek(call, fd, offset, whence))
+    }
+
+    /// Makes or replaces a file.
+    pub fn put(&self, path: &str, data: &[u8]) {
+        let fd = self.open(path, W | CREATE | OpenFlags::TRUNCATE).unwrap_or_else(|errno| panic!("{path}: {errno}"));
+        assert_eq!(self.write(fd, data), Ok(data.len()), "{path}");
+        self.close(fd).expect("it is open");
+    }
+
+    /// An executable file.
+    pub fn put_executable(&self, path: &str, data: &[u8]) {
+        self.put(path, data);
+        self.chmod(path, 0o755).expect("it is ours");
+    }
+
+    pub fn get(&self, path: &str) -> Result<Vec<u8>, Errno> {
+        let fd = self.open(path, R)?;
+        let mut all = Vec::new();
+        loop {
+            let part = self.read(fd, 1 << 16)?;
+            if part.is_empty() {
+                break;
+            }
+            all.extend(part);
+        }
+        self.close(fd)?;
+        Ok(all)
+    }
+
+    pub fn text(&self, path: &str) -> Result<String, Errno> {
+        Ok(String::from_utf8(self.get(path)?).expect("text"))
+    }
+
+    pub fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        self.call(|kernel, call| kernel.stat(call, At::Cwd, path.as_bytes(), true))
+    }
+
+    pub fn lstat(&self, path: &str) -> Result<Stat, Errno> {
+        self.call(|kernel, call| kernel.stat(call, At::Cwd, path.as_bytes(), false))
+    }
+
+    pub fn fstat(&self, fd: Fd) -> Result<Stat, Errno> {
+        self.call(|kernel, call| kernel.fstat(call, fd))
+    }
+
+    pub fn mkdir(&self, path: &str) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.mkdir(call, At::Cwd, path.as_bytes(), Mode::new(0o777)))
+    }
+
+    pub fn rmdir(&self, path: &str) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.rmdir(call, At::Cwd, path.as_bytes()))
+    }
+
+    pub fn unlink(&self, path: &str) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.unlink(call, At::Cwd, path.as_bytes()))
+    }
+
+    pub fn symlink(&self, target: &str, path: &str) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.symlink(call, target.as_bytes(), At::Cwd, path.as_bytes()))
+    }
+
+    pub fn readlink(&self, path: &str) -> Result<String, Errno> {
+        let target = self.call(|kernel, call| kernel.readlink(call, At::Cwd, path.as_bytes()))?;
+        Ok(String::from_utf8_lossy(&target).into_owned())
+    }
+
+    pub fn link(&self, old: &str, new: &str) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.link(call, At::Cwd, old.as_bytes(), false, At::Cwd, new.as_bytes()))
+    }
+
+    pub fn rename(&self, old: &str, new: &str) -> Result<(), Errno> {
+        self.rename_how(old, new, warren_kernel::vfs::namespace::Replace::Yes)
+    }
+
+    pub fn rename_how(&self, old: &str, new: &str, how: warren_kernel::vfs::namespace::Replace) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.rename(call, At::Cwd, old.as_bytes(), At::Cwd, new.as_bytes(), how))
+    }
+
+    pub fn chmod(&self, path: &str, mode: u32) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.chmod(call, At::Cwd, path.as_bytes(), Mode::new(mode)))
+    }
+
+    pub fn chown(&self, path: &str, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.chown(call, At::Cwd, path.as_bytes(), true, uid.map(Uid), gid.map(Gid)))
+    }
+
+    pub fn chdir(&self, path: &str) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.chdir(call, At::Cwd, path.as_bytes()))
+    }
+
+    pub fn cwd(&self) -> Option<String> {
+        let path = self.now(|kernel, call| kernel.path_of(&kernel.process(call.pid).expect("it runs").cwd))?;
+        Some(String::from_utf8_lossy(&path).into_owned())
+    }
+
+    pub fn mkfifo(&self, path: &str) -> Result<(), Errno> {
+        let kind = warren_kernel::vfs::FileKind::Fifo;
+        self.call(|kernel, call| kernel.mknod(call, At::Cwd, path.as_bytes(), kind, Mode::new(0o666), 0))
+    }
+
+    pub fn pipe(&self) -> (Fd, Fd) {
+        self.now(|kernel, call| kernel.pipe(call, OpenFlags::empty())).expect("a pipe")
+    }
+
+    pub fn set_len(&self, fd: Fd, len: u64) -> Result<(), Errno> {
+        self.call(|kernel, call| kernel.set_len(call, fd, len))
+    }
+
+    pub fn names(&self, path: &str) -> Result<Vec<String>, Errno> {
+        let fd = self.open(path, R | OpenFlags::DIRECTORY)?;
+        let names = self.call(|kernel, call| {
+            let mut names = Vec::new();
+            kernel.readdir(call, fd, 0, &mut |entry| {
+                names.push(String::from_utf8_lossy(&entry.name).into_owned());
+                true
+            })?;
+            Ok(names)
+        });
+        self.close(fd)?;
+        names
+    }
+
+    pub fn spawn(&self, spawn: &Spawn) -> Result<Proc<'a>, Errno> {
+        let pid = self.call(|kernel, call| kernel.spawn(call, spawn))?;
+        Ok(Proc { machine: self.machine, pid })
+    }
+
+    pub fn child(&self) -> Proc<'a> {
+        self.spawn(&spawn("/bin/prog")).expect("a child")
+    }
+
+    pub fn exit(&self, code: u8) {
+        self.now(|kernel, call| kernel.exit(call.pid, ExitStatus::Exited(code)));
+    }
+}
+
+/// Wakes the thread that waits, and counts.
+pub struct Bell {
+    thread: Thread,
+    pub rings: AtomicU64,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Bell>) {
+        self.rings.fetch_add(1, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+pub fn bell() -> (Arc<Bell>, Waker) {
+    let bell = Arc::new(Bell { thread: std::thread::current(), rings: AtomicU64::new(0) });
+    (bell.clone(), Waker::from(bell))
+}
+
+/// Polls until ready. Waits only when nothing rang meanwhile, so a lost wake-up hangs (and the test run shows it).
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let (bell, waker) = bell();
+    let mut context = Context::from_waker(&waker);
+    loop {
+        let before = bell.rings.load(Ordering::SeqCst);
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        while bell.rings.load(Ordering::SeqCst) == before {
+            std::thread::park();
+        }
+    }
+}
+
+/// A call that is polled by hand.
+pub struct Pending<'a, T> {
+    future: std::pin::Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>,
+    pub bell: Arc<Bell>,
+    waker: Waker,
+}
+
+impl<'a, T> Pending<'a, T> {
+    pub fn new(future: impl Future<Output = Result<T, CallError>> + Send + 'a) -> Pending<'a, T> {
+        let (bell, waker) = bell();
+        Pending { future: Box::pin(future), bell, waker }
+    }
+
+    /// Polls once.
+    pub fn poll(&mut self) -> Option<Result<T, CallError>> {
+        match self.future.as_mut().poll(&mut Context::from_waker(&self.waker)) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    /// How often it was woken.
+    pub fn rings(&self) -> u64 {
+        self.bell.rings.load(Ordering::SeqCst)
+    }
+}
+
+/// A read of up to `want` bytes, to be polled by hand.
+pub fn reading<'a>(process: Proc<'a>, fd: Fd, want: usize) -> Pending<'a, Vec<u8>> {
+    Pending::new(process.machine.session.call(process.pid, move |kernel, call| {
+        let mut got = Vec::new();
+        kernel.read(call, fd, want, &mut |bytes| got.extend_from_slice(bytes))?;
+        Ok(got)
+    }))
+}
+
+/// An open, to be polled by hand.
+pub fn opening<'a>(process: Proc<'a>, path: &'static str, flags: OpenFlags) -> Pending<'a, Fd> {
+    Pending::new(
+        process.machine.session.call(process.pid, move |kernel, call| {
+            kernel.open(call, At::Cwd, path.as_bytes(), flags, Mode::new(0o666))
+        }),
+    )
+}

@@ -1,0 +1,297 @@
+//! What a host function works with: the guest's memory, its session, and the ways it can stop.
+
+use crate::errno::wasi;
+use crate::guest::{End, Guest, Preopens};
+use crate::memory;
+use warren_kernel::id::Fd;
+use warren_kernel::vfs::open::At;
+use warren_kernel::{Call, CallError, Errno, Kernel, Step};
+use wasmtime::{AsContext, AsContextMut, Caller};
+
+/// A host function's call.
+pub struct Cx<'a> {
+    caller: Caller<'a, Guest>,
+}
+
+/// Why a host function gave no value.
+#[derive(Debug)]
+pub enum Stop {
+    /// The guest gets this number.
+    Errno(Errno),
+    /// The guest's image ends here.
+    End(End),
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Stop {
+        Stop::Errno(errno)
+    }
+}
+
+impl From<CallError> for Stop {
+    fn from(error: CallError) -> Stop {
+        match error {
+            CallError::Failed(errno) => Stop::Errno(errno),
+            CallError::Doomed(signal) => Stop::End(End::Signaled(signal)),
+        }
+    }
+}
+
+/// What a host function may answer, and how a failure looks to the guest.
+pub(crate) trait Answer: Sized {
+    /// The WebAssembly result.
+    type Wasm;
+    /// A value.
+    fn value(self) -> Self::Wasm;
+    /// A failure.
+    fn failure(errno: Errno) -> Self::Wasm;
+}
+
+impl Answer for () {
+    type Wasm = i32;
+    fn value(self) -> i32 {
+        0
+    }
+    fn failure(errno: Errno) -> i32 {
+        i32::from(wasi(errno))
+    }
+}
+
+/// A word given back directly; a failure is 0.
+#[derive(Debug)]
+pub struct Word(pub u32);
+
+impl Answer for Word {
+    type Wasm = i32;
+    fn value(self) -> i32 {
+        self.0 as i32
+    }
+    fn failure(_: Errno) -> i32 {
+        0
+    }
+}
+
+/// A long word given back directly; a failure is all ones.
+#[derive(Debug)]
+pub struct Long(pub u64);
+
+impl Answer for Long {
+    type Wasm = i64;
+    fn value(self) -> i64 {
+        self.0 as i64
+    }
+    fn failure(_: Errno) -> i64 {
+        -1
+    }
+}
+
+/// A long word given back directly; a failure is 0.
+#[derive(Debug)]
+pub struct LongOrZero(pub u64);
+
+impl Answer for LongOrZero {
+    type Wasm = i64;
+    fn value(self) -> i64 {
+        self.0 as i64
+    }
+    fn failure(_: Errno) -> i64 {
+        0
+    }
+}
+
+/// Linux's number given back directly instead of WASI's; 0 is success.
+#[derive(Debug)]
+pub struct LinuxErrno;
+
+impl Answer for LinuxErrno {
+    type Wasm = i32;
+    fn value(self) -> i32 {
+        0
+    }
+    fn failure(errno: Errno) -> i32 {
+        i32::from(errno.number())
+    }
+}
+
+/// Never given: the guest has ended.
+#[derive(Debug)]
+pub enum Never {}
+
+impl Answer for Never {
+    type Wasm = ();
+    fn value(self) {
+        match self {}
+    }
+    fn failure(_: Errno) {}
+}
+
+/// The bit of a descriptor number that names a preopened directory.
+const PREOPEN_BIT: u32 = 0x4000_0000;
+/// The first preopened directory's number.
+const PREOPEN_FIRST: u32 = 3;
+
+/// What a descriptor number of the guest means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FdRef {
+    /// A descriptor of the process.
+    Real(Fd),
+    /// The root directory, preopened.
+    Root,
+}
+
+impl<'a> Cx<'a> {
+    /// A safe point: a process that was killed ends here, before the call has any effect.
+    pub(crate) fn enter(caller: Caller<'a, Guest>) -> wasmtime::Result<Cx<'a>> {
+        match caller.data().doom.get() {
+            Some(signal) => Err(End::Signaled(signal).into()),
+            None => Ok(Cx { caller }),
+        }
+    }
+
+    /// The answer in WebAssembly's terms, and another safe point.
+    pub(crate) fn leave<T: Answer>(self, answer: Result<T, Stop>) -> wasmtime::Result<T::Wasm> {
+        let answer = match answer {
+            Ok(value) => value.value(),
+            Err(Stop::Errno(errno)) => T::failure(errno),
+            Err(Stop::End(end)) => return Err(end.into()),
+        };
+        match self.caller.data().doom.get() {
+            Some(signal) => Err(End::Signaled(signal).into()),
+            None => Ok(answer),
+        }
+    }
+
+    /// The guest.
+    pub fn guest(&self) -> &Guest {
+        self.caller.data()
+    }
+
+    /// The guest, to change what its libc has set.
+    pub fn guest_mut(&mut self) -> &mut Guest {
+        self.caller.data_mut()
+    }
+
+    /// Its memory; none is empty, and every access a fault.
+    pub fn memory(&mut self) -> &mut [u8] {
+        self.split().0
+    }
+
+    fn split(&mut self) -> (&mut [u8], &mut Guest) {
+        if self.caller.data().memory.is_none() {
+            let found = self.caller.get_export("memory").and_then(wasmtime::Extern::into_memory);
+            self.caller.data_mut().memory = found;
+        }
+        match self.caller.data().memory {
+            Some(memory) => memory.data_and_store_mut(&mut self.caller),
+            None => (&mut [], self.caller.data_mut()),
+        }
+    }
+
+    /// Makes a system call that may wait; `op` also gets the memory, which nobody else touches meanwhile.
+    ///
+    /// # Errors
+    /// The call's errno, or the end of the process.
+    pub async fn call<T>(
+        &mut self,
+        mut op: impl FnMut(&mut Kernel, &mut Call, &mut [u8]) -> Step<T> + Unpin,
+    ) -> Result<T, Stop> {
+        let (memory, guest) = self.split();
+        let pid = guest.pid;
+        Ok(guest.session.call(pid, |kernel, call| op(kernel, call, memory)).await?)
+    }
+
+    /// Makes a system call that cannot wait.
+    pub fn with<T>(&mut self, op: impl FnOnce(&mut Kernel, &Call) -> T) -> T {
+        let guest = self.guest();
+        let call = Call::new(guest.pid);
+        guest.session.with(|kernel| op(kernel, &call))
+    }
+
+    /// A path argument, copied: at most PATH_MAX bytes and the kernel checks the rest.
+    ///
+    /// # Errors
+    /// `EFAULT`; `ENAMETOOLONG`.
+    pub fn path(&mut self, at: u32, len: u32) -> Result<Vec<u8>, Errno> {
+        if len as usize > warren_kernel::vfs::PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        Ok(memory::slice(self.memory(), at, len)?.to_vec())
+    }
+
+    /// Bytes of an argument, copied; longer than `max` is refused with `too_long`.
+    ///
+    /// # Errors
+    /// `EFAULT`; `too_long`.
+    pub fn bytes(&mut self, at: u32, len: u32, max: usize, too_long: Errno) -> Result<Vec<u8>, Errno> {
+        if len as usize > max {
+            return Err(too_long);
+        }
+        Ok(memory::slice(self.memory(), at, len)?.to_vec())
+    }
+
+    /// Checks that these ranges can be written, before any effect.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn check(&mut self, ranges: &[(u32, u32)]) -> Result<(), Errno> {
+        let memory = self.memory();
+        ranges.iter().try_for_each(|(at, len)| memory::check(memory, *at, *len))
+    }
+
+    /// What a descriptor number means. A number that is both a descriptor and a preopened directory is the
+    /// descriptor: a libc that opens files has seen its preopened ones.
+    pub fn fd(&mut self, number: u32) -> FdRef {
+        if self.guest().preopens != Preopens::Virtual {
+            return FdRef::Real(Fd(number));
+        }
+        if number == PREOPEN_FIRST | PREOPEN_BIT {
+            return FdRef::Root;
+        }
+        let pid = self.guest().pid;
+        let is_open = |kernel: &mut Kernel, _: &Call| {
+            kernel.process(pid).is_ok_and(|process| process.descriptors.get(Fd(number)).is_ok())
+        };
+        if number == PREOPEN_FIRST && !self.with(is_open) { FdRef::Root } else { FdRef::Real(Fd(number)) }
+    }
+
+    /// A descriptor that must be real.
+    ///
+    /// # Errors
+    /// `EBADF` for a preopened directory.
+    pub fn real(&mut self, number: u32) -> Result<Fd, Errno> {
+        match self.fd(number) {
+            FdRef::Real(fd) => Ok(fd),
+            FdRef::Root => Err(Errno::EBADF),
+        }
+    }
+
+    /// Where a path relative to this descriptor begins; all ones is the working directory.
+    pub fn at(&mut self, number: u32) -> At {
+        if number == u32::MAX {
+            return At::Cwd;
+        }
+        match self.fd(number) {
+            FdRef::Real(fd) => At::Fd(fd),
+            FdRef::Root => At::Root,
+        }
+    }
+}
+
+impl std::fmt::Debug for Cx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cx").field("pid", &self.guest().pid).finish_non_exhaustive()
+    }
+}
+
+impl AsContext for Cx<'_> {
+    type Data = Guest;
+    fn as_context(&self) -> wasmtime::StoreContext<'_, Guest> {
+        self.caller.as_context()
+    }
+}
+
+impl AsContextMut for Cx<'_> {
+    fn as_context_mut(&mut self) -> wasmtime::StoreContextMut<'_, Guest> {
+        self.caller.as_context_mut()
+    }
+}

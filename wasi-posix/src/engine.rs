@@ -1,0 +1,367 @@
+//! The engine all WebAssembly guests of a node share, and the kernel's runtime on top of it.
+//!
+//! ```text
+//! image ──cached?──▶ program
+//!    └──load──▶ compiled file of this host ──or──▶ compile, keep ──▶ link against the ABI table ──▶ program
+//! ```
+//! Instances come from a pool with copy-on-write memory images, so a process costs a few microseconds to make and
+//! its untouched pages are shared. A ticker advances the epoch while guests run and sleeps while none does: at each
+//! tick a busy guest yields, and one that was killed ends.
+
+use crate::abi;
+use crate::aot::{AotError, CodeCache};
+use crate::guest::{self, Guest};
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use warren_kernel::blob::BlobId;
+use warren_kernel::fetch::Image;
+use warren_kernel::id::Pid;
+use warren_kernel::runtime::{LoadError, Program, Runtime};
+use warren_kernel::{Errno, Session};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, OptLevel,
+    PoolingAllocationConfig, Strategy,
+};
+
+/// How long a guest runs before it lets others run, and how soon a killed busy loop ends.
+pub const TICK: Duration = Duration::from_millis(5);
+/// Programs a session wrote itself that are kept; those of shared layers are all kept.
+pub const PRIVATE_PROGRAMS_MAX: usize = 64;
+/// Bytes of an image a session wrote itself.
+pub const PRIVATE_IMAGE_MAX: usize = 64 << 20;
+/// Idle ticks after which the ticker sleeps.
+const IDLE_TICKS: u32 = 20;
+
+/// How the engine is made.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Where compiled code is kept; `None` compiles anew in each process.
+    pub cache: Option<std::path::PathBuf>,
+    /// Processes that can live at once on the node. Each reserves address space, not memory.
+    pub processes: u32,
+    /// Bytes of each instance's memory that stay resident when its slot is given back.
+    pub keep_resident: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> EngineOptions {
+        EngineOptions { cache: None, processes: 1000, keep_resident: 256 * 1024 }
+    }
+}
+
+/// Why an engine cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The engine's own reason, usually address space or memory maps that the system refuses.
+    #[error("the WebAssembly engine cannot start with {processes} processes: {reason}")]
+    Start {
+        /// As configured.
+        processes: u32,
+        /// In the engine's words.
+        reason: String,
+    },
+    /// The code cache is not usable.
+    #[error(transparent)]
+    Cache(#[from] AotError),
+    /// The ABI table is not linkable: a mistake of ours.
+    #[error("the ABI table does not link: {0}")]
+    Abi(String),
+}
+
+/// A module linked against the ABI, shared by all processes that run it.
+pub struct Linked {
+    pub(crate) pre: InstancePre<Guest>,
+    /// It imports nothing but WASI: its libc takes preopened directories as real descriptors.
+    pub(crate) plain_wasi: bool,
+}
+
+/// The kernel's runtime for WebAssembly. Cheap to clone.
+#[derive(Clone)]
+pub struct Wasm {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<Guest>,
+    cache: Option<CodeCache>,
+    programs: Mutex<Programs>,
+    /// Compilations at once: the machine's cores, so that compiling cannot starve guests that run.
+    compiling: Gate,
+    ticker: Arc<Ticker>,
+    handle: Handle,
+}
+
+#[derive(Default)]
+struct Programs {
+    by_content: HashMap<BlobId, Arc<Slot>>,
+    /// Contents a session wrote, oldest first.
+    private: Vec<BlobId>,
+}
+
+/// A program being made or made; whoever comes second waits for the first.
+type Slot = OnceLock<Result<Program, LoadError>>;
+
+impl Wasm {
+    /// Makes the engine; guests run as tasks of `handle`'s runtime.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn new(options: &EngineOptions, handle: Handle) -> Result<Wasm, EngineError> {
+        let engine = Engine::new(&config(options))
+            .map_err(|error| EngineError::Start { processes: options.processes, reason: format!("{error:#}") })?;
+        let mut linker = Linker::new(&engine);
+        abi::link(&mut linker).map_err(|error| EngineError::Abi(format!("{error:#}")))?;
+        let cache = options.cache.as_ref().map(|path| CodeCache::open(path, &engine)).transpose()?;
+        let ticker = Ticker::start(engine.clone());
+        let compiling = Gate::new(std::thread::available_parallelism().map_or(1, usize::from));
+        let inner = Inner { engine, linker, cache, programs: Mutex::default(), compiling, ticker, handle };
+        Ok(Wasm { inner: Arc::new(inner) })
+    }
+
+    /// Compiles a shared content if this host has not yet, so that its first use need not.
+    ///
+    /// # Errors
+    /// As [`Runtime::load`].
+    pub fn prepare(&self, image: &Image) -> Result<(), LoadError> {
+        self.load(image).map(|_| ())
+    }
+
+    /// Whether compiled code for this content is at hand, in memory or on disk.
+    pub fn is_prepared(&self, id: &BlobId) -> bool {
+        self.cached(id).is_some() || self.inner.cache.as_ref().is_some_and(|cache| cache.contains(id))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub(crate) fn ticker(&self) -> &Arc<Ticker> {
+        &self.inner.ticker
+    }
+
+    fn compile(&self, image: &Image) -> Result<Program, LoadError> {
+        let bytes: &[u8] = (*image.bytes).as_ref();
+        let module = match self.inner.cache.as_ref().filter(|_| image.shared) {
+            Some(cache) => match cache.load(&self.inner.engine, &image.id) {
+                Some(module) => module,
+                None => {
+                    let _turn = self.inner.compiling.enter();
+                    let code = self.inner.engine.precompile_module(bytes).map_err(|error| invalid(&error))?;
+                    cache.keep(&image.id, &code);
+                    match cache.load(&self.inner.engine, &image.id) {
+                        Some(module) => module,
+                        // The cache folder cannot be written: the code is used once.
+                        None => Module::new(&self.inner.engine, bytes).map_err(|error| invalid(&error))?,
+                    }
+                }
+            },
+            None => {
+                if bytes.len() > PRIVATE_IMAGE_MAX {
+                    return Err(LoadError::new(
+                        Errno::ENOMEM,
+                        format!("an image a session wrote has at most {PRIVATE_IMAGE_MAX} bytes"),
+                    ));
+                }
+                let _turn = self.inner.compiling.enter();
+                Module::new(&self.inner.engine, bytes).map_err(|error| invalid(&error))?
+            }
+        };
+        self.link(&module)
+    }
+
+    fn link(&self, module: &Module) -> Result<Program, LoadError> {
+        abi::check(module)?;
+        let plain_wasi = module.imports().all(|import| import.module().starts_with("wasi_"));
+        let pre = self.inner.linker.instantiate_pre(module).map_err(|error| invalid(&error))?;
+        Ok(Program(Arc::new(Linked { pre, plain_wasi }) as Arc<dyn Any + Send + Sync>))
+    }
+
+    fn slot(&self, image: &Image) -> Arc<Slot> {
+        let mut programs = self.inner.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = programs.by_content.get(&image.id) {
+            return slot.clone();
+        }
+        if !image.shared {
+            if programs.private.len() >= PRIVATE_PROGRAMS_MAX {
+                let oldest = programs.private.remove(0);
+                programs.by_content.remove(&oldest);
+            }
+            programs.private.push(image.id);
+        }
+        programs.by_content.entry(image.id).or_default().clone()
+    }
+}
+
+impl Runtime for Wasm {
+    fn claims(&self, head: &[u8]) -> bool {
+        head.starts_with(b"\0asm")
+    }
+
+    fn cached(&self, id: &BlobId) -> Option<Program> {
+        let programs = self.inner.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        programs.by_content.get(id)?.get()?.as_ref().ok().cloned()
+    }
+
+    fn load(&self, image: &Image) -> Result<Program, LoadError> {
+        self.slot(image).get_or_init(|| self.compile(image)).clone()
+    }
+
+    fn start(&self, session: &Session, pid: Pid, program: Program) {
+        self.inner.handle.spawn(guest::run(self.clone(), session.clone(), pid, program));
+    }
+}
+
+impl std::fmt::Debug for Wasm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wasm").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Linked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Linked").field("plain_wasi", &self.plain_wasi).finish_non_exhaustive()
+    }
+}
+
+fn invalid(error: &wasmtime::Error) -> LoadError {
+    LoadError::new(Errno::ENOEXEC, format!("{error:#}"))
+}
+
+fn config(options: &EngineOptions) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(options.processes)
+        .total_memories(options.processes)
+        .total_tables(options.processes)
+        .total_stacks(options.processes)
+        .max_memory_size(4 << 30)
+        .table_elements(65_536)
+        .max_core_instance_size(4 << 20)
+        .linear_memory_keep_resident(options.keep_resident)
+        .table_keep_resident(64 * 1024)
+        .pagemap_scan(Enabled::Auto)
+        .max_unused_warm_slots(64);
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .max_wasm_stack(1 << 20)
+        .async_stack_size(2 << 20)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .parallel_compilation(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// Lets so many in at once.
+struct Gate {
+    free: Mutex<usize>,
+    left: std::sync::Condvar,
+}
+
+struct Turn<'a>(&'a Gate);
+
+impl Gate {
+    fn new(places: usize) -> Gate {
+        Gate { free: Mutex::new(places), left: std::sync::Condvar::new() }
+    }
+
+    fn enter(&self) -> Turn<'_> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            free = self.left.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.left.notify_one();
+    }
+}
+
+/// Advances the epoch while guests run.
+pub(crate) struct Ticker {
+    /// Guests on a thread right now.
+    running: AtomicUsize,
+    asleep: AtomicBool,
+    idle: AtomicU32,
+    stop: AtomicBool,
+    thread: OnceLock<std::thread::Thread>,
+}
+
+impl Ticker {
+    fn start(engine: Engine) -> Arc<Ticker> {
+        let ticker = Arc::new(Ticker {
+            running: AtomicUsize::new(0),
+            asleep: AtomicBool::new(false),
+            idle: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+            thread: OnceLock::new(),
+        });
+        let own = Arc::downgrade(&ticker);
+        let spawned = std::thread::Builder::new().name("warren-ticker".to_owned()).spawn(move || {
+            while let Some(ticker) = own.upgrade() {
+                if ticker.stop.load(Ordering::Acquire) {
+                    return;
+                }
+                ticker.tick(&engine);
+            }
+        });
+        if let Ok(join) = spawned {
+            let _ = ticker.thread.set(join.thread().clone());
+        }
+        ticker
+    }
+
+    /// A guest is about to run on this thread.
+    pub(crate) fn enter(&self) {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        if self.asleep.load(Ordering::Acquire)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// It has left the thread.
+    pub(crate) fn leave(&self) {
+        self.running.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn tick(&self, engine: &Engine) {
+        if self.running.load(Ordering::Acquire) > 0 {
+            self.idle.store(0, Ordering::Relaxed);
+            engine.increment_epoch();
+        } else if self.idle.fetch_add(1, Ordering::Relaxed) >= IDLE_TICKS {
+            self.asleep.store(true, Ordering::SeqCst);
+            // A guest that entered before it could see us asleep must not be left without ticks.
+            if self.running.load(Ordering::SeqCst) == 0 {
+                std::thread::park_timeout(Duration::from_secs(60));
+            }
+            self.asleep.store(false, Ordering::SeqCst);
+            self.idle.store(0, Ordering::Relaxed);
+            return;
+        }
+        std::thread::sleep(TICK);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.ticker.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.ticker.thread.get() {
+            thread.unpark();
+        }
+    }
+}

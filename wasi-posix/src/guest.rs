@@ -1,0 +1,301 @@
+//! One process as a task: its store, its limits, and how it ends.
+//!
+//! ```text
+//! run ─▶ instantiate ─▶ _start ──returns──▶ exit 0
+//!   ▲                     ├── proc_exit ──▶ exit n
+//!   └──── exec: next ─────┤── doomed, at a host call or an epoch tick ──▶ ended by the signal
+//!                         └── trap ──▶ SIGILL, SIGSEGV, SIGFPE or SIGABRT, with an event
+//! ```
+//! A guest leaves its code only by returning or by an error from a host function, so its stack is always unwound.
+//! Whatever happens, the session is told once that the process ended.
+
+use crate::engine::{Linked, Ticker, Wasm};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use warren_kernel::event::What;
+use warren_kernel::host::{Host, Monotonic};
+use warren_kernel::id::{Fd, Pid};
+use warren_kernel::process::{ExitStatus, Strings, strings};
+use warren_kernel::runtime::{Program, Runtime};
+use warren_kernel::signal::{Doom, Signal, SignalSet};
+use warren_kernel::vfs::Mode;
+use warren_kernel::vfs::open::{At, OpenFlags};
+use warren_kernel::{CallError, Session};
+use wasmtime::{Memory, ResourceLimiter, Store, Trap, UpdateDeadline};
+
+/// What a host function knows of its guest.
+pub struct Guest {
+    /// The session's kernel.
+    pub session: Session,
+    /// The process.
+    pub pid: Pid,
+    /// Its mark, seen without the kernel's lock.
+    pub doom: Arc<Doom>,
+    /// Its arguments, as args_get gives them.
+    pub arguments: Strings,
+    /// Its environment, as environ_get gives it.
+    pub environment: Strings,
+    /// Its linear memory, once found.
+    pub memory: Option<Memory>,
+    /// The directories it finds open.
+    pub preopens: Preopens,
+    /// Permission bits for the next file it makes (host_fs.set_open_mode).
+    pub open_mode: Option<Mode>,
+    meter: Arc<Meter>,
+}
+
+/// How a guest's libc learns of the file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preopens {
+    /// As the POSIX host ABI's libc expects: numbers with bit 30 set, apart from real descriptors.
+    Virtual,
+    /// As WASI says: real descriptors with these names.
+    Real(Vec<(Fd, Vec<u8>)>),
+}
+
+/// How a guest's image came to an end.
+pub enum End {
+    /// By proc_exit, or by returning.
+    Exited(u32),
+    /// By a signal it did not catch.
+    Signaled(Signal),
+    /// By exec: this runs next, in the same process.
+    Exec(Program, Arc<dyn Runtime>),
+    /// By a fault of its own.
+    Faulted(Signal, String),
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guest").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "End({self})")
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            End::Exited(code) => write!(f, "exit {code}"),
+            End::Signaled(signal) => write!(f, "ended by {signal}"),
+            End::Exec(..) => f.write_str("exec"),
+            End::Faulted(signal, reason) => write!(f, "{reason} ({signal})"),
+        }
+    }
+}
+
+impl std::error::Error for End {}
+
+/// Runs a process to its end.
+pub async fn run(wasm: Wasm, session: Session, pid: Pid, program: Program) {
+    let mut obituary = Obituary { session: &session, pid, status: ExitStatus::Signaled(Signal::KILL), owed: true };
+    let meter = Arc::new(Meter::default());
+    let mut next = program;
+    loop {
+        let Ok(linked) = next.0.clone().downcast::<Linked>() else { return };
+        let image = Box::pin(run_image(&wasm, &session, pid, linked, meter.clone()));
+        let end = Metered { inner: image, meter: &meter, ticker: wasm.ticker() }.await;
+        session.with(|kernel| kernel.charge_cpu(pid, meter.take()));
+        match end {
+            End::Exited(code) => obituary.status = ExitStatus::Exited(code as u8),
+            End::Signaled(signal) => obituary.status = ExitStatus::Signaled(signal),
+            End::Faulted(signal, reason) => {
+                session.with(|kernel| kernel.record(pid, What::Faulted { reason }));
+                obituary.status = ExitStatus::Signaled(signal);
+            }
+            End::Exec(program, _) if program.0.is::<Linked>() => {
+                next = program;
+                continue;
+            }
+            End::Exec(program, runtime) => {
+                obituary.owed = false;
+                runtime.start(&session, pid, program);
+            }
+        }
+        return;
+    }
+}
+
+/// Tells the session that the process ended, even if the task is dropped or a host function panics.
+struct Obituary<'a> {
+    session: &'a Session,
+    pid: Pid,
+    status: ExitStatus,
+    owed: bool,
+}
+
+impl Drop for Obituary<'_> {
+    fn drop(&mut self) {
+        if self.owed {
+            self.session.with(|kernel| kernel.exit(self.pid, self.status));
+        }
+    }
+}
+
+async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>, meter: Arc<Meter>) -> End {
+    let begun = session.with(|kernel| {
+        let process = kernel.process(pid).ok()?;
+        Some((process.doom.clone(), process.arguments.clone(), process.environment.clone(), process.signals.blocked))
+    });
+    let Some((doom, arguments, environment, blocked)) = begun else { return End::Signaled(Signal::KILL) };
+    let preopens = if linked.plain_wasi { open_real(session, pid).await } else { Preopens::Virtual };
+    let environment = if linked.plain_wasi { environment } else { with_pwd(session, pid, &environment) };
+    let guest = Guest {
+        session: session.clone(),
+        pid,
+        doom,
+        arguments,
+        environment,
+        memory: None,
+        preopens,
+        open_mode: None,
+        meter,
+    };
+    let mut store = Store::new(wasm.engine(), guest);
+    store.limiter(|guest| guest);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| {
+        let guest = context.data();
+        let used = guest.meter.take_running();
+        guest.session.with(|kernel| kernel.charge_cpu(guest.pid, used));
+        match guest.doom.get() {
+            Some(signal) => Err(End::Signaled(signal).into()),
+            None => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
+        }
+    });
+    match start(&mut store, &linked, blocked).await {
+        Ok(()) => End::Exited(0),
+        Err(error) => end_of(error),
+    }
+}
+
+async fn start(store: &mut Store<Guest>, linked: &Linked, blocked: SignalSet) -> wasmtime::Result<()> {
+    let instance = linked.pre.instantiate_async(&mut *store).await?;
+    store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+    if blocked != SignalSet::default()
+        && let Ok(set) = instance.get_typed_func::<(u32, u32), ()>(&mut *store, "__agentos_set_initial_sigmask")
+    {
+        set.call_async(&mut *store, (blocked.0 as u32, (blocked.0 >> 32) as u32)).await?;
+    }
+    let main = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    main.call_async(store, ()).await
+}
+
+/// What an error that ended a guest means to its parent.
+fn end_of(error: wasmtime::Error) -> End {
+    let error = match error.downcast::<End>() {
+        Ok(end) => return end,
+        Err(error) => error,
+    };
+    let signal = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => Signal::ABRT,
+        Some(Trap::IntegerDivisionByZero | Trap::IntegerOverflow | Trap::BadConversionToInteger) => Signal::FPE,
+        Some(Trap::IndirectCallToNull | Trap::BadSignature) => Signal::ILL,
+        Some(_) => Signal::SEGV,
+        // No trap: the engine could not make the instance (memory refused, pool full).
+        None => Signal::KILL,
+    };
+    End::Faulted(signal, format!("{error:#}"))
+}
+
+/// The POSIX host ABI's libc keeps the working directory itself, and begins with PWD.
+fn with_pwd(session: &Session, pid: Pid, environment: &Strings) -> Strings {
+    let cwd = session.with(|kernel| kernel.process(pid).ok().and_then(|process| kernel.path_of(&process.cwd)));
+    let Some(cwd) = cwd else { return environment.clone() };
+    let pwd = [b"PWD=", cwd.as_slice()].concat();
+    let kept = environment.iter().filter(|entry| !entry.starts_with(b"PWD=")).map(|entry| entry.to_vec());
+    strings(kept.chain([pwd]))
+}
+
+/// Opens `/` and the working directory for a guest of plain WASI, at the lowest numbers from 3.
+async fn open_real(session: &Session, pid: Pid) -> Preopens {
+    let mut opened = Vec::new();
+    for (at, path, name) in [(At::Root, "/", "/"), (At::Cwd, ".", ".")] {
+        let call = session.call(pid, |kernel, call| {
+            let flags = OpenFlags::READ | OpenFlags::DIRECTORY | OpenFlags::CLOEXEC;
+            kernel.open_from(call, Fd(3), at, path.as_bytes(), flags, Mode::new(0))
+        });
+        if let Ok(fd) = call.await {
+            opened.push((fd, name.as_bytes().to_vec()));
+        }
+    }
+    Preopens::Real(opened)
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current) as u64;
+        Ok(self.session.with(|kernel| kernel.charge_memory(self.pid, more)))
+    }
+
+    fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // The pool bounds tables to a fixed size that every instance has reserved.
+        Ok(true)
+    }
+}
+
+/// CPU time of a guest: time its task was on a thread, host functions included.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    used: AtomicU64,
+    /// When the present turn on a thread began, or was last charged.
+    since: AtomicU64,
+}
+
+impl Meter {
+    fn begin(&self) {
+        self.since.store(crate::system::SystemHost.monotonic().0, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        let now = crate::system::SystemHost.monotonic();
+        let turn = now.since(Monotonic(self.since.swap(now.0, Ordering::Relaxed)));
+        self.used.fetch_add(turn.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Duration {
+        Duration::from_nanos(self.used.swap(0, Ordering::Relaxed))
+    }
+
+    fn take_running(&self) -> Duration {
+        self.end();
+        self.take()
+    }
+}
+
+/// A guest's future, metered, and known to the ticker while it runs.
+struct Metered<'a, F> {
+    inner: Pin<Box<F>>,
+    meter: &'a Meter,
+    ticker: &'a Ticker,
+}
+
+impl<F: Future> Future for Metered<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.ticker.enter();
+        self.meter.begin();
+        let polled = self.inner.as_mut().poll(context);
+        self.meter.end();
+        self.ticker.leave();
+        polled
+    }
+}
+
+impl From<CallError> for End {
+    fn from(error: CallError) -> End {
+        match error {
+            CallError::Doomed(signal) => End::Signaled(signal),
+            CallError::Failed(errno) => End::Faulted(Signal::KILL, errno.to_string()),
+        }
+    }
+}
