@@ -23,7 +23,7 @@ use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_wasi_posix::node::{Command, Stdio};
 
 const WORK: &str = "/work";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
 fn scripts_agree_with_linux() {

@@ -118,3 +118,6 @@ impl fmt::Debug for Blob {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,3 +124,6 @@ impl fmt::Display for Errno {
 }
 
 impl std::error::Error for Errno {}
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ impl Events {
         self.next
     }
 }
+
+#[cfg(test)]
+mod tests;

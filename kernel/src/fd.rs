@@ -89,3 +89,6 @@ impl FdTable {
         self.slots.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use crate::vfs::driver::{FileSystem, FsAnswer, FsRequest};
 use crate::wait::{Halt, Step};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something needed from outside the lock.
 pub enum Fetch {
@@ -75,6 +76,11 @@ pub struct Call {
     pub pid: Pid,
     answers: Vec<Fetched>,
     replayed: usize,
+    /// What questions without an effect were answered: each is asked once in a call, which so sees one state.
+    known: Vec<(FsRequest, Result<FsAnswer, Errno>)>,
+    /// Which call this is, and the open file whose offset it has the turn to use.
+    id: u64,
+    turn: Option<OpenId>,
     /// A FIFO's end this call opened and waits with, and how often its other end had been opened then.
     opening: Option<(OpenId, u64)>,
     /// A child this call made, and how many of its actions are done.
@@ -84,7 +90,17 @@ pub struct Call {
 impl Call {
     /// A call by `pid` that has fetched nothing yet.
     pub fn new(pid: Pid) -> Call {
-        Call { pid, answers: Vec::new(), replayed: 0, opening: None, preparing: None }
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Call {
+            pid,
+            answers: Vec::new(),
+            replayed: 0,
+            known: Vec::new(),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            turn: None,
+            opening: None,
+            preparing: None,
+        }
     }
 
     /// The call is about to be made (again): answers are replayed from the first.
@@ -99,6 +115,10 @@ impl Call {
     pub fn keep(&mut self, fetched: Fetched) -> Result<(), Errno> {
         match fetched {
             Fetched::Blob(loaded) => loaded,
+            Fetched::Driver(request, answer) if request.is_question() => {
+                self.known.push((request, answer));
+                Ok(())
+            }
             other => {
                 self.answers.push(other);
                 Ok(())
@@ -110,6 +130,7 @@ impl Call {
     pub(crate) fn commit(&mut self) {
         self.answers.drain(..self.replayed);
         self.replayed = 0;
+        self.known.clear();
     }
 
     /// The child an earlier attempt made. A spawn keeps it while it waits, so that no file action is done twice.
@@ -132,8 +153,26 @@ impl Call {
         self.opening = Some((open, others));
     }
 
+    /// Which call this is.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Remembers that this call has the turn on an open file's offset.
+    pub(crate) fn keep_turn(&mut self, open: OpenId) {
+        self.turn = Some(open);
+    }
+
+    /// The open file whose offset this call has the turn to use.
+    pub(crate) fn take_turn(&mut self) -> Option<OpenId> {
+        self.turn.take()
+    }
+
     /// The driver's answer to `request`: replayed, or a reason to fetch it.
     pub(crate) fn ask(&mut self, filesystem: &Arc<dyn FileSystem>, request: FsRequest) -> Step<FsAnswer> {
+        if let Some((_, answer)) = self.known.iter().find(|(asked, _)| *asked == request) {
+            return Ok(answer.clone()?);
+        }
         match self.answers.get(self.replayed) {
             Some(Fetched::Driver(asked, answer)) if *asked == request => {
                 self.replayed += 1;

@@ -32,6 +32,8 @@ pub struct OpenFile {
     pub offset: u64,
     /// Descriptors and other holders that refer to it.
     pub refs: u32,
+    /// The call that is using the offset while it waits for a driver (Linux's f_pos_lock).
+    pub(crate) turn: Option<u64>,
 }
 
 /// What an open file description is open on.
@@ -99,7 +101,7 @@ pub struct OpenFiles {
 impl OpenFile {
     /// A description without flags, at offset 0.
     pub fn new(what: Opened, read: bool, write: bool) -> OpenFile {
-        OpenFile { what, read, write, append: false, nonblock: false, offset: 0, refs: 0 }
+        OpenFile { what, read, write, append: false, nonblock: false, offset: 0, refs: 0, turn: None }
     }
 }
 
@@ -156,6 +158,11 @@ impl OpenFiles {
         file
     }
 
+    /// Every open description.
+    pub fn iter(&self) -> impl Iterator<Item = &OpenFile> {
+        self.slots.iter().flatten()
+    }
+
     /// Descriptions open now.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -166,3 +173,6 @@ impl OpenFiles {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

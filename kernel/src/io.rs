@@ -91,6 +91,22 @@ impl Kernel {
         want: usize,
         put: &mut dyn FnMut(&[u8]),
     ) -> Step<usize> {
+        if at.is_none() {
+            self.begin_turn(call, open)?;
+        }
+        let read = self.read_open_at(call, open, at, want, put);
+        self.end_turn_unless_waiting(call, &read);
+        read
+    }
+
+    fn read_open_at(
+        &mut self,
+        call: &mut Call,
+        open: OpenId,
+        at: Option<u64>,
+        want: usize,
+        put: &mut dyn FnMut(&[u8]),
+    ) -> Step<usize> {
         let file = self.files.get(open)?;
         if !file.read {
             return Err(Errno::EBADF.into());
@@ -197,6 +213,49 @@ impl Kernel {
     /// # Errors
     /// As [`Kernel::write`].
     pub fn write_open(&mut self, call: &mut Call, open: OpenId, at: Option<u64>, data: &[&[u8]]) -> Step<usize> {
+        if at.is_none() {
+            self.begin_turn(call, open)?;
+        }
+        let written = self.write_open_at(call, open, at, data);
+        self.end_turn_unless_waiting(call, &written);
+        written
+    }
+
+    /// A call that reads or writes a driver's file at its offset has the offset to itself until it is done, as Linux
+    /// has it: two writers that share a description follow each other.
+    fn begin_turn(&mut self, call: &mut Call, open: OpenId) -> Step<()> {
+        let file = self.files.get_mut(open)?;
+        if !matches!(file.what, Opened::Driver(..)) {
+            return Ok(());
+        }
+        match file.turn {
+            Some(other) if other != call.id() => Err(Halt::on(WaitKey::Offset(open))),
+            _ => {
+                file.turn = Some(call.id());
+                call.keep_turn(open);
+                Ok(())
+            }
+        }
+    }
+
+    fn end_turn_unless_waiting<T>(&mut self, call: &mut Call, result: &Step<T>) {
+        if !matches!(result, Err(Halt::Wait(_) | Halt::Fetch(_)))
+            && let Some(open) = call.take_turn()
+        {
+            self.end_turn(call.id(), open);
+        }
+    }
+
+    pub(crate) fn end_turn(&mut self, call: u64, open: OpenId) {
+        if let Ok(file) = self.files.get_mut(open)
+            && file.turn == Some(call)
+        {
+            file.turn = None;
+        }
+        self.waiters.wake(WaitKey::Offset(open));
+    }
+
+    fn write_open_at(&mut self, call: &mut Call, open: OpenId, at: Option<u64>, data: &[&[u8]]) -> Step<usize> {
         let file = self.files.get(open)?;
         if !file.write {
             return Err(Errno::EBADF.into());
@@ -292,6 +351,10 @@ impl Kernel {
                 Err(Errno::EPIPE.into())
             }
             Err(error @ WriteError::WouldBlock { .. }) if nonblock => Err(Errno::from(error).into()),
+            Err(WriteError::WouldBlock { .. }) if self.is_stuck(pid, id) => {
+                self.relieve(pid, id)?;
+                self.write_pipe(pid, id, nonblock, data)
+            }
             Err(WriteError::WouldBlock { .. }) => Err(Halt::on(WaitKey::Pipe(id.0))),
         }
     }
@@ -306,10 +369,24 @@ impl Kernel {
     ) -> Step<(usize, u64)> {
         let driver = self.mounts.driver(mount).ok_or(Errno::EIO)?;
         self.require_writable(&Node::Driver(mount, Arc::from(&b""[..])))?;
+        let limit = self.process(call.pid)?.limit(Resource::FSIZE).soft;
+        let start = match offset {
+            _ if limit == ResourceLimit::INFINITE => 0,
+            Some(offset) => offset,
+            None => match call.ask(&driver, FsRequest::StatOpen(handle.clone()))? {
+                FsAnswer::Stat(stat) => stat.size,
+                _ => return Err(Errno::EIO.into()),
+            },
+        };
+        let room = usize::try_from(limit.saturating_sub(start)).unwrap_or(usize::MAX).min(TRANSFER_MAX);
+        if room == 0 && data.iter().any(|part| !part.is_empty()) {
+            self.signal_process(call.pid, Signal::XFSZ);
+            return Err(self.limit_reached(call.pid, "file_size", Errno::EFBIG).into());
+        }
         let mut bytes: Vec<u8> = Vec::new();
         for part in data {
-            let room = TRANSFER_MAX - bytes.len();
-            bytes.extend_from_slice(&part[..part.len().min(room)]);
+            let left = room - bytes.len();
+            bytes.extend_from_slice(&part[..part.len().min(left)]);
         }
         match call.ask(&driver, FsRequest::Write(handle, offset, bytes.into()))? {
             FsAnswer::Written(count, end) => Ok((count, end)),
@@ -665,6 +742,13 @@ impl Kernel {
         file.append = append;
         file.nonblock = nonblock;
         Ok(())
+    }
+
+    /// Whether a descriptor is open on a directory.
+    pub fn is_directory(&self, call: &Call, fd: Fd) -> bool {
+        let open = self.process(call.pid).and_then(|process| process.descriptors.get(fd));
+        let file = open.and_then(|descriptor| self.files.get(descriptor.open));
+        file.is_ok_and(|file| matches!(file.what, Opened::Directory(..) | Opened::Path(_)))
     }
 
     /// Kind and flags of a descriptor.

@@ -433,6 +433,7 @@ impl Kernel {
             pipe.readers -= u32::from(reader);
             pipe.writers -= u32::from(writer);
             if pipe.readers == 0 && pipe.writers == 0 {
+                self.memory_used -= pipe.relief as u64;
                 self.pipes.remove(&id);
                 let fifo = self.fifos.iter().find(|(_, pipe)| **pipe == id).map(|(at, _)| *at);
                 if let Some((mount, ino)) = fifo {

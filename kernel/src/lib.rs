@@ -35,6 +35,7 @@ pub mod file;
 pub mod io;
 pub mod pipe;
 pub mod poll;
+pub mod relief;
 pub mod socket;
 
 pub mod blob;

@@ -27,6 +27,8 @@ pub struct Pipe {
     pub readers: u32,
     /// Open write ends.
     pub writers: u32,
+    /// Bytes beyond [`PIPE_CAPACITY`] it may hold, because nobody could ever read while it is full.
+    pub relief: usize,
     /// Read ends ever opened: a FIFO's writer waits for one, not for one that is still there.
     pub readers_ever: u64,
     /// Write ends ever opened.
@@ -99,6 +101,9 @@ impl Pipe {
         if count == self.bytes.len() {
             // The ring stays while both ends are busy; a pipe that ends gives it back at once.
             self.bytes.clear();
+            if self.bytes.capacity() > PIPE_CAPACITY * 2 {
+                self.bytes = VecDeque::new();
+            }
             if self.writers == 0 {
                 self.bytes = VecDeque::new();
             }
@@ -124,7 +129,7 @@ impl Pipe {
         if self.readers == 0 {
             return Err(WriteError::BrokenPipe);
         }
-        let free = PIPE_CAPACITY - self.bytes.len();
+        let free = (PIPE_CAPACITY + self.relief).saturating_sub(self.bytes.len());
         if free == 0 || (wanted <= PIPE_BUF && wanted > free) {
             return Err(WriteError::WouldBlock { wanted, free });
         }
@@ -154,7 +159,7 @@ impl Pipe {
 
     /// Whether a write of up to [`PIPE_BUF`] bytes would not block.
     pub fn is_writable(&self) -> bool {
-        PIPE_CAPACITY - self.bytes.len() >= PIPE_BUF || self.readers == 0
+        PIPE_CAPACITY.saturating_sub(self.bytes.len()) >= PIPE_BUF || self.readers == 0
     }
 }
 

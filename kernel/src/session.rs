@@ -250,10 +250,14 @@ impl Session {
 impl<F> Drop for CallFuture<'_, F> {
     fn drop(&mut self) {
         let (parked, opening, preparing) = (self.parked.take(), self.call.take_opening(), self.call.take_preparing());
-        if parked.is_none() && opening.is_none() && preparing.is_none() {
+        let turn = self.call.take_turn();
+        if parked.is_none() && opening.is_none() && preparing.is_none() && turn.is_none() {
             return;
         }
         let mut kernel = self.session.lock();
+        if let Some(open) = turn {
+            kernel.end_turn(self.call.id(), open);
+        }
         if let Some(id) = parked {
             kernel.waiters.unpark(id);
         }

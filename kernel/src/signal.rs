@@ -235,3 +235,6 @@ impl Doom {
         Signal::new(self.0.load(Ordering::Acquire)).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,3 +171,6 @@ impl Credentials {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

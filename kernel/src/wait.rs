@@ -59,6 +59,8 @@ pub enum WaitKey {
     Process(Pid),
     /// Any process of the session ended (an embedder waits for a pid that is no child of its own).
     Exits,
+    /// A call that moved the offset of this open file, and waited for a driver meanwhile, is done.
+    Offset(crate::file::OpenId),
     /// The event ring of the session grew.
     Events,
 }
@@ -138,6 +140,11 @@ impl Waiters {
     /// The wakers to call once the lock is let go.
     pub fn take_woken(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.woken)
+    }
+
+    /// Whether a call is parked under `key`.
+    pub fn is_parked(&self, key: WaitKey) -> bool {
+        self.by_key.contains_key(&key)
     }
 
     /// Calls parked now.

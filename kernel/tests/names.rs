@@ -360,7 +360,12 @@ fn mounts_are_crossed_down_and_up() {
     let mount = |path: &'static [u8], read_only| {
         machine.block(Pid::INIT, move |kernel, call| kernel.mount(call, path, tree(), read_only))
     };
+    root.mkdir("/mnt/t/below").unwrap();
+    let below = machine.root();
+    below.chdir("/mnt/t/below").unwrap();
     mount(b"/mnt/t", false).unwrap();
+    assert_eq!(below.names(".").unwrap(), [".", ".."], "who stands below what was covered stays there");
+    assert_eq!(below.stat("..").unwrap().device, root.stat("/mnt/t").unwrap().device, "and goes up to the cover");
     assert_eq!(root.names("/mnt/t").unwrap(), [".", ".."]);
     assert_eq!(mount(b"/mnt/t", false), Err(Errno::EBUSY));
     assert_eq!(mount(b"/", false), Err(Errno::EBUSY));

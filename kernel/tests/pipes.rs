@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod common;
 
-use common::{CREATE, Machine, R, RW, W, opening, reading};
+use common::{CREATE, Machine, Pending, Proc, R, RW, W, opening, reading};
 use warren_kernel::host::Monotonic;
 use warren_kernel::id::Fd;
 use warren_kernel::pipe::{PIPE_BUF, PIPE_CAPACITY};
@@ -33,21 +33,87 @@ fn a_waiting_reader_is_woken_by_bytes_and_by_the_end() {
     assert_eq!((machine.usage().pipes, machine.usage().waiting_calls), (0, 0));
 }
 
+/// A pipe between two processes that run: who reads, who writes.
+fn piped(machine: &Machine) -> ((Proc<'_>, Fd), (Proc<'_>, Fd)) {
+    let parent = machine.agent();
+    let (reader, writer) = parent.pipe();
+    let child = parent.child();
+    parent.close(writer).expect("open");
+    child.close(reader).expect("open");
+    ((parent, reader), (child, writer))
+}
+
+fn writing<'a>(process: Proc<'a>, fd: Fd, count: usize) -> Pending<'a, usize> {
+    Pending::new(
+        process.machine.session.call(process.pid, move |kernel, call| kernel.write(call, fd, &[&vec![2; count]])),
+    )
+}
+
 #[test]
 fn a_full_pipe_holds_the_writer_back() {
     let machine = Machine::new();
-    let process = machine.agent();
-    let (reader, writer) = process.pipe();
-    assert_eq!(process.write(writer, &vec![1; PIPE_CAPACITY + 5]), Ok(PIPE_CAPACITY), "what there is room for");
-    let mut write = common::Pending::new(
-        machine.session.call(process.pid, move |kernel, call| kernel.write(call, writer, &[&[2; PIPE_BUF]])),
-    );
+    let ((parent, reader), (child, writer)) = piped(&machine);
+    assert_eq!(child.write(writer, &vec![1; PIPE_CAPACITY + 5]), Ok(PIPE_CAPACITY), "what there is room for");
+    let mut write = writing(child, writer, PIPE_BUF);
     assert!(write.poll().is_none());
-    process.read(reader, PIPE_BUF - 1).unwrap();
+    parent.read(reader, PIPE_BUF - 1).unwrap();
     assert_eq!(write.rings(), 1);
     assert!(write.poll().is_none(), "an atomic write goes in whole or not at all");
-    process.read(reader, 1).unwrap();
+    parent.read(reader, 1).unwrap();
     assert_eq!(write.poll(), Some(Ok(PIPE_BUF)));
+}
+
+/// A pipe nobody could ever read while it is full grows instead; see `relief`.
+#[test]
+fn a_writer_that_waits_for_itself_is_relieved() {
+    let machine = Machine::limited(|limits| limits.memory_bytes = 3 << 20);
+    let process = machine.agent();
+    let (reader, writer) = process.pipe();
+    let mut written = 0;
+    let refused = loop {
+        match process.write(writer, &[1; 60_000]) {
+            Ok(count) => written += count,
+            Err(errno) => break errno,
+        }
+    };
+    assert_eq!((refused, written), (Errno::EDEADLK, PIPE_CAPACITY + (3 << 20)));
+    assert_eq!(machine.usage().memory_bytes, 3 << 20, "counted");
+    let nonblocking = process.now(|kernel, call| kernel.set_status(call, writer, false, true));
+    assert_eq!((nonblocking, process.write(writer, b"x")), (Ok(()), Err(Errno::EAGAIN)));
+    let mut read = 0;
+    while read < written {
+        let part = process.read(reader, 1 << 20).unwrap();
+        assert!(part.iter().all(|byte| *byte == 1));
+        read += part.len();
+    }
+    process.close(reader).unwrap();
+    process.close(writer).unwrap();
+    assert_eq!(machine.usage().memory_bytes, 0, "and given back");
+}
+
+#[test]
+fn a_child_whose_parent_collects_first_and_reads_later() {
+    let machine = Machine::new();
+    let ((parent, reader), (child, writer)) = piped(&machine);
+    child.write(writer, &vec![1; PIPE_CAPACITY]).unwrap();
+    let mut write = writing(child, writer, 100_000);
+    assert!(write.poll().is_none(), "the parent may read yet");
+    let mut wait = Pending::new(machine.session.call(parent.pid, |kernel, call| {
+        kernel.waitpid(call, warren_kernel::process::wait::Which::Any, warren_kernel::process::wait::Patience::Forever)
+    }));
+    assert!(wait.poll().is_none());
+    assert_eq!(write.rings(), 1, "now it cannot");
+    assert_eq!(write.poll(), Some(Ok(100_000)));
+    child.exit(0);
+    assert!(matches!(wait.poll(), Some(Ok(Some(_)))));
+    let mut all = 0;
+    loop {
+        match parent.read(reader, 1 << 20).unwrap().len() {
+            0 => break,
+            count => all += count,
+        }
+    }
+    assert_eq!(all, PIPE_CAPACITY + 100_000);
 }
 
 #[test]
@@ -62,21 +128,18 @@ fn without_a_reader_a_writer_gets_epipe_and_the_signal() {
     assert_eq!(ignoring.write(Fd(1), b"x"), Err(Errno::EPIPE));
     assert_eq!(ignoring.write(Fd(1), b""), Ok(0), "as Linux");
     assert_eq!(dying.write(Fd(1), b"x"), Err(Errno::EPIPE));
-    let doom = |process: common::Proc<'_>| process.now(|kernel, call| kernel.process(call.pid).unwrap().doom.get());
+    let doom = |process: Proc<'_>| process.now(|kernel, call| kernel.process(call.pid).unwrap().doom.get());
     assert_eq!((doom(ignoring), doom(dying)), (None, Some(Signal::PIPE)));
 }
 
 #[test]
 fn a_writer_that_waits_learns_that_the_reader_went() {
     let machine = Machine::new();
-    let (writer_process, _) = (machine.agent(), ());
-    let (reader, writer) = writer_process.pipe();
-    writer_process.write(writer, &vec![1; PIPE_CAPACITY]).unwrap();
-    let mut write = common::Pending::new(
-        machine.session.call(writer_process.pid, move |kernel, call| kernel.write(call, writer, &[b"x"])),
-    );
+    let ((parent, reader), (child, writer)) = piped(&machine);
+    child.write(writer, &vec![1; PIPE_CAPACITY]).unwrap();
+    let mut write = writing(child, writer, 1);
     assert!(write.poll().is_none());
-    writer_process.close(reader).unwrap();
+    parent.close(reader).unwrap();
     assert_eq!(write.rings(), 1);
     assert_eq!(write.poll(), Some(Err(CallError::Failed(Errno::EPIPE))));
 }
@@ -97,7 +160,7 @@ fn nonblocking_ends_answer_at_once() {
     assert_eq!(process.read(reader, 1), Ok(Vec::new()));
 }
 
-fn poll_one(process: common::Proc<'_>, fd: Fd, events: PollEvents) -> PollEvents {
+fn poll_one(process: Proc<'_>, fd: Fd, events: PollEvents) -> PollEvents {
     process
         .call(|kernel, call| {
             let mut fds = [PollFd { fd: Some(fd), events, found: PollEvents::empty() }];
@@ -140,7 +203,7 @@ fn poll_waits_for_the_first_of_many_or_for_its_deadline() {
     let (one, _) = process.pipe();
     let (two, writer) = process.pipe();
     let poll = |deadline: Option<u64>| {
-        common::Pending::new(machine.session.call(process.pid, move |kernel, call| {
+        Pending::new(machine.session.call(process.pid, move |kernel, call| {
             let wants = |fd| PollFd { fd, events: PollEvents::IN, found: PollEvents::empty() };
             let mut fds = [wants(Some(one)), wants(None), wants(Some(two)), wants(Some(two))];
             let count = kernel.poll(call, &mut fds, deadline.map(Monotonic))?;

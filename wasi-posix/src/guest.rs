@@ -45,14 +45,36 @@ pub struct Guest {
     pub preopens: Preopens,
     /// Permission bits for the next file it makes (host_fs.set_open_mode).
     pub open_mode: Option<Mode>,
+    /// How often it has looked for an ended child in vain, and nothing else since.
+    pub(crate) polls: Polls,
     meter: Arc<Meter>,
+}
+
+/// Counts calls of one kind in a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Polls(u32);
+
+impl Polls {
+    /// One more; returns how many that makes.
+    pub(crate) fn again(&mut self) -> u32 {
+        self.0 = self.0.saturating_add(1);
+        self.0
+    }
+
+    /// Something else was done.
+    pub(crate) fn reset(&mut self) {
+        self.0 = 0;
+    }
 }
 
 /// How a guest's libc learns of the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Preopens {
     /// As the POSIX host ABI's libc expects: numbers with bit 30 set, apart from real descriptors.
-    Virtual,
+    Virtual {
+        /// The path of the working directory, which is the first of them; the root is the second.
+        cwd: Vec<u8>,
+    },
     /// As WASI says: real descriptors with these names.
     Real(Vec<(Fd, Vec<u8>)>),
 }
@@ -146,8 +168,14 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
         Some((process.doom.clone(), process.arguments.clone(), process.environment.clone(), process.signals.blocked))
     });
     let Some((doom, arguments, environment, blocked)) = begun else { return End::Signaled(Signal::KILL) };
-    let preopens = if linked.plain_wasi { open_real(session, pid).await } else { Preopens::Virtual };
-    let environment = if linked.plain_wasi { environment } else { with_pwd(session, pid, &environment) };
+    let cwd = session.with(|kernel| kernel.process(pid).ok().and_then(|process| kernel.path_of(&process.cwd)));
+    let cwd = cwd.unwrap_or_else(|| b"/".to_vec());
+    let (preopens, environment) = if linked.plain_wasi {
+        (open_real(session, pid, b".".to_vec()).await, environment)
+    } else {
+        let environment = with_pwd(&environment, &cwd);
+        (Preopens::Virtual { cwd }, environment)
+    };
     let guest = Guest {
         session: session.clone(),
         pid,
@@ -157,6 +185,7 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
         memory: None,
         preopens,
         open_mode: None,
+        polls: Polls::default(),
         meter,
     };
     let mut store = Store::new(wasm.engine(), guest);
@@ -207,24 +236,23 @@ fn end_of(error: wasmtime::Error) -> End {
 }
 
 /// The POSIX host ABI's libc keeps the working directory itself, and begins with PWD.
-fn with_pwd(session: &Session, pid: Pid, environment: &Strings) -> Strings {
-    let cwd = session.with(|kernel| kernel.process(pid).ok().and_then(|process| kernel.path_of(&process.cwd)));
-    let Some(cwd) = cwd else { return environment.clone() };
-    let pwd = [b"PWD=", cwd.as_slice()].concat();
+fn with_pwd(environment: &Strings, cwd: &[u8]) -> Strings {
+    let pwd = [b"PWD=", cwd].concat();
     let kept = environment.iter().filter(|entry| !entry.starts_with(b"PWD=")).map(|entry| entry.to_vec());
     strings(kept.chain([pwd]))
 }
 
-/// Opens `/` and the working directory for a guest of plain WASI, at the lowest numbers from 3.
-async fn open_real(session: &Session, pid: Pid) -> Preopens {
+/// Opens the working directory and the root for a libc that takes preopened directories as real descriptors, at the
+/// lowest numbers from 3.
+pub(crate) async fn open_real(session: &Session, pid: Pid, cwd: Vec<u8>) -> Preopens {
     let mut opened = Vec::new();
-    for (at, path, name) in [(At::Root, "/", "/"), (At::Cwd, ".", ".")] {
+    for (at, path, name) in [(At::Cwd, ".", cwd), (At::Root, "/", b"/".to_vec())] {
         let call = session.call(pid, |kernel, call| {
             let flags = OpenFlags::READ | OpenFlags::DIRECTORY | OpenFlags::CLOEXEC;
             kernel.open_from(call, Fd(3), at, path.as_bytes(), flags, Mode::new(0))
         });
         if let Ok(fd) = call.await {
-            opened.push((fd, name.as_bytes().to_vec()));
+            opened.push((fd, name));
         }
     }
     Preopens::Real(opened)

@@ -91,8 +91,8 @@ fn add_base(builder: &mut LayerBuilder) -> Result<(), LayerError> {
     for (path, text) in FILES {
         builder.text(path, root(0o644), text.as_bytes())?;
     }
-    for (name, device, mode) in Device::NODES {
-        builder.device(&format!("/dev/{name}"), root(*mode), device.rdev())?;
+    for (name, rdev, mode) in Device::NODES {
+        builder.device(&format!("/dev/{name}"), root(*mode), *rdev)?;
     }
     Ok(())
 }

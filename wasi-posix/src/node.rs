@@ -60,7 +60,7 @@ impl Node {
             layer,
             policy: Arc::new(Policy::session()),
             limits: Limits::default(),
-            user: Credentials::new(Uid(USER_ID), Gid(USER_ID)),
+            user: Credentials { groups: vec![Gid(USER_ID)], ..Credentials::new(Uid(USER_ID), Gid(USER_ID)) },
             environment: strings(variables.iter().map(|(name, value)| format!("{name}={value}"))),
             cwd: HOME.as_bytes().into(),
             hostname: HOSTNAME.into(),

@@ -141,6 +141,7 @@ impl FileSystem for HostDirectory {
             }
             FsRequest::StatOpen(handle) => handle.0.stat().map(FsAnswer::Stat),
             FsRequest::SetLen(handle, len) => handle.0.set_len(*len).map(done),
+            FsRequest::SetAttributesOpen(file, set) => file.0.set_attributes(set).map(done),
             FsRequest::Sync(handle) => handle.0.sync().map(done),
         }
     }

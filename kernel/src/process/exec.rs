@@ -12,6 +12,7 @@ use crate::errno::Errno;
 use crate::event::What;
 use crate::fetch::{Call, Fetch, Image};
 use crate::id::{Fd, Pid};
+use crate::io::TRANSFER_MAX;
 use crate::kernel::Kernel;
 use crate::policy::Domain;
 use crate::runtime::{LoadError, Program, Runtime};
@@ -27,6 +28,8 @@ use std::sync::Arc;
 pub const SHEBANG_MAX: usize = 256;
 /// Scripts that may interpret one another before there is an image (Linux answers ELOOP to the sixth).
 pub const SHEBANG_DEPTH_MAX: usize = 5;
+/// Bytes of one argument or environment entry with its final NUL, at most (Linux's MAX_ARG_STRLEN).
+pub const STRING_MAX: usize = 128 * 1024;
 /// Bytes of an image, at most.
 pub const IMAGE_MAX: u64 = 256 << 20;
 
@@ -64,6 +67,7 @@ impl Kernel {
         let loaded = match image {
             ExecImage::Path(path) => self.load_image(call, path, None, arguments)?,
             ExecImage::Descriptor(fd) => {
+                self.process(call.pid)?.descriptors.get(*fd)?;
                 let path = Arc::from(format!("/proc/self/fd/{fd}").into_bytes());
                 self.load_image(call, &path, None, arguments)?
             }
@@ -83,6 +87,10 @@ impl Kernel {
         arguments: &Strings,
         environment: &Strings,
     ) -> Result<(), Errno> {
+        let too_long = |item: &Arc<[u8]>| item.len() >= STRING_MAX;
+        if arguments.iter().chain(environment.iter()).any(too_long) {
+            return Err(Errno::E2BIG);
+        }
         let bytes: u64 = arguments.iter().chain(environment.iter()).map(|item| item.len() as u64 + 9).sum();
         if bytes > self.limits.argument_bytes {
             Err(self.limit_reached(pid, "argument_bytes", Errno::E2BIG))
@@ -130,7 +138,7 @@ impl Kernel {
                 };
                 return Ok(Loaded { program, runtime, executable: self.absolute(call.pid, &path), arguments });
             }
-            let (interpreter, argument) = shebang(head).ok_or(Errno::ENOEXEC)?;
+            let Shebang { interpreter, argument } = Shebang::of(head).ok_or(Errno::ENOEXEC)?;
             let rest = arguments.iter().skip(1).cloned();
             arguments =
                 [Some(interpreter.clone()), argument, Some(path.clone())].into_iter().flatten().chain(rest).collect();
@@ -208,10 +216,18 @@ impl Kernel {
                 let FsAnswer::Opened(handle) = call.ask(&driver, FsRequest::Open(at.clone(), open))? else {
                     return Err(Errno::EIO.into());
                 };
-                let FsAnswer::Data(bytes) = call.ask(&driver, FsRequest::Read(handle, 0, IMAGE_MAX as usize))? else {
-                    return Err(Errno::EIO.into());
-                };
-                Ok(image_of(bytes.to_vec()))
+                let mut image = Vec::new();
+                loop {
+                    let request = FsRequest::Read(handle.clone(), image.len() as u64, TRANSFER_MAX);
+                    let FsAnswer::Data(bytes) = call.ask(&driver, request)? else { return Err(Errno::EIO.into()) };
+                    if bytes.is_empty() {
+                        return Ok(image_of(image));
+                    }
+                    image.extend_from_slice(&bytes);
+                    if image.len() as u64 > IMAGE_MAX {
+                        return Err(Errno::EFBIG.into());
+                    }
+                }
             }
             Node::Open(_) | Node::Proc(..) => Err(Errno::EACCES.into()),
         }
@@ -233,19 +249,27 @@ fn image_of(bytes: Vec<u8>) -> Image {
     Image { id, bytes, shared: false }
 }
 
-/// Interpreter and argument of a `#!` line: what is before the first newline. At [`SHEBANG_MAX`] an argument is cut,
-/// and an interpreter refused. Only blanks and tabs separate: with `\r\n` the interpreter's name ends in `\r`.
-fn shebang(head: &[u8]) -> Option<(Arc<[u8]>, Option<Arc<[u8]>>)> {
-    let line = head.strip_prefix(b"#!")?;
-    let end = line.iter().position(|byte| *byte == b'\n');
-    let line = trim_blanks(&line[..end.unwrap_or(line.len())]);
-    let split = line.iter().position(is_blank);
-    if end.is_none() && head.len() == SHEBANG_MAX && split.is_none() {
-        return None;
+/// A `#!` line: what is before the first newline. At [`SHEBANG_MAX`] an argument is cut, and an interpreter refused.
+/// Only blanks and tabs separate: with `\r\n` the interpreter's name ends in `\r`, as on Linux.
+struct Shebang {
+    interpreter: Arc<[u8]>,
+    argument: Option<Arc<[u8]>>,
+}
+
+impl Shebang {
+    fn of(head: &[u8]) -> Option<Shebang> {
+        let line = head.strip_prefix(b"#!")?;
+        let end = line.iter().position(|byte| *byte == b'\n');
+        let line = trim_blanks(&line[..end.unwrap_or(line.len())]);
+        let split = line.iter().position(is_blank);
+        if end.is_none() && head.len() == SHEBANG_MAX && split.is_none() {
+            return None;
+        }
+        let (interpreter, argument) = line.split_at(split.unwrap_or(line.len()));
+        let argument = trim_blanks(argument);
+        let argument = (!argument.is_empty()).then(|| argument.into());
+        (!interpreter.is_empty()).then(|| Shebang { interpreter: interpreter.into(), argument })
     }
-    let (interpreter, argument) = line.split_at(split.unwrap_or(line.len()));
-    let argument = trim_blanks(argument);
-    (!interpreter.is_empty()).then(|| (interpreter.into(), (!argument.is_empty()).then(|| argument.into())))
 }
 
 fn trim_blanks(line: &[u8]) -> &[u8] {

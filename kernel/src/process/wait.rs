@@ -3,9 +3,10 @@
 use super::{ExitStatus, State};
 use crate::errno::Errno;
 use crate::fetch::Call;
+use crate::host::Monotonic;
 use crate::id::{Pgid, Pid};
 use crate::kernel::Kernel;
-use crate::wait::{Halt, Step, WaitKey};
+use crate::wait::{Halt, Step, Wait, WaitKey};
 
 /// Which children waitpid() looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,15 +19,26 @@ pub enum Which {
     Group(Pgid),
 }
 
+/// How long waitpid() waits for a child to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all (WNOHANG).
+    None,
+    /// Until then.
+    Until(Monotonic),
+    /// As long as it takes.
+    Forever,
+}
+
 impl Kernel {
-    /// Collects an ended child of the caller; `None` when `block` is false and none has ended.
+    /// Collects an ended child of the caller; `None` when none has ended and patience is over.
     ///
     /// # Errors
     /// `ECHILD` when no child matches; `Wait` until one ends.
     ///
     /// # Standard
     /// POSIX.1-2017 waitpid(). Of several ended children the one with the lowest pid is taken.
-    pub fn waitpid(&mut self, call: &Call, which: Which, block: bool) -> Step<Option<(Pid, ExitStatus)>> {
+    pub fn waitpid(&mut self, call: &Call, which: Which, patience: Patience) -> Step<Option<(Pid, ExitStatus)>> {
         let mut any = false;
         let mut ended = None;
         for child in self.processes.values().filter(|child| child.parent == call.pid && child.pid != call.pid) {
@@ -47,8 +59,16 @@ impl Kernel {
                 Ok(Some((pid, status)))
             }
             None if !any => Err(Errno::ECHILD.into()),
-            None if !block => Ok(None),
-            None => Err(Halt::on(WaitKey::Child(call.pid))),
+            None => {
+                let until = match patience {
+                    Patience::None => return Ok(None),
+                    Patience::Until(deadline) if self.monotonic() >= deadline => return Ok(None),
+                    Patience::Until(deadline) => Some(deadline),
+                    Patience::Forever => None,
+                };
+                self.look_again_at_pipes_of(call.pid);
+                Err(Halt::Wait(Wait { keys: vec![WaitKey::Child(call.pid)], until }))
+            }
         }
     }
 

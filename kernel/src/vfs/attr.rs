@@ -264,7 +264,12 @@ impl Kernel {
                 let now = self.now();
                 Ok(self.mounts.tree_mut(mount).ok_or(Errno::EIO)?.set_len(ino, len, now)?)
             }
-            Opened::Driver(mount, _, handle) => self.ask_done(call, *mount, FsRequest::SetLen(handle.clone(), len)),
+            Opened::Driver(mount, path, handle) => {
+                let (mount, path, handle) = (*mount, path.clone(), handle.clone());
+                self.require_writable(&Node::Driver(mount, path))?;
+                self.check_size(call.pid, len)?;
+                self.ask_done(call, mount, FsRequest::SetLen(handle, len))
+            }
             _ => Err(Errno::EINVAL.into()),
         }
     }
@@ -338,7 +343,8 @@ impl Kernel {
             Opened::File(mount, ino) => Ok(Node::Tree(*mount, *ino)),
             Opened::Directory(node, _) | Opened::Device(_, node) => Ok(node.clone()),
             Opened::Text(mount, proc, _) => Ok(Node::Proc(*mount, *proc)),
-            Opened::Driver(mount, path, _) => Ok(Node::Driver(*mount, path.clone())),
+            // By its handle: it may have another name by now, and another file its old one.
+            Opened::Driver(..) => Ok(Node::Open(open)),
             Opened::Path(_) => Err(Errno::EBADF),
             Opened::Socket(_) => Err(Errno::EINVAL),
             Opened::PipeReader(id) | Opened::PipeWriter(id) | Opened::PipeBoth(id) => {
@@ -373,7 +379,15 @@ impl Kernel {
                 Ok(())
             }
             Node::Driver(mount, path) => self.ask_done(call, *mount, FsRequest::SetAttributes(path.clone(), set)),
-            Node::Open(_) | Node::Proc(..) => Err(Errno::EPERM.into()),
+            Node::Open(open) => match &self.files.get(*open)?.what {
+                Opened::Driver(mount, path, handle) => {
+                    let (mount, handle) = (*mount, handle.clone());
+                    self.require_writable(&Node::Driver(mount, path.clone()))?;
+                    self.ask_done(call, mount, FsRequest::SetAttributesOpen(handle, set))
+                }
+                _ => Err(Errno::EPERM.into()),
+            },
+            Node::Proc(..) => Err(Errno::EPERM.into()),
         }
     }
 }

@@ -18,14 +18,14 @@ pub enum Device {
 }
 
 impl Device {
-    /// Path below /dev, device and permission bits of every node a session begins with.
-    pub const NODES: &[(&str, Device, u32)] = &[
-        ("null", Device::Null, 0o666),
-        ("zero", Device::Zero, 0o666),
-        ("full", Device::Full, 0o666),
-        ("random", Device::Random, 0o666),
-        ("urandom", Device::Random, 0o666),
-        ("tty", Device::Tty, 0o666),
+    /// Name below /dev, number and permission bits of every node a session begins with.
+    pub const NODES: &[(&str, u64, u32)] = &[
+        ("null", makedev(1, 3), 0o666),
+        ("zero", makedev(1, 5), 0o666),
+        ("full", makedev(1, 7), 0o666),
+        ("random", makedev(1, 8), 0o666),
+        ("urandom", makedev(1, 9), 0o666),
+        ("tty", makedev(5, 0), 0o666),
     ];
 
     /// The device of a node's number (Linux's numbers); `None` for one that is not there.
@@ -38,16 +38,5 @@ impl Device {
             0x500 => Device::Tty,
             _ => return None,
         })
-    }
-
-    /// The number of its node.
-    pub const fn rdev(self) -> u64 {
-        match self {
-            Device::Null => makedev(1, 3),
-            Device::Zero => makedev(1, 5),
-            Device::Full => makedev(1, 7),
-            Device::Random => makedev(1, 9),
-            Device::Tty => makedev(5, 0),
-        }
     }
 }

@@ -52,6 +52,12 @@ pub trait DriverFile: Send + Sync {
     /// As ftruncate().
     fn set_len(&self, len: u64) -> Result<(), Errno>;
 
+    /// Changes its attributes, whatever it is called by now.
+    ///
+    /// # Errors
+    /// As fchmod(), fchown() and futimens().
+    fn set_attributes(&self, set: &SetAttributes) -> Result<(), Errno>;
+
     /// Makes what was written durable.
     ///
     /// # Errors
@@ -125,8 +131,17 @@ pub enum FsRequest {
     StatOpen(DriverHandle),
     /// Sets an open file's length.
     SetLen(DriverHandle, u64),
+    /// Changes an open file's attributes.
+    SetAttributesOpen(DriverHandle, SetAttributes),
     /// Makes an open file durable.
     Sync(DriverHandle),
+}
+
+impl FsRequest {
+    /// Whether it only asks about names, so that one answer serves a whole call.
+    pub fn is_question(&self) -> bool {
+        matches!(self, FsRequest::Stat(_) | FsRequest::ReadLink(_))
+    }
 }
 
 /// Attributes to change; `None` stays.

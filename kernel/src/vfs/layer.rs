@@ -265,3 +265,6 @@ fn birth(attributes: Attributes) -> Birth {
 fn error(path: &str, reason: &'static str, errno: Errno) -> LayerError {
     LayerError { path: path.to_owned(), reason, errno }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,12 +162,13 @@ impl std::fmt::Debug for Mounted {
 }
 
 impl Kernel {
-    /// Mounts something over the directory at `path`. For whoever drives the session; guests cannot mount.
+    /// Mounts something over the directory at `path`. For whoever drives the session, whom its policy does not bind;
+    /// guests cannot mount.
     ///
     /// # Errors
     /// `ENOENT`, `ENOTDIR` for the path; `EBUSY` when something is mounted there; `ENOSPC` at [`MOUNTS_MAX`].
     pub fn mount(&mut self, call: &mut Call, path: &[u8], what: Mounted, read_only: bool) -> Step<MountId> {
-        let node = self.locate(call, At::Root, path, true, Domain::Read)?;
+        let node = self.walk(call, At::Root, path, true)?.existing()?;
         self.require_directory(call, &node)?;
         if self.mounts.is_mount_point(&node) {
             return Err(Errno::EBUSY.into());

@@ -431,10 +431,13 @@ impl Walk<'_> {
 
     /// The caller may pass through the directory the walk stands in.
     fn search(&self, call: &mut Call) -> Step<()> {
-        if !matches!(self.at, Node::Tree(..)) {
+        if let Node::Tree(mount, ino) = &self.at {
+            let inode = self.kernel.mounts.tree(*mount).ok_or(Errno::EIO)?.inode(*ino)?;
+            if inode.kind() != FileKind::Directory {
+                return Err(Errno::ENOTDIR.into());
+            }
+        } else {
             self.kernel.require_directory(call, &self.at)?;
-        } else if let Node::Tree(mount, ino) = &self.at {
-            self.kernel.mounts.tree(*mount).ok_or(Errno::EIO)?.directory(*ino)?;
         }
         self.kernel.check_access(call, &self.at, Access::EXECUTE)
     }

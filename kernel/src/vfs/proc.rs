@@ -316,7 +316,7 @@ impl Kernel {
             Opened::Device(device, _) => {
                 let name = super::device::Device::NODES
                     .iter()
-                    .find(|(_, known, _)| known == device)
+                    .find(|(_, rdev, _)| super::device::Device::of(*rdev) == Some(*device))
                     .map_or("?", |(name, ..)| name);
                 format!("/dev/{name}").into_bytes()
             }

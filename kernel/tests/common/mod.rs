@@ -3,6 +3,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::disallowed_methods, reason = "block_on parks the test's own thread")]
 
+pub mod outside;
+mod process;
+
+pub use process::Proc;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
@@ -15,20 +20,19 @@ use warren_kernel::event::What;
 use warren_kernel::fetch::Image;
 use warren_kernel::host::{Host, Monotonic, Timestamp};
 use warren_kernel::id::{Fd, Gid, Pid, Uid};
-use warren_kernel::io::Whence;
 use warren_kernel::kernel::Usage;
 use warren_kernel::limits::Limits;
 use warren_kernel::policy::Policy;
 use warren_kernel::process::spawn::{Attributes, FileAction, Spawn};
-use warren_kernel::process::{ExitStatus, strings};
+use warren_kernel::process::strings;
 use warren_kernel::runtime::{LoadError, Program, Runtime};
 use warren_kernel::session::Driver;
 use warren_kernel::user::Credentials;
+use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::device::Device;
 use warren_kernel::vfs::layer::{Attributes as FileAttributes, Layer, LayerBuilder};
 use warren_kernel::vfs::mount::Mounted;
 use warren_kernel::vfs::open::{At, OpenFlags};
-use warren_kernel::vfs::{Mode, Stat};
 use warren_kernel::{Call, CallError, Errno, Kernel, Session, Step, Template, World};
 
 pub const WASM: &[u8] = b"\0asm\x01\0\0\0";
@@ -147,8 +151,8 @@ pub fn layer() -> Arc<Layer> {
         .text("/etc/passwd", root(0o644), b"root:x:0:0::/root:/bin/sh\nagent:x:1000:1000::/home/agent:/bin/sh\n")
         .unwrap();
     builder.text("/etc/shadow", root(0o600), b"secret").unwrap();
-    for (name, device, mode) in Device::NODES {
-        builder.device(&format!("/dev/{name}"), root(*mode), device.rdev()).unwrap();
+    for (name, rdev, mode) in Device::NODES {
+        builder.device(&format!("/dev/{name}"), root(*mode), *rdev).unwrap();
     }
     builder.build()
 }
@@ -264,196 +268,6 @@ pub fn spawn(command: &str) -> Spawn {
 
 pub fn open_action(fd: u32, path: &str, flags: OpenFlags) -> FileAction {
     FileAction::Open { fd: Fd(fd), path: path.as_bytes().into(), flags, mode: Mode::new(0o644) }
-}
-
-/// A process to make calls as.
-#[derive(Clone, Copy)]
-pub struct Proc<'a> {
-    pub machine: &'a Machine,
-    pub pid: Pid,
-}
-
-impl<'a> Proc<'a> {
-    pub fn call<T>(&self, op: impl FnMut(&mut Kernel, &mut Call) -> Step<T> + Unpin) -> Result<T, Errno> {
-        self.machine.block(self.pid, op)
-    }
-
-    /// As [`Proc::call`], for calls that cannot wait.
-    pub fn now<T>(&self, op: impl FnOnce(&mut Kernel, &Call) -> T) -> T {
-        self.machine.session.with(|kernel| op(kernel, &Call::new(self.pid)))
-    }
-
-    pub fn become_user(&self, id: u32) {
-        self.now(|kernel, call| {
-            kernel.set_credentials(call, |who| {
-                who.groups.clear();
-                who.set_gid(Gid(id))?;
-                who.set_uid(Uid(id))
-            })
-        })
-        .expect("root may become anyone");
-    }
-
-    pub fn open(&self, path: &str, flags: OpenFlags) -> Result<Fd, Errno> {
-        self.open_mode(path, flags, 0o666)
-    }
-
-    pub fn open_mode(&self, path: &str, flags: OpenFlags, mode: u32) -> Result<Fd, Errno> {
-        self.call(|kernel, call| kernel.open(call, At::Cwd, path.as_bytes(), flags, Mode::new(mode)))
-    }
-
-    pub fn close(&self, fd: Fd) -> Result<(), Errno> {
-        self.now(|kernel, call| kernel.close(call, fd))
-    }
-
-    pub fn read(&self, fd: Fd, want: usize) -> Result<Vec<u8>, Errno> {
-        self.call(|kernel, call| {
-            let mut got = Vec::new();
-            kernel.read(call, fd, want, &mut |bytes| got.extend_from_slice(bytes))?;
-            Ok(got)
-        })
-    }
-
-    pub fn write(&self, fd: Fd, data: &[u8]) -> Result<usize, Errno> {
-        self.call(|kernel, call| kernel.write(call, fd, &[data]))
-    }
-
-    pub fn seek(&self, fd: Fd, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        self.call(|kernel, call| kernel.seek(call, fd, offset, whence))
-    }
-
-    /// Makes or replaces a file.
-    pub fn put(&self, path: &str, data: &[u8]) {
-        let fd = self.open(path, W | CREATE | OpenFlags::TRUNCATE).unwrap_or_else(|errno| panic!("{path}: {errno}"));
-        assert_eq!(self.write(fd, data), Ok(data.len()), "{path}");
-        self.close(fd).expect("it is open");
-    }
-
-    /// An executable file.
-    pub fn put_executable(&self, path: &str, data: &[u8]) {
-        self.put(path, data);
-        self.chmod(path, 0o755).expect("it is ours");
-    }
-
-    pub fn get(&self, path: &str) -> Result<Vec<u8>, Errno> {
-        let fd = self.open(path, R)?;
-        let mut all = Vec::new();
-        loop {
-            let part = self.read(fd, 1 << 16)?;
-            if part.is_empty() {
-                break;
-            }
-            all.extend(part);
-        }
-        self.close(fd)?;
-        Ok(all)
-    }
-
-    pub fn text(&self, path: &str) -> Result<String, Errno> {
-        Ok(String::from_utf8(self.get(path)?).expect("text"))
-    }
-
-    pub fn stat(&self, path: &str) -> Result<Stat, Errno> {
-        self.call(|kernel, call| kernel.stat(call, At::Cwd, path.as_bytes(), true))
-    }
-
-    pub fn lstat(&self, path: &str) -> Result<Stat, Errno> {
-        self.call(|kernel, call| kernel.stat(call, At::Cwd, path.as_bytes(), false))
-    }
-
-    pub fn fstat(&self, fd: Fd) -> Result<Stat, Errno> {
-        self.call(|kernel, call| kernel.fstat(call, fd))
-    }
-
-    pub fn mkdir(&self, path: &str) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.mkdir(call, At::Cwd, path.as_bytes(), Mode::new(0o777)))
-    }
-
-    pub fn rmdir(&self, path: &str) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.rmdir(call, At::Cwd, path.as_bytes()))
-    }
-
-    pub fn unlink(&self, path: &str) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.unlink(call, At::Cwd, path.as_bytes()))
-    }
-
-    pub fn symlink(&self, target: &str, path: &str) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.symlink(call, target.as_bytes(), At::Cwd, path.as_bytes()))
-    }
-
-    pub fn readlink(&self, path: &str) -> Result<String, Errno> {
-        let target = self.call(|kernel, call| kernel.readlink(call, At::Cwd, path.as_bytes()))?;
-        Ok(String::from_utf8_lossy(&target).into_owned())
-    }
-
-    pub fn link(&self, old: &str, new: &str) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.link(call, At::Cwd, old.as_bytes(), false, At::Cwd, new.as_bytes()))
-    }
-
-    pub fn rename(&self, old: &str, new: &str) -> Result<(), Errno> {
-        self.rename_how(old, new, warren_kernel::vfs::namespace::Replace::Yes)
-    }
-
-    pub fn rename_how(&self, old: &str, new: &str, how: warren_kernel::vfs::namespace::Replace) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.rename(call, At::Cwd, old.as_bytes(), At::Cwd, new.as_bytes(), how))
-    }
-
-    pub fn chmod(&self, path: &str, mode: u32) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.chmod(call, At::Cwd, path.as_bytes(), Mode::new(mode)))
-    }
-
-    pub fn chown(&self, path: &str, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.chown(call, At::Cwd, path.as_bytes(), true, uid.map(Uid), gid.map(Gid)))
-    }
-
-    pub fn chdir(&self, path: &str) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.chdir(call, At::Cwd, path.as_bytes()))
-    }
-
-    pub fn cwd(&self) -> Option<String> {
-        let path = self.now(|kernel, call| kernel.path_of(&kernel.process(call.pid).expect("it runs").cwd))?;
-        Some(String::from_utf8_lossy(&path).into_owned())
-    }
-
-    pub fn mkfifo(&self, path: &str) -> Result<(), Errno> {
-        let kind = warren_kernel::vfs::FileKind::Fifo;
-        self.call(|kernel, call| kernel.mknod(call, At::Cwd, path.as_bytes(), kind, Mode::new(0o666), 0))
-    }
-
-    pub fn pipe(&self) -> (Fd, Fd) {
-        self.now(|kernel, call| kernel.pipe(call, OpenFlags::empty())).expect("a pipe")
-    }
-
-    pub fn set_len(&self, fd: Fd, len: u64) -> Result<(), Errno> {
-        self.call(|kernel, call| kernel.set_len(call, fd, len))
-    }
-
-    pub fn names(&self, path: &str) -> Result<Vec<String>, Errno> {
-        let fd = self.open(path, R | OpenFlags::DIRECTORY)?;
-        let names = self.call(|kernel, call| {
-            let mut names = Vec::new();
-            kernel.readdir(call, fd, 0, &mut |entry| {
-                names.push(String::from_utf8_lossy(&entry.name).into_owned());
-                true
-            })?;
-            Ok(names)
-        });
-        self.close(fd)?;
-        names
-    }
-
-    pub fn spawn(&self, spawn: &Spawn) -> Result<Proc<'a>, Errno> {
-        let pid = self.call(|kernel, call| kernel.spawn(call, spawn))?;
-        Ok(Proc { machine: self.machine, pid })
-    }
-
-    pub fn child(&self) -> Proc<'a> {
-        self.spawn(&spawn("/bin/prog")).expect("a child")
-    }
-
-    pub fn exit(&self, code: u8) {
-        self.now(|kernel, call| kernel.exit(call.pid, ExitStatus::Exited(code)));
-    }
 }
 
 /// Wakes the thread that waits, and counts.

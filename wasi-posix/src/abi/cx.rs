@@ -127,16 +127,18 @@ impl Answer for Never {
 
 /// The bit of a descriptor number that names a preopened directory.
 const PREOPEN_BIT: u32 = 0x4000_0000;
-/// The first preopened directory's number.
-const PREOPEN_FIRST: u32 = 3;
+/// The working directory, preopened; paths relative to it have this number without the bit in some of the ABI's calls.
+const PREOPEN_CWD: u32 = 3;
+/// The root directory, preopened.
+const PREOPEN_ROOT: u32 = 4;
 
 /// What a descriptor number of the guest means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FdRef {
     /// A descriptor of the process.
     Real(Fd),
-    /// The root directory, preopened.
-    Root,
+    /// A preopened directory: the working directory or the root.
+    Preopened(At),
 }
 
 impl<'a> Cx<'a> {
@@ -193,6 +195,15 @@ impl<'a> Cx<'a> {
     /// The call's errno, or the end of the process.
     pub async fn call<T>(
         &mut self,
+        op: impl FnMut(&mut Kernel, &mut Call, &mut [u8]) -> Step<T> + Unpin,
+    ) -> Result<T, Stop> {
+        self.guest_mut().polls.reset();
+        self.call_quietly(op).await
+    }
+
+    /// As [`Cx::call`], for a call that a guest may make in a loop while it waits for something.
+    pub(crate) async fn call_quietly<T>(
+        &mut self,
         mut op: impl FnMut(&mut Kernel, &mut Call, &mut [u8]) -> Step<T> + Unpin,
     ) -> Result<T, Stop> {
         let (memory, guest) = self.split();
@@ -241,17 +252,22 @@ impl<'a> Cx<'a> {
     /// What a descriptor number means. A number that is both a descriptor and a preopened directory is the
     /// descriptor: a libc that opens files has seen its preopened ones.
     pub fn fd(&mut self, number: u32) -> FdRef {
-        if self.guest().preopens != Preopens::Virtual {
+        if !matches!(self.guest().preopens, Preopens::Virtual { .. }) {
             return FdRef::Real(Fd(number));
         }
-        if number == PREOPEN_FIRST | PREOPEN_BIT {
-            return FdRef::Root;
-        }
+        let preopened = match number & !PREOPEN_BIT {
+            PREOPEN_CWD => At::Cwd,
+            PREOPEN_ROOT => At::Root,
+            _ => return FdRef::Real(Fd(number)),
+        };
         let pid = self.guest().pid;
         let is_open = |kernel: &mut Kernel, _: &Call| {
             kernel.process(pid).is_ok_and(|process| process.descriptors.get(Fd(number)).is_ok())
         };
-        if number == PREOPEN_FIRST && !self.with(is_open) { FdRef::Root } else { FdRef::Real(Fd(number)) }
+        if number & PREOPEN_BIT == 0 && self.with(is_open) {
+            return FdRef::Real(Fd(number));
+        }
+        FdRef::Preopened(preopened)
     }
 
     /// A descriptor that must be real.
@@ -261,8 +277,15 @@ impl<'a> Cx<'a> {
     pub fn real(&mut self, number: u32) -> Result<Fd, Errno> {
         match self.fd(number) {
             FdRef::Real(fd) => Ok(fd),
-            FdRef::Root => Err(Errno::EBADF),
+            FdRef::Preopened(_) => Err(Errno::EBADF),
         }
+    }
+
+    fn is_directory(&mut self, fd: Fd) -> bool {
+        if !matches!(self.guest().preopens, Preopens::Virtual { .. }) {
+            return true;
+        }
+        self.with(|kernel, call| kernel.is_directory(call, fd))
     }
 
     /// Where a path relative to this descriptor begins; all ones is the working directory.
@@ -271,8 +294,11 @@ impl<'a> Cx<'a> {
             return At::Cwd;
         }
         match self.fd(number) {
+            // Some of the ABI's calls give 3 for the working directory whatever else 3 is; no path is relative to
+            // a descriptor that is no directory.
+            FdRef::Real(fd) if number == PREOPEN_CWD && !self.is_directory(fd) => At::Cwd,
             FdRef::Real(fd) => At::Fd(fd),
-            FdRef::Root => At::Root,
+            FdRef::Preopened(at) => at,
         }
     }
 }

@@ -45,7 +45,7 @@ impl File {
     fn open(cx: &mut Cx<'_>, fd: u32) -> File {
         match cx.fd(fd) {
             FdRef::Real(fd) => File::Open(fd),
-            FdRef::Root => File::At(At::Root, b".".to_vec(), true),
+            FdRef::Preopened(at) => File::At(at, b".".to_vec(), true),
         }
     }
 

@@ -97,7 +97,7 @@ pub async fn net_validate(cx: &mut Cx<'_>, fd: u32) -> Done {
 fn socket(cx: &mut Cx<'_>, fd: u32) -> Result<Socket, Errno> {
     match cx.fd(fd) {
         FdRef::Real(fd) => cx.with(|kernel, call| kernel.socket_of(call, fd)),
-        FdRef::Root => Err(Errno::ENOTSOCK),
+        FdRef::Preopened(_) => Err(Errno::ENOTSOCK),
     }
 }
 

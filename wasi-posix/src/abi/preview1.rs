@@ -5,7 +5,7 @@
 //! are SEEK_DATA and SEEK_HOLE, fd_readdir gives `.` and `..`.
 
 use super::cx::{Cx, FdRef, Never, Stop};
-use crate::guest::{End, Preopens};
+use crate::guest::{End, Preopens, open_real};
 use crate::memory::{self, Buffer, Scatter};
 use std::time::Duration;
 use warren_kernel::host::{Monotonic, Timestamp};
@@ -150,7 +150,7 @@ pub async fn fd_allocate(cx: &mut Cx<'_>, fd: u32, offset: u64, len: u64) -> Don
 
 pub async fn fd_close(cx: &mut Cx<'_>, fd: u32) -> Done {
     match cx.fd(fd) {
-        FdRef::Root => Ok(()),
+        FdRef::Preopened(_) => Ok(()),
         FdRef::Real(fd) => {
             if let Preopens::Real(list) = &mut cx.guest_mut().preopens {
                 list.retain(|(open, _)| *open != fd);
@@ -169,7 +169,7 @@ pub async fn fd_fdstat_get(cx: &mut Cx<'_>, fd: u32, out: u32) -> Done {
     cx.check(&[(out, 24)])?;
     let status = match cx.fd(fd) {
         FdRef::Real(fd) => cx.call(|kernel, call, _| kernel.descriptor_status(call, fd)).await?,
-        FdRef::Root => DescriptorStatus {
+        FdRef::Preopened(_) => DescriptorStatus {
             kind: FileKind::Directory,
             read: true,
             write: false,
@@ -248,7 +248,7 @@ pub async fn fd_filestat_get_old(cx: &mut Cx<'_>, fd: u32, out: u32) -> Done {
 pub(crate) async fn stat_fd(cx: &mut Cx<'_>, fd: u32) -> Result<Stat, Stop> {
     match cx.fd(fd) {
         FdRef::Real(fd) => cx.call(|kernel, call, _| kernel.fstat(call, fd)).await,
-        FdRef::Root => cx.call(|kernel, call, _| kernel.stat(call, At::Root, b".", true)).await,
+        FdRef::Preopened(at) => cx.call(|kernel, call, _| kernel.stat(call, at, b".", true)).await,
     }
 }
 
@@ -288,7 +288,7 @@ pub async fn fd_filestat_set_times(cx: &mut Cx<'_>, fd: u32, atim: u64, mtim: u6
     let (atime, mtime) = set_times(atim, mtim, flags)?;
     match cx.fd(fd) {
         FdRef::Real(fd) => cx.call(|kernel, call, _| kernel.set_times_open(call, fd, atime, mtime)).await,
-        FdRef::Root => cx.call(|kernel, call, _| kernel.set_times(call, At::Root, b".", true, atime, mtime)).await,
+        FdRef::Preopened(at) => cx.call(|kernel, call, _| kernel.set_times(call, at, b".", true, atime, mtime)).await,
     }
 }
 
@@ -308,6 +308,13 @@ fn set_times(atim: u64, mtim: u64, flags: u32) -> Result<(SetTime, SetTime), Err
 
 pub async fn fd_prestat_get(cx: &mut Cx<'_>, fd: u32, out: u32) -> Done {
     cx.check(&[(out, 8)])?;
+    if fd == 3
+        && let Preopens::Virtual { cwd } = &cx.guest().preopens
+    {
+        // An older libc, which knows no other numbers than those of real descriptors.
+        let (session, pid, cwd) = (cx.guest().session.clone(), cx.guest().pid, cwd.clone());
+        cx.guest_mut().preopens = open_real(&session, pid, cwd).await;
+    }
     let len = preopen_name(cx, fd)?.len() as u32;
     memory::put_u32(cx.memory(), out, 0)?;
     Ok(memory::put_u32(cx.memory(), out + 4, len)?)
@@ -321,15 +328,15 @@ pub async fn fd_prestat_dir_name(cx: &mut Cx<'_>, fd: u32, path: u32, len: u32) 
     Ok(memory::put(cx.memory(), path, &name)?)
 }
 
-/// The name of a preopened directory. libc asks for 3, 4, ... until one is none; in the virtual form a real
-/// descriptor of the same number does not stand in the way.
+/// The name of a preopened directory: libc asks for one number after the other until one is none.
 fn preopen_name(cx: &mut Cx<'_>, fd: u32) -> Result<Vec<u8>, Errno> {
-    match &cx.guest().preopens {
-        Preopens::Virtual if fd & 0x3fff_ffff == 3 => Ok(b"/".to_vec()),
-        Preopens::Virtual => Err(Errno::EBADF),
-        Preopens::Real(list) => {
-            list.iter().find(|(open, _)| open.0 == fd).map(|(_, name)| name.clone()).ok_or(Errno::EBADF)
-        }
+    if let Preopens::Real(list) = &cx.guest().preopens {
+        return list.iter().find(|(open, _)| open.0 == fd).map(|(_, name)| name.clone()).ok_or(Errno::EBADF);
+    }
+    match (cx.fd(fd), &cx.guest().preopens) {
+        (FdRef::Preopened(At::Cwd), Preopens::Virtual { cwd }) => Ok(cwd.clone()),
+        (FdRef::Preopened(_), _) => Ok(b"/".to_vec()),
+        (FdRef::Real(_), _) => Err(Errno::EBADF),
     }
 }
 
@@ -346,7 +353,7 @@ async fn read_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, count
     let buffers = memory::buffers(cx.memory(), iovs, count)?;
     let fd = match cx.fd(fd) {
         FdRef::Real(fd) => fd,
-        FdRef::Root => return Err(Errno::EISDIR.into()),
+        FdRef::Preopened(_) => return Err(Errno::EISDIR.into()),
     };
     let read = cx
         .call(|kernel, call, memory| {
@@ -377,7 +384,7 @@ async fn write_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, coun
     let buffers = memory::buffers(cx.memory(), iovs, count)?;
     let fd = match cx.fd(fd) {
         FdRef::Real(fd) => fd,
-        FdRef::Root => return Err(Errno::EBADF.into()),
+        FdRef::Preopened(_) => return Err(Errno::EBADF.into()),
     };
     let total: usize = buffers.iter().map(|buffer| buffer.len as usize).sum();
     let mut written = 0;
@@ -424,7 +431,7 @@ pub async fn fd_readdir(cx: &mut Cx<'_>, fd: u32, buf: u32, len: u32, cookie: u6
     cx.check(&[(buf, len), (out, 4)])?;
     let fd = match cx.fd(fd) {
         FdRef::Real(fd) => fd,
-        FdRef::Root => return Err(Errno::EBADF.into()),
+        FdRef::Preopened(_) => return Err(Errno::EBADF.into()),
     };
     let used = cx
         .call(|kernel, call, memory| {
@@ -728,7 +735,7 @@ fn subscription(cx: &mut Cx<'_>, layout: &Layout, at: u32) -> Result<Subscriptio
         1 | 2 => {
             let number = memory::get_u32(memory, at + layout.fd)?;
             match cx.fd(number) {
-                FdRef::Root => Subject::Never(kind, Errno::EBADF),
+                FdRef::Preopened(_) => Subject::Never(kind, Errno::EBADF),
                 FdRef::Real(fd) => {
                     let events = if kind == 1 { PollEvents::IN } else { PollEvents::OUT };
                     Subject::Fd(PollFd { fd: Some(fd), events, found: PollEvents::empty() }, kind)

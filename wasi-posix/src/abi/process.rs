@@ -14,7 +14,7 @@ use warren_kernel::poll::{PollEvents, PollFd};
 use warren_kernel::process::exec::{DEFAULT_SEARCH, ExecImage};
 use warren_kernel::process::group::Target;
 use warren_kernel::process::spawn::{ACTIONS_MAX, Attributes, FileAction, Spawn};
-use warren_kernel::process::wait::Which;
+use warren_kernel::process::wait::{Patience, Which};
 use warren_kernel::process::{ExitStatus, Resource, ResourceLimit, Strings, strings};
 use warren_kernel::signal::{Disposition, Signal, SignalSet};
 use warren_kernel::vfs::Mode;
@@ -345,6 +345,25 @@ const WNOHANG: u32 = 1;
 const WUNTRACED: u32 = 2;
 const WCONTINUED: u32 = 8;
 
+/// WNOHANG calls in a row, with nothing between them, that are answered at once.
+const EAGER_POLLS: u32 = 4;
+/// Longest time such a call is made to wait for a child after that.
+const POLL_PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// A shell that waits by calling WNOHANG in a loop would use a whole core; from the fifth such call on each waits a
+/// little, and is answered the moment a child ends.
+fn patience(cx: &mut Cx<'_>, block: bool) -> Patience {
+    if block {
+        return Patience::Forever;
+    }
+    let polls = cx.guest_mut().polls.again();
+    if polls <= EAGER_POLLS {
+        return Patience::None;
+    }
+    let pause = Duration::from_micros(500) * (1 << (polls - EAGER_POLLS).min(8));
+    Patience::Until(deadline_in(cx, pause.min(POLL_PAUSE_MAX)))
+}
+
 async fn wait(cx: &mut Cx<'_>, pid: u32, block: bool) -> Result<Option<(Pid, ExitStatus)>, Stop> {
     let which = match pid as i32 {
         -1 => Which::Any,
@@ -355,7 +374,8 @@ async fn wait(cx: &mut Cx<'_>, pid: u32, block: bool) -> Result<Option<(Pid, Exi
         child @ 1.. => Which::Child(Pid(child as u32)),
         group => Which::Group(Pgid(group.unsigned_abs())),
     };
-    cx.call(|kernel, call, _| kernel.waitpid(call, which, block)).await
+    let patience = patience(cx, block);
+    cx.call_quietly(|kernel, call, _| kernel.waitpid(call, which, patience)).await
 }
 
 pub async fn proc_waitpid(cx: &mut Cx<'_>, pid: u32, options: u32, out_status: u32, out_pid: u32) -> Done {

@@ -63,7 +63,7 @@ pub async fn set_pgrp(cx: &mut Cx<'_>, fd: u32, _group: u32) -> Result<(), Stop>
 
 fn no_terminal(cx: &mut Cx<'_>, fd: u32) -> Errno {
     match cx.fd(fd) {
-        FdRef::Root => Errno::ENOTTY,
+        FdRef::Preopened(_) => Errno::ENOTTY,
         FdRef::Real(fd) => {
             let open = cx.with(|kernel, call| kernel.process(call.pid)?.descriptors.get(fd).map(|_| ()));
             open.err().unwrap_or(Errno::ENOTTY)

@@ -1,7 +1,7 @@
 //! An open regular file of the host.
 
 use super::answer;
-use super::attributes::View;
+use super::attributes::{View, host_times};
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs;
@@ -10,7 +10,7 @@ use std::io::IoSlice;
 use std::sync::{Arc, Mutex, PoisonError};
 use warren_kernel::Errno;
 use warren_kernel::io::TRANSFER_MAX;
-use warren_kernel::vfs::driver::{DriverFile, DriverHandle, DriverStat};
+use warren_kernel::vfs::driver::{DriverFile, DriverHandle, DriverStat, SetAttributes};
 
 /// pwritev2()'s offset that means the descriptor's own position.
 const OWN_POSITION: u64 = u64::MAX;
@@ -79,6 +79,22 @@ impl DriverFile for HostFile {
     fn set_len(&self, len: u64) -> Result<(), Errno> {
         self.require_writable()?;
         set_len(&self.fd, len)
+    }
+
+    fn set_attributes(&self, set: &SetAttributes) -> Result<(), Errno> {
+        self.require_writable()?;
+        let keeps_owner = set.uid.is_none_or(|uid| uid == self.view.uid);
+        if !keeps_owner || set.gid.is_some_and(|gid| gid != self.view.gid) {
+            return Err(Errno::EPERM);
+        }
+        if let Some(mode) = set.mode {
+            // A session gives no file of the host set-id bits.
+            fs::fchmod(&self.fd, fs::Mode::from_raw_mode(mode.bits() & 0o777)).map_err(answer)?;
+        }
+        if set.atime.is_some() || set.mtime.is_some() {
+            fs::futimens(&self.fd, &host_times(set.atime, set.mtime)).map_err(answer)?;
+        }
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), Errno> {

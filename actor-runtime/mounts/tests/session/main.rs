@@ -1,7 +1,7 @@
 //! A host directory mounted in a session, used through the kernel's own calls.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod known_wrong;
+mod driver_calls;
 mod world;
 
 use std::sync::Arc;

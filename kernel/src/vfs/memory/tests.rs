@@ -177,8 +177,11 @@ pub(crate) fn perform(tree: &mut Tree, op: &Op, now: Timestamp) -> Result<(), Er
     }
 }
 
-/// Everything a tree shows, to compare two.
-pub(crate) fn dump(inodes: &Inodes) -> BTreeMap<Ino, (InodeImage, Vec<u8>, Vec<(Name, Ino)>)> {
+/// Everything a tree shows: of each inode its image, bytes and names.
+type Dump = BTreeMap<Ino, (InodeImage, Vec<u8>, Vec<(Name, Ino)>)>;
+
+/// Shows a tree, to compare two.
+pub(crate) fn dump(inodes: &Inodes) -> Dump {
     inodes
         .iter()
         .map(|(ino, inode)| {

@@ -1,0 +1,160 @@
+//! Every limit of a session: the errno a guest gets, the event an operator gets, and nothing left half done.
+
+#[cfg(test)]
+mod common;
+
+use common::{Machine, NEW, Pending, R, RW, spawn};
+use std::collections::BTreeSet;
+use warren_kernel::Errno;
+use warren_kernel::id::Fd;
+use warren_kernel::limits::Limits;
+use warren_kernel::process::spawn::Spawn;
+use warren_kernel::process::strings;
+use warren_kernel::vfs::Mode;
+use warren_kernel::vfs::open::{At, OpenFlags};
+
+/// Sets one limit low and goes over it.
+fn over(limit: &str) -> (Result<(), Errno>, Machine) {
+    let value = match limit {
+        "processes" => 2,
+        "descriptors" | "open_files" => 3,
+        "pipes" => 1,
+        "file_bytes" => 8192,
+        "inodes" => 2,
+        "memory_bytes" | "process_memory_bytes" => 1 << 20,
+        "argument_bytes" => 500,
+        "cpu_ms" => 10,
+        _ => 100,
+    };
+    let machine = Machine::limited(|limits| limits.set(limit, value).expect("a limit of the table"));
+    let agent = machine.agent();
+    let clean = || machine.usage();
+    let answer = match limit {
+        "processes" => {
+            agent.child();
+            let before = clean();
+            let answer = agent.spawn(&spawn("/bin/prog")).map(|_| ());
+            assert_eq!(machine.usage(), before);
+            answer
+        }
+        "descriptors" | "open_files" => {
+            (0..3).for_each(|_| assert!(agent.open("/etc/passwd", R).is_ok()));
+            let before = clean();
+            let answer = agent.open("new", NEW).map(|_| ());
+            assert_eq!(machine.usage(), before, "no file was made for nothing");
+            agent.close(Fd(0)).expect("open");
+            agent.put("f", b"12345");
+            agent.open("/etc/passwd", R).expect("room for one");
+            assert!(agent.open("f", RW | OpenFlags::TRUNCATE).is_err());
+            assert_eq!(agent.stat("f").map(|stat| stat.size), Ok(5), "nor cut for nothing");
+            assert!(agent.call(|kernel, call| kernel.open_unnamed(call, At::Cwd, b".", RW, Mode::new(0))).is_err());
+            assert!(agent.now(|kernel, call| kernel.pipe(call, OpenFlags::empty())).is_err());
+            assert_eq!(machine.usage().pipes, 0);
+            answer
+        }
+        "pipes" => {
+            agent.pipe();
+            agent.mkfifo("fifo").expect("made");
+            let before = clean();
+            let answer = agent.now(|kernel, call| kernel.pipe(call, OpenFlags::empty())).map(|_| ());
+            assert_eq!(agent.open("fifo", RW), Err(Errno::ENFILE));
+            assert_eq!(machine.usage(), before);
+            answer
+        }
+        "file_bytes" => {
+            let fd = agent.open("f", NEW).expect("made");
+            assert_eq!(agent.write(fd, &[0; 10_000]), Ok(8192));
+            agent.write(fd, b"x").map(|_| ())
+        }
+        "inodes" => {
+            agent.put("one", b"");
+            agent.mkdir("two")
+        }
+        "memory_bytes" | "process_memory_bytes" => {
+            assert!(agent.now(|kernel, call| kernel.charge_memory(call.pid, 1 << 20)));
+            let more = agent.now(|kernel, call| kernel.charge_memory(call.pid, 1));
+            assert_eq!(machine.usage().memory_bytes, 1 << 20);
+            assert!(!agent.now(|kernel, call| kernel.charge_memory(call.pid, u64::MAX)), "no overflow either");
+            if more { Ok(()) } else { Err(Errno::ENOMEM) }
+        }
+        "argument_bytes" => {
+            let request = Spawn { environment: strings(["x".repeat(600)]), ..spawn("/bin/prog") };
+            agent.spawn(&request).map(|_| ())
+        }
+        "cpu_ms" => {
+            agent.now(|kernel, call| kernel.charge_cpu(call.pid, std::time::Duration::from_secs(1)));
+            let doomed = agent.now(|kernel, call| kernel.process(call.pid).expect("there").doom.get().is_some());
+            if doomed { Err(Errno::EAGAIN) } else { Ok(()) }
+        }
+        "file_size" => {
+            let fd = agent.open("f", NEW).expect("made");
+            agent.set_len(fd, 101)
+        }
+        other => panic!("{other}: a new limit needs a line here"),
+    };
+    (answer, machine)
+}
+
+#[test]
+fn each_has_its_errno_and_its_event() {
+    for limit in Limits::TABLE {
+        let (answer, machine) = over(limit.name);
+        assert_eq!(answer, Err(limit.errno), "{}", limit.name);
+        let told: BTreeSet<_> = machine.limits_reached().into_iter().collect();
+        assert!(told.contains(&(limit.name.to_owned(), limit.errno)), "{}: {told:?}", limit.name);
+    }
+}
+
+#[test]
+fn the_table_is_the_documentation() {
+    let defaults = Limits::default();
+    let shown = format!("{defaults:?}");
+    for limit in Limits::TABLE {
+        assert!(!limit.about.trim().is_empty() && limit.about.trim_end().ends_with('.'), "{}", limit.name);
+        assert!(shown.contains(limit.name));
+    }
+    let mut limits = Limits::default();
+    assert!(limits.set("processes", 1).is_ok() && limits.processes == 1);
+    let unknown = limits.set("procesess", 1).unwrap_err().to_string();
+    assert!(unknown.contains("`procesess`") && unknown.contains("processes, descriptors"));
+}
+
+#[test]
+fn a_process_limit_beyond_all_pids_is_no_endless_search() {
+    let machine = Machine::limited(|limits| limits.processes = u64::MAX);
+    let agent = machine.agent();
+    let mut made = 0;
+    while agent.spawn(&spawn("/bin/prog")).is_ok() {
+        made += 1;
+    }
+    assert!((10_000..11_000).contains(&made), "{made}");
+}
+
+#[test]
+fn a_fifo_woken_at_the_limit_is_opened_all_the_same() {
+    let machine = Machine::limited(|limits| limits.open_files = 3);
+    let (one, two) = (machine.agent(), machine.agent());
+    one.mkfifo("f").unwrap();
+    let mut read = common::opening(one, "f", R);
+    assert!(read.poll().is_none());
+    two.open("f", common::W).unwrap();
+    two.open("/etc/passwd", R).unwrap();
+    assert_eq!(two.open("/etc/passwd", R), Err(Errno::ENFILE));
+    assert_eq!(read.poll(), Some(Ok(Fd(0))));
+}
+
+#[test]
+fn memory_comes_back_when_a_process_ends() {
+    let machine = Machine::new();
+    let agent = machine.agent();
+    let child = agent.child();
+    assert!(child.now(|kernel, call| kernel.charge_memory(call.pid, 12_345)));
+    assert_eq!(machine.usage().memory_bytes, 12_345);
+    child.exit(0);
+    assert_eq!(machine.usage().memory_bytes, 0);
+    assert!(!child.now(|kernel, call| kernel.charge_memory(warren_kernel::id::Pid(999), call.pid.0.into())));
+    let mut reading: Pending<'_, ()> = Pending::new(
+        machine.session.call(agent.pid, |kernel, _| kernel.sleep_until(warren_kernel::host::Monotonic(5))),
+    );
+    assert!(reading.poll().is_none());
+}

@@ -1,0 +1,144 @@
+//! The benchmarks: a table of names, targets and what runs.
+//!
+//! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe, [`text`] guests' own computing
+//! beside the host's, [`session`] what sessions cost to keep and to drop, and [`kernel`] system calls without guests.
+
+mod command;
+mod kernel;
+mod session;
+mod stream;
+mod text;
+
+use crate::bed::{Bed, Failure};
+use crate::measure::Measured;
+
+/// How much is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As much as steady numbers need.
+    Full,
+    /// As little as shows that it works.
+    Quick,
+}
+
+impl Effort {
+    pub(crate) fn new(quick: bool) -> Effort {
+        if quick { Effort::Quick } else { Effort::Full }
+    }
+
+    pub(crate) fn pick<T>(self, full: T, quick: T) -> T {
+        match self {
+            Effort::Full => full,
+            Effort::Quick => quick,
+        }
+    }
+}
+
+/// One benchmark.
+pub(crate) struct Benchmark {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub target: Target,
+    pub run: fn(&Bed, Effort) -> Result<Measured, Failure>,
+}
+
+/// What is promised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// Nothing.
+    None,
+    /// Wall time of one operation at most.
+    Latency { p50_us: f64, p99_us: Option<f64> },
+    /// A figure, at least.
+    AtLeast { figure: &'static str, value: f64, unit: &'static str },
+    /// A figure, at most.
+    AtMost { figure: &'static str, value: f64, unit: &'static str },
+}
+
+impl Target {
+    /// Whether a measurement keeps the promise; `None` when nothing is promised.
+    pub(crate) fn met_by(&self, measured: &Measured) -> Option<bool> {
+        match self {
+            Target::None => None,
+            Target::Latency { p50_us, p99_us } => {
+                Some(measured.p50_us <= *p50_us && p99_us.is_none_or(|p99| measured.p99_us <= p99))
+            }
+            Target::AtLeast { figure, value, .. } => measured.figure(figure).map(|got| got >= *value),
+            Target::AtMost { figure, value, .. } => measured.figure(figure).map(|got| got <= *value),
+        }
+    }
+}
+
+/// RSS may differ by this much between two moments without anything having grown: the allocator's and the engine's
+/// pools breathe. One leaked pointer a session is more over the 50,000 sessions of a half.
+const NO_GROWTH_KIB: f64 = 256.0;
+
+const NO_GROWTH: Target = Target::AtMost { figure: "growth", value: NO_GROWTH_KIB, unit: "KiB growth" };
+const RATIO: Target = Target::AtMost { figure: "guest/host CPU", value: 3.0, unit: "x host" };
+
+/// All of them, in the order they run.
+pub(crate) const BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        name: "session_true",
+        about: "make a session, run `true` in it, read its status; code cached",
+        target: Target::Latency { p50_us: 500.0, p99_us: Some(2000.0) },
+        run: command::session_true,
+    },
+    Benchmark {
+        name: "command_true",
+        about: "run `true` in a live session, read its status",
+        target: Target::Latency { p50_us: 300.0, p99_us: Some(1000.0) },
+        run: command::command_true,
+    },
+    Benchmark {
+        name: "ls_100",
+        about: "`ls -la` of a directory of 100 files, output read",
+        target: Target::Latency { p50_us: 2000.0, p99_us: None },
+        run: command::ls_100,
+    },
+    Benchmark {
+        name: "shell_line",
+        about: "`seq 1 1000 | sort -rn | head -3` in a live session: a shell and three commands",
+        target: Target::None,
+        run: command::shell_line,
+    },
+    Benchmark {
+        name: "pipe_64mib",
+        about: "`cat FILE | wc -c` in a live session, FILE of 64 MiB: the shell's start is in the time",
+        target: Target::AtLeast { figure: "rate", value: 1.0, unit: "GB/s" },
+        run: stream::pipe_64mib,
+    },
+    Benchmark { name: "sort_10mb", about: "`sort` of 10 MB of lines to /dev/null", target: RATIO, run: text::sort },
+    Benchmark { name: "grep_10mb", about: "`grep -c` of a word in 10 MB of lines", target: RATIO, run: text::grep },
+    Benchmark { name: "sed_10mb", about: "`sed s///g` of 10 MB of lines to /dev/null", target: RATIO, run: text::sed },
+    Benchmark {
+        name: "awk_10mb",
+        about: "`awk` counting and adding over 10 MB of lines",
+        target: RATIO,
+        run: text::awk,
+    },
+    Benchmark {
+        name: "idle_sessions",
+        about: "sessions that each ran `true` and are kept: resident bytes of each",
+        target: Target::AtMost { figure: "each", value: 64.0, unit: "KiB each" },
+        run: session::idle_sessions,
+    },
+    Benchmark {
+        name: "churn",
+        about: "make a session, write one file in it, drop it; growth from the first half's end to the second's",
+        target: NO_GROWTH,
+        run: session::churn,
+    },
+    Benchmark {
+        name: "churn_command",
+        about: "make a session, run `true` in it, drop it; growth from the first half's end to the second's",
+        target: NO_GROWTH,
+        run: session::churn_command,
+    },
+    Benchmark {
+        name: "kernel_file_ops",
+        about: "system calls on files of 1 KiB by one thread, each call counted as one: open, write, close, open, read, close, stat, rename, unlink",
+        target: Target::AtLeast { figure: "rate", value: 200_000.0, unit: "calls/s" },
+        run: kernel::file_ops,
+    },
+];

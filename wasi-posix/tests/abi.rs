@@ -1,0 +1,17 @@
+//! The ABI as guests meet it: modules written as text, in sessions without any software.
+//!
+//! [`harness`] has scripts: guests that make one call after the other and say what each answered.
+#![allow(clippy::unwrap_used, missing_debug_implementations, reason = "a test")]
+
+#[path = "abi/errnos.rs"]
+mod errnos;
+#[path = "abi/files.rs"]
+mod files;
+#[path = "abi/harness.rs"]
+mod harness;
+#[path = "abi/modules.rs"]
+mod modules;
+#[path = "abi/pointers.rs"]
+mod pointers;
+#[path = "abi/processes.rs"]
+mod processes;
