@@ -177,7 +177,7 @@ fn template(arguments: &RunArguments, mut template: Template) -> Result<Template
 /// A policy file: a domain it does not name keeps what a session may do anyway.
 fn policy(text: &str) -> Result<Policy, toml::de::Error> {
     let given: toml::Table = toml::from_str(text)?;
-    let mut whole = toml::Table::try_from(Policy::session()).map_err(|error| serde::de::Error::custom(error))?;
+    let mut whole = toml::Table::try_from(Policy::session()).map_err(serde::de::Error::custom)?;
     for (domain, rules) in given {
         whole.insert(domain, rules);
     }

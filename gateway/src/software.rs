@@ -63,7 +63,7 @@ pub(crate) enum SoftwareError {
     #[error("{count} problems found; `warren software add NAME` repairs a package")]
     Damaged { count: usize },
     #[error(
-        "no software is installed and it could not be fetched: {source}\n  on a machine with a network: `warren software add`, or here `warren software add --from FILE.tgz`"
+        "no software is installed and it could not be fetched: {source}\n  on a machine with a network: `warren software add`, or here `warren software add commands --from FILE.tgz`"
     )]
     Missing { source: Box<SoftwareError> },
     #[error(transparent)]
@@ -140,7 +140,11 @@ pub(crate) fn open_store() -> Result<Store, SoftwareError> {
 /// Everything installed, laid out for a session; at first use the default set is fetched.
 pub(crate) fn installed(store: &Store) -> Result<Projection, SoftwareError> {
     let mut packages = store.packages()?;
-    if packages.is_empty() {
+    let pins = warren_config::software()?;
+    let is_there = |pin: &warren_config::Pin| {
+        packages.iter().any(|record| record.is_called(&pin.name) || record.is_called(&pin.package))
+    };
+    if !pins.defaults().all(is_there) {
         output::note("first start: fetching the default commands (46 MB, once)");
         add(store, &[], None).map_err(|source| SoftwareError::Missing { source: Box::new(source) })?;
         compile_in_background();

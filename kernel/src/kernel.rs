@@ -291,7 +291,8 @@ impl Kernel {
     /// # Errors
     /// `EACCES`.
     pub fn permit(&mut self, call: &Call, domain: Domain, subject: &[u8]) -> Result<(), Errno> {
-        if self.policy.decide(domain, subject) == Effect::Allow {
+        // Init acts for the operator, who wrote the policy.
+        if call.pid == Pid::INIT || self.policy.decide(domain, subject) == Effect::Allow {
             return Ok(());
         }
         self.record(call.pid, What::Denied { domain, subject: String::from_utf8_lossy(subject).into_owned() });

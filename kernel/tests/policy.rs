@@ -75,12 +75,17 @@ fn no_way_around_a_denied_write() {
         open_to_all(),
     );
     let agent = machine.agent();
-    // Something of the agent's own that it may not write: made before by the operator.
-    let made = machine.session.with(|kernel| {
-        let mut call = warren_kernel::Call::new(warren_kernel::id::Pid::INIT);
-        kernel.open(&mut call, At::Root, b"/home/agent/keep", NEW, Mode::new(0o644)).is_ok()
-    });
-    assert!(!made, "the policy holds for init too");
+    // Something of the agent's own that it may not write: the operator made it, whom the policy does not bind.
+    let init = common::Proc { machine: &machine, pid: warren_kernel::id::Pid::INIT };
+    init.put("/home/agent/keep", b"as it is");
+    init.chown("/home/agent/keep", Some(1000), Some(1000)).unwrap();
+    let keep = agent.open("keep", R).unwrap();
+    assert_eq!(agent.chmod("keep", 0o600), Err(Errno::EACCES));
+    assert_eq!(agent.call(|kernel, call| kernel.fchmod(call, keep, Mode::new(0o600))), Err(Errno::EACCES));
+    assert_eq!(agent.open(&format!("/proc/self/fd/{keep}"), RW), Err(Errno::EACCES));
+    assert_eq!(agent.unlink("keep"), Err(Errno::EACCES));
+    assert_eq!(agent.rename("keep", "kept"), Err(Errno::EACCES));
+    init.unlink("/home/agent/keep").unwrap();
     agent.put("made", b"kept");
     assert_eq!(agent.rename("made", "keep"), Err(Errno::EACCES));
     assert_eq!(agent.open("keep", NEW), Err(Errno::EACCES));

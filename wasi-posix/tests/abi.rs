@@ -8,7 +8,7 @@ mod errnos;
 #[path = "abi/files.rs"]
 mod files;
 #[path = "abi/harness.rs"]
-mod harness;
+pub mod harness;
 #[path = "abi/modules.rs"]
 mod modules;
 #[path = "abi/pointers.rs"]

@@ -38,6 +38,10 @@ fn driver_stat(kind: FileKind, size: u64) -> DriverStat {
 }
 
 impl DriverFile for OutsideFile {
+    fn set_attributes(&self, _: &warren_kernel::vfs::driver::SetAttributes) -> Result<(), Errno> {
+        Ok(())
+    }
+
     fn read_at(&self, offset: u64, len: usize) -> Result<Vec<u8>, Errno> {
         let bytes = self.0.lock().unwrap();
         let start = bytes.len().min(offset as usize);

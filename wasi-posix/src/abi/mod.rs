@@ -9,6 +9,7 @@ pub mod fs;
 pub mod net;
 pub mod preview1;
 pub mod process;
+pub mod spawn;
 pub mod tty;
 pub mod user;
 
@@ -172,11 +173,11 @@ functions! {
     sock_shutdown(fd: u32, how: u32) = net::not_a_socket2, NO_SOCKET;
 
     "host_process":
-    proc_spawn(argv: u32, argv_len: u32, env: u32, env_len: u32, stdin: u32, stdout: u32, stderr: u32, cwd: u32, cwd_len: u32, out: u32) = process::proc_spawn, Full;
-    proc_spawn_v2(cmd: u32, cmd_len: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, stdin: u32, stdout: u32, stderr: u32, cwd: u32, cwd_len: u32, out: u32) = process::proc_spawn_v2, Full;
-    proc_spawn_v3(cmd: u32, cmd_len: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, actions: u32, actions_len: u32, cwd: u32, cwd_len: u32, flags: u32, default_lo: u32, default_hi: u32, mask_lo: u32, mask_hi: u32, group: u32, out: u32) = process::proc_spawn_v3, Full;
-    proc_exec(path: u32, path_len: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, close: u32, count: u32) = process::proc_exec, Full;
-    proc_fexec(fd: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, close: u32, count: u32) = process::proc_fexec, Full;
+    proc_spawn(argv: u32, argv_len: u32, env: u32, env_len: u32, stdin: u32, stdout: u32, stderr: u32, cwd: u32, cwd_len: u32, out: u32) = spawn::proc_spawn, Full;
+    proc_spawn_v2(cmd: u32, cmd_len: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, stdin: u32, stdout: u32, stderr: u32, cwd: u32, cwd_len: u32, out: u32) = spawn::proc_spawn_v2, Full;
+    proc_spawn_v3(cmd: u32, cmd_len: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, actions: u32, actions_len: u32, cwd: u32, cwd_len: u32, flags: u32, default_lo: u32, default_hi: u32, mask_lo: u32, mask_hi: u32, group: u32, out: u32) = spawn::proc_spawn_v3, Full;
+    proc_exec(path: u32, path_len: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, close: u32, count: u32) = spawn::proc_exec, Full;
+    proc_fexec(fd: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, close: u32, count: u32) = spawn::proc_fexec, Full;
     proc_waitpid(pid: u32, options: u32, out_status: u32, out_pid: u32) = process::proc_waitpid, Full;
     proc_waitpid_v2(pid: u32, options: u32, out_exit: u32, out_signal: u32, out_pid: u32, out_core: u32) = process::proc_waitpid_v2, Full;
     proc_waitpid_v3(pid: u32, options: u32, out_status: u32, out_pid: u32) = process::proc_waitpid_v3, Partial("no process stops yet: WUNTRACED and WCONTINUED are accepted and never answer");
@@ -324,7 +325,7 @@ fn link_spawn_v4(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
                 *word = arg.i32().unwrap_or_default() as u32;
             }
             let mut cx = Cx::enter(caller)?;
-            let answer = process::proc_spawn_v4(&mut cx, &words).await;
+            let answer = spawn::proc_spawn_v4(&mut cx, &words).await;
             results[0] = Val::I32(cx.leave(answer)?);
             Ok(())
         })

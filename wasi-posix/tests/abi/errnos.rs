@@ -59,7 +59,11 @@ fn opening_says_what_is_wrong_with_a_path() {
         &[i(1), i(1), path, len, i(0), l(READ), l(0), i(0), i(16)],
         ENOTDIR,
     );
-    script.expect("wasi_snapshot_preview1.path_open", &[i(99), i(1), path, len, i(0), l(READ), l(0), i(0), i(16)], EBADF);
+    script.expect(
+        "wasi_snapshot_preview1.path_open",
+        &[i(99), i(1), path, len, i(0), l(READ), l(0), i(0), i(16)],
+        EBADF,
+    );
     script.run(&place);
 }
 
@@ -67,12 +71,15 @@ fn opening_says_what_is_wrong_with_a_path() {
 fn names_say_what_is_wrong() {
     let place = Place::new();
     let mut script = Script::new();
+    open(&mut script, "file", FOLLOW, CREAT, WRITE, OK);
     path_call(&mut script, "wasi_snapshot_preview1.path_create_directory", "/tmp", EEXIST);
     path_call(&mut script, "wasi_snapshot_preview1.path_create_directory", "/tmp/a", OK);
     path_call(&mut script, "wasi_snapshot_preview1.path_create_directory", "/tmp/a/b", OK);
     path_call(&mut script, "wasi_snapshot_preview1.path_create_directory", "/etc/a", EACCES);
     path_call(&mut script, "wasi_snapshot_preview1.path_remove_directory", "/tmp/a", ENOTEMPTY);
-    path_call(&mut script, "wasi_snapshot_preview1.path_remove_directory", "/etc/passwd", ENOTDIR);
+    path_call(&mut script, "wasi_snapshot_preview1.path_remove_directory", "file", ENOTDIR);
+    // Who may not change the directory's names learns nothing of what is in it, as on Linux.
+    path_call(&mut script, "wasi_snapshot_preview1.path_remove_directory", "/etc/passwd", EACCES);
     path_call(&mut script, "wasi_snapshot_preview1.path_unlink_file", "/tmp/none", ENOENT);
     path_call(&mut script, "wasi_snapshot_preview1.path_unlink_file", "/tmp/a", EISDIR);
     // Two links that lead to each other.
@@ -86,11 +93,7 @@ fn names_say_what_is_wrong() {
     script.expect("wasi_snapshot_preview1.path_filestat_get", &[i(CWD), i(1), one, one_len, i(out)], ELOOP);
     script.expect("wasi_snapshot_preview1.path_filestat_get", &[i(CWD), i(0), one, one_len, i(out)], OK);
     let [passwd, passwd_len] = script.text("/etc/passwd");
-    script.expect(
-        "wasi_snapshot_preview1.path_readlink",
-        &[i(CWD), passwd, passwd_len, i(out), i(64), i(out)],
-        EINVAL,
-    );
+    script.expect("wasi_snapshot_preview1.path_readlink", &[i(CWD), passwd, passwd_len, i(out), i(64), i(out)], EINVAL);
     script.expect(
         "wasi_snapshot_preview1.path_filestat_set_times",
         &[i(CWD), i(0), one, one_len, l(0), l(0), i(3)],
@@ -193,13 +196,13 @@ fn attributes_and_extents_that_are_not_there_are_no_data() {
     script.expect("host_fs.fd_setxattr", &[at(fd), name, len, name, len, i(1)], EEXIST);
     script.expect("host_fs.fd_setxattr", &[at(fd), name, len, name, len, i(3)], EINVAL);
     script.expect("host_fs.fd_getxattr", &[at(fd), name, len, i(out), i(8), i(out)], 68);
-    script.expect("host_fs.fd_getxattr", &[at(fd), name, len, i(out), i(0), i(out)], OK);
-    let size = script.dump(out, 4);
+    let size = script.room(4);
+    script.expect("host_fs.fd_getxattr", &[at(fd), name, len, i(out), i(0), i(size)], OK);
+    let size = script.dump(size, 4);
     script.expect("host_fs.fd_fiemap", &[at(fd), i(0), i(out), i(out + 8), i(out + 16)], OK);
     script.expect("host_fs.fd_fiemap", &[at(fd), i(1), i(out), i(out + 8), i(out + 16)], ENODATA);
     script.expect("host_fs.fd_fiemap", &[at(fd), i(u32::MAX), i(out), i(out + 8), i(out + 16)], ENODATA);
-    let found = script.run(&place);
-    assert_eq!(found.word(size), 4, "the last call wrote an extent's start over it");
+    assert_eq!(script.run(&place).word(size), "user.none".len() as u32);
 }
 
 /// Offsets and lengths at the ends of their range: an errno each, and no panic.
@@ -208,13 +211,14 @@ fn offsets_that_overflow_are_refused() {
     let place = Place::new();
     place.file("/tmp/file", 0o666, b"text");
     let mut script = Script::posix();
+    // Past the file size limit a write is a signal too, whose default ends the process.
+    script.expect("host_process.proc_sigaction", &[i(25), i(1), i(0), i(0), i(0)], OK);
     let fd = open(&mut script, "/tmp/file", FOLLOW, 0, READ | WRITE, OK);
     let out = script.room(64);
     let vector = script.vector(out, 8);
     for offset in [1 << 62, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 4, u64::MAX] {
         script.call("wasi_snapshot_preview1.fd_pread", &[at(fd), i(vector), i(1), l(offset), i(out)]);
-        let refused = script.call("wasi_snapshot_preview1.fd_pwrite", &[at(fd), i(vector), i(1), l(offset), i(out)]);
-        assert!(refused > 0);
+        script.expect("wasi_snapshot_preview1.fd_pwrite", &[at(fd), i(vector), i(1), l(offset), i(out)], EFBIG);
         script.expect("wasi_snapshot_preview1.fd_filestat_set_size", &[at(fd), l(offset)], EFBIG);
         script.expect("wasi_snapshot_preview1.fd_allocate", &[at(fd), l(offset), l(offset)], EFBIG);
         script.expect("wasi_snapshot_preview1.fd_allocate", &[at(fd), l(4), l(offset)], EFBIG);
@@ -229,9 +233,10 @@ fn offsets_that_overflow_are_refused() {
             script.call("wasi_snapshot_preview1.fd_seek", &[at(fd), l(offset), i(whence), i(out)]);
         }
         script.call("wasi_snapshot_preview1.fd_readdir", &[i(3), i(out), i(64), l(offset), i(out)]);
-        script.call("host_process.fd_record_lock", &[
-            at(fd), i(13), i(0), l(offset), l(offset), i(out), i(out), i(out), i(out),
-        ]);
+        script.call(
+            "host_process.fd_record_lock",
+            &[at(fd), i(13), i(0), l(offset), l(offset), i(out), i(out), i(out), i(out)],
+        );
         script.call("wasi_snapshot_preview1.fd_filestat_set_times", &[at(fd), l(offset), l(offset), i(5)]);
     }
     let size = script.room(64);
@@ -245,12 +250,36 @@ fn offsets_that_overflow_are_refused() {
 #[test]
 fn numbers_are_wasis() {
     for (errno, number) in [
-        (Errno::E2BIG, 1), (Errno::EACCES, 2), (Errno::EAGAIN, 6), (Errno::EBADF, 8), (Errno::ECHILD, 12),
-        (Errno::EDQUOT, 19), (Errno::EEXIST, 20), (Errno::EFAULT, 21), (Errno::EINTR, 27), (Errno::EINVAL, 28),
-        (Errno::EIO, 29), (Errno::EISDIR, 31), (Errno::ELOOP, 32), (Errno::EMFILE, 33), (Errno::ENAMETOOLONG, 37),
-        (Errno::ENFILE, 41), (Errno::ENOENT, 44), (Errno::ENOEXEC, 45), (Errno::ENOMEM, 48), (Errno::ENOSYS, 52),
-        (Errno::ENOTDIR, 54), (Errno::ENOTEMPTY, 55), (Errno::ENOTSOCK, 57), (Errno::EPERM, 63), (Errno::EPIPE, 64),
-        (Errno::ERANGE, 68), (Errno::EROFS, 69), (Errno::ESPIPE, 70), (Errno::ESRCH, 71), (Errno::EXDEV, 75),
+        (Errno::E2BIG, 1),
+        (Errno::EACCES, 2),
+        (Errno::EAGAIN, 6),
+        (Errno::EBADF, 8),
+        (Errno::ECHILD, 12),
+        (Errno::EDQUOT, 19),
+        (Errno::EEXIST, 20),
+        (Errno::EFAULT, 21),
+        (Errno::EINTR, 27),
+        (Errno::EINVAL, 28),
+        (Errno::EIO, 29),
+        (Errno::EISDIR, 31),
+        (Errno::ELOOP, 32),
+        (Errno::EMFILE, 33),
+        (Errno::ENAMETOOLONG, 37),
+        (Errno::ENFILE, 41),
+        (Errno::ENOENT, 44),
+        (Errno::ENOEXEC, 45),
+        (Errno::ENOMEM, 48),
+        (Errno::ENOSYS, 52),
+        (Errno::ENOTDIR, 54),
+        (Errno::ENOTEMPTY, 55),
+        (Errno::ENOTSOCK, 57),
+        (Errno::EPERM, 63),
+        (Errno::EPIPE, 64),
+        (Errno::ERANGE, 68),
+        (Errno::EROFS, 69),
+        (Errno::ESPIPE, 70),
+        (Errno::ESRCH, 71),
+        (Errno::EXDEV, 75),
         (Errno::ENODATA, 78),
     ] {
         assert_eq!(warren_wasi_posix::errno::wasi(errno), number, "{errno:?}");

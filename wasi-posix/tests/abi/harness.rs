@@ -20,7 +20,7 @@ use warren_wasi_posix::{EngineOptions, Wasm, layer};
 /// No test takes this long unless it hangs.
 pub const LIMIT: Duration = Duration::from_secs(60);
 /// Bytes of a script's memory.
-pub const END: u32 = 2 * 65_536;
+pub const END: u32 = 4 * 65_536;
 /// Relative to the working directory, in every function that takes a directory.
 pub const CWD: u32 = u32::MAX;
 
@@ -271,7 +271,7 @@ impl Found {
 }
 
 /// Where the answers go.
-const LOG: u32 = 65_536;
+const LOG: u32 = 3 * 65_536;
 const ROOM_END: u32 = LOG;
 
 impl Script {
@@ -382,7 +382,8 @@ impl Script {
         let mut imports = String::new();
         for (name, (args, answer)) in &self.imports {
             let (module, function) = name.split_once('.').unwrap();
-            let params: Vec<&str> = args.iter().map(|arg| if matches!(arg, Arg::I64(_)) { "i64" } else { "i32" }).collect();
+            let params: Vec<&str> =
+                args.iter().map(|arg| if matches!(arg, Arg::I64(_)) { "i64" } else { "i32" }).collect();
             let result = match answer {
                 Answer::Nothing => "",
                 Answer::Word => "(result i32)",
@@ -405,7 +406,7 @@ impl Script {
             "(module
             {imports}
             (import \"wasi_snapshot_preview1\" \"fd_write\" (func $output (param i32 i32 i32 i32) (result i32)))
-            (memory (export \"memory\") 2)
+            (memory (export \"memory\") 4)
             {}
             (func (export \"_start\") {} {output}))",
             self.data, self.body
@@ -417,8 +418,7 @@ impl Script {
         let finished = place.run_wat(&self.wat());
         assert_eq!(finished.status, ExitStatus::Exited(0), "{:?}", place.faults());
         let (log, mut rest) = finished.stdout.split_at(self.calls.len() * 8);
-        let values: Vec<i64> =
-            log.chunks_exact(8).map(|value| i64::from_le_bytes(value.try_into().unwrap())).collect();
+        let values: Vec<i64> = log.chunks_exact(8).map(|value| i64::from_le_bytes(value.try_into().unwrap())).collect();
         let wrong: Vec<String> = (self.calls.iter().zip(&values))
             .filter(|((_, want), value)| want.is_some_and(|want| want != **value))
             .map(|((call, want), value)| format!("{call}: {value}, not {}", want.unwrap()))
