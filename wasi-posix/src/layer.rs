@@ -68,6 +68,9 @@ const FILES: &[(&str, &str)] = &[
     ("/etc/shells", "/bin/sh\n/bin/bash\n"),
 ];
 
+/// Gives the published tar absolute names in the form it takes.
+const TAR: &str = include_str!("layer/tar.sh");
+
 /// The layer of the base system and this software.
 ///
 /// # Errors
@@ -91,6 +94,7 @@ fn add_base(builder: &mut LayerBuilder) -> Result<(), LayerError> {
     for (path, text) in FILES {
         builder.text(path, root(0o644), text.as_bytes())?;
     }
+    builder.text("/usr/local/bin/tar", root(0o755), TAR.as_bytes())?;
     for (name, rdev, mode) in Device::NODES {
         builder.device(&format!("/dev/{name}"), root(*mode), *rdev)?;
     }
