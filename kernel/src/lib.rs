@@ -30,12 +30,14 @@ pub mod process;
 pub mod signal;
 pub mod user;
 
+pub mod descriptor;
 pub mod fd;
 pub mod file;
 pub mod io;
 pub mod pipe;
 pub mod poll;
 pub mod relief;
+pub mod seek;
 pub mod socket;
 
 pub mod blob;

@@ -7,7 +7,7 @@ use common::{CREATE, Machine, NEW, Proc, R, RW, W};
 use warren_kernel::Errno;
 use warren_kernel::extent::{BLOCK, FILE_SIZE_MAX};
 use warren_kernel::id::Fd;
-use warren_kernel::io::Whence;
+use warren_kernel::seek::Whence;
 use warren_kernel::vfs::FileKind;
 use warren_kernel::vfs::open::{At, OpenFlags};
 

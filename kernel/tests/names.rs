@@ -205,7 +205,7 @@ fn a_descriptor_that_only_names() {
     let (file, dir) = (root.open("/tmp/d/f", OpenFlags::PATH).unwrap(), root.open("/tmp/d", OpenFlags::PATH).unwrap());
     assert_eq!(root.read(file, 1), Err(Errno::EBADF));
     assert_eq!(root.write(file, b"x"), Err(Errno::EBADF));
-    assert_eq!(root.seek(file, 0, warren_kernel::io::Whence::Set), Err(Errno::EBADF));
+    assert_eq!(root.seek(file, 0, warren_kernel::seek::Whence::Set), Err(Errno::EBADF));
     assert_eq!(root.call(|kernel, call| kernel.fchmod(call, file, Mode::new(0))), Err(Errno::EBADF));
     assert_eq!(root.call(|kernel, call| kernel.readdir(call, dir, 0, &mut |_| true)), Err(Errno::EBADF));
     assert_eq!(root.fstat(file).unwrap().size, 1);

@@ -42,7 +42,7 @@ fn a_mounted_driver_is_asked_once_for_each_step() {
     agent.write(fd, b"!").unwrap();
     assert_eq!(outside.asked.lock().unwrap().as_slice(), ["write"], "an answer is replayed, not asked for again");
     assert_eq!(agent.get("f").unwrap(), b"one!two");
-    assert_eq!(agent.seek(fd, -1, warren_kernel::io::Whence::End), Ok(6));
+    assert_eq!(agent.seek(fd, -1, warren_kernel::seek::Whence::End), Ok(6));
     agent.set_len(fd, 3).unwrap();
     assert_eq!(agent.fstat(fd).unwrap().size, 3);
     agent.rename("f", "g").unwrap();

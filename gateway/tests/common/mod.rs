@@ -1,5 +1,5 @@
 //! What the binary's tests share: the installed default software, and a node of sessions in this process.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "each test binary uses a part of it")]
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -15,6 +15,7 @@ pub mod device;
 pub mod driver;
 pub mod inode;
 pub mod layer;
+pub mod list;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

@@ -2,9 +2,9 @@
 
 use super::{CREATE, Machine, R, W, spawn};
 use warren_kernel::id::{Fd, Gid, Pid, Uid};
-use warren_kernel::io::Whence;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::process::spawn::Spawn;
+use warren_kernel::seek::Whence;
 use warren_kernel::vfs::namespace::Replace;
 use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::{FileKind, Mode, Stat};

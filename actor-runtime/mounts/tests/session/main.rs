@@ -8,7 +8,7 @@ use std::sync::Arc;
 use warren_kernel::Errno;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::Uid;
-use warren_kernel::io::Whence;
+use warren_kernel::seek::Whence;
 use warren_kernel::vfs::attr::SetTime;
 use warren_kernel::vfs::namespace::Replace;
 use warren_kernel::vfs::open::{At, OpenFlags};
