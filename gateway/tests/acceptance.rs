@@ -110,17 +110,14 @@ fn programs_of_many_kinds() {
     run(&["echo 'a b c' | awk '{ print $2 }'; echo abc | sed s/b/-/; echo x | gzip | gunzip"]).says("b\na-c\nx\n");
 }
 
-/// The packaged tar takes no absolute paths: `tar c /etc` is an error of its own. The names of a relative one begin
-/// with the name it was given.
+/// An absolute path loses its `/` in the archive.
 #[test]
 fn tar_in_a_pipeline() {
     if !common::software() {
         return;
     }
     run(&["cd / && tar c etc | tar t | head -1"]).says("etc/\n");
-    // known wrong: `tar c /etc | tar t | head -1` prints `etc/` on Linux, with a note that the leading `/` was removed.
-    let absolute = run(&["tar c /etc > /tmp/x.tar; echo $?"]);
-    assert_ne!(absolute.stdout, "0\n", "the packaged tar takes absolute paths now: {}", absolute.stderr);
+    run(&["tar c /etc | tar t | head -1"]).says("etc/\n");
 }
 
 #[test]
@@ -192,8 +189,15 @@ fn standard_input_reaches_the_command() {
     finish(warren().args(["run", "cat"]), b"").says("");
     // A command that does not read its input ends nevertheless.
     finish(warren().args(["run", "echo done"]), &text).says("done\n");
-    let both = finish(warren().args(["run", "cat >&2; echo out"]), b"err\n");
-    assert_eq!((both.stdout.as_str(), both.stderr.as_str()), ("out\n", "err\n"));
+    let both = run(&["echo err >&2; ls /none; echo out"]);
+    assert_eq!(both.stdout, "out\n");
+    assert!(both.stderr.starts_with("err\nls: "), "{}", both.stderr);
+    // known wrong: the packaged shell has a command inherit its standard output where `>&2` names the shell's own
+    // standard error, and the other way round for `2>&1`. Redirected to a file or a pipe, both are right.
+    let moved = run(&["ls /etc/hosts >&2; ls /none 2>&1"]);
+    assert_eq!(moved.stdout, "/etc/hosts\n");
+    assert!(moved.stderr.starts_with("ls: "), "{}", moved.stderr);
+    run(&["ls /none 2>&1 | wc -l"]).says("1\n");
 }
 
 // ---- options
@@ -298,8 +302,9 @@ fn users() {
     run(&["--user", "root", "id -u; pwd; echo $USER $HOME"]).says("0\n/root\nroot /root\n");
     run(&["--user", "nobody", "id -u; pwd; echo $USER"]).says("65534\n/\nnobody\n");
     run(&["--user", "agent", "id -un"]).says("agent\n");
-    run(&["--user", "4242", "id -u; id -g"]).says("4242\n4242\n");
-    run(&["--user", "4242:7", "id -u; id -g"]).says("4242\n7\n");
+    // Without an account: the packaged id looks for one even when it is asked for a number.
+    run(&["--user", "4242", "touch /tmp/x; stat -c '%u %g' /tmp/x"]).says("4242 4242\n");
+    run(&["--user", "4242:7", "touch /tmp/x; stat -c '%u %g' /tmp/x"]).says("4242 7\n");
     assert_ne!(run(&["--user", "nobody", "echo x > /home/agent/x"]).code(), 0);
     assert_ne!(run(&["cat /root/x; ls /root"]).code(), 0);
     for wrong in ["nemo", "", "-1", "1:", ":1", "4294967296", "root:root"] {

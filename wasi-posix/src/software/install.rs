@@ -15,12 +15,13 @@ use super::pin::{PackageKind, Pin};
 use super::progress::{Progress, Report};
 use super::record::{Agent, Command, Entry, Layout, ManPage, Node, Origin, PackageRecord, Provides, RECORD_FORMAT};
 use super::store::{Store, StoreError, StoreLock};
+use crate::system::SystemHost;
 pub use directory::DirectoryFault;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 pub use tarball::TarballFault;
+use warren_kernel::host::Host;
 
 /// Where a package is to come from.
 #[derive(Clone, Copy, Debug)]
@@ -183,7 +184,7 @@ fn commit(
 ) -> Result<PackageRecord, InstallError> {
     contents.entries.sort_by(|a, b| a.path.cmp(&b.path));
     make_commands_executable(&mut contents)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or(0);
+    let now = SystemHost.realtime().seconds().max(0) as u64;
     let record = PackageRecord {
         format: RECORD_FORMAT,
         name: contents.name,

@@ -1,6 +1,7 @@
 //! On real files. Each test has a directory with two in it: `inside` is shown to the session, `outside` must never be
 //! reached from it. They run as root, so what stops an escape is the driver and not the host's permissions.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::disallowed_methods, reason = "the tests are the host")]
 
 use super::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,5 +1,6 @@
 //! A host directory mounted in a session, used through the kernel's own calls.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::disallowed_methods, reason = "the tests are the host")]
 
 mod driver_calls;
 mod world;

@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods, reason = "a test reads its own environment and clock")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 use super::super::aospkg::tests::Written;
 use super::super::record::PackageRecord;
