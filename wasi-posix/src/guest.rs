@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use warren_kernel::event::What;
-use warren_kernel::host::{Host, Monotonic};
 use warren_kernel::id::{Fd, Pid};
 use warren_kernel::process::{ExitStatus, Strings, strings};
 use warren_kernel::runtime::{Program, Runtime};
@@ -270,23 +269,24 @@ impl ResourceLimiter for Guest {
     }
 }
 
-/// CPU time of a guest: time its task was on a thread, host functions included.
+/// CPU time of a guest: what its thread used during the task's turns, host functions included. A turn begins and ends
+/// on one thread, so waiting for a core on a busy machine is not charged.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     used: AtomicU64,
-    /// When the present turn on a thread began, or was last charged.
+    /// The thread's CPU clock when the present turn began, or was last charged.
     since: AtomicU64,
 }
 
 impl Meter {
     fn begin(&self) {
-        self.since.store(crate::system::SystemHost.monotonic().0, Ordering::Relaxed);
+        self.since.store(crate::system::thread_cpu_nanos(), Ordering::Relaxed);
     }
 
     fn end(&self) {
-        let now = crate::system::SystemHost.monotonic();
-        let turn = now.since(Monotonic(self.since.swap(now.0, Ordering::Relaxed)));
-        self.used.fetch_add(turn.as_nanos() as u64, Ordering::Relaxed);
+        let now = crate::system::thread_cpu_nanos();
+        let turn = now.saturating_sub(self.since.swap(now, Ordering::Relaxed));
+        self.used.fetch_add(turn, Ordering::Relaxed);
     }
 
     fn take(&self) -> Duration {

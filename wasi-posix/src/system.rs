@@ -34,6 +34,12 @@ impl Host for SystemHost {
     }
 }
 
+/// CPU time the calling thread has used, in nanoseconds.
+pub(crate) fn thread_cpu_nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// Drives sessions on a tokio runtime: blocking work on its blocking pool, deadlines as timers.
 #[derive(Clone, Debug)]
 pub struct TokioDriver {

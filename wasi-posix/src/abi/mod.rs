@@ -72,7 +72,7 @@ macro_rules! functions {
 
 const SOCKETS: Support =
     Partial("outbound connections are refused by policy; sockets inside the session come with the socket layer");
-const NO_SOCKET: Support = Refused("there are no sockets yet: EBADF or ENOTSOCK, as for a descriptor that is none");
+const NO_SOCKET: Support = Refused("nothing is ever connected yet: EBADF, ENOTSOCK, or ENOTCONN for a socket");
 const NO_TERMINAL: Support = Partial("no descriptor is a terminal yet: answers as for a pipe");
 const NO_LOCKS: Support = Partial("answers as if nobody else held a lock");
 
