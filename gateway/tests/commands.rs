@@ -75,7 +75,11 @@ fn start(bench: &common::Bench, name: &str) -> Option<String> {
         let finish = running.finish();
         tokio::pin!(finish);
         match tokio::time::timeout(LIMIT, &mut finish).await {
-            Ok(finished) => Ok(Some(finished.unwrap().status)),
+            Ok(finished) => {
+                let f = finished.unwrap();
+                println!("{name} {:?} {:?}", f.status, String::from_utf8_lossy(&f.stdout).lines().next());
+                Ok(Some(f.status))
+            }
             Err(_) => {
                 session.with(|kernel| {
                     let left: Vec<Pid> = kernel.processes().map(|process| process.pid).collect();

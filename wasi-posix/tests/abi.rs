@@ -1,7 +1,7 @@
 //! The ABI as guests meet it: modules written as text, in sessions without any software.
 //!
 //! [`harness`] has scripts: guests that make one call after the other and say what each answered.
-#![allow(clippy::unwrap_used, missing_debug_implementations, reason = "a test")]
+#![allow(clippy::new_without_default, clippy::unwrap_used, missing_debug_implementations, reason = "a test")]
 
 #[path = "abi/errnos.rs"]
 mod errnos;
