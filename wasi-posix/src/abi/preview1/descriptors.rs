@@ -15,6 +15,9 @@ use warren_kernel::vfs::{FileKind, Stat};
 
 type Done = Result<(), Stop>;
 
+/// Bytes of one read or write that are moved in one lock hold; between two, others of the node have their turn.
+const CHUNK: usize = 4 << 20;
+
 pub async fn fd_advise(cx: &mut Cx<'_>, fd: u32, _offset: u64, _len: u64, advice: u32) -> Done {
     let fd = cx.real(fd)?;
     let status = cx.call(|kernel, call, _| kernel.descriptor_status(call, fd)).await?;
@@ -237,17 +240,30 @@ async fn read_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, count
         FdRef::Real(fd) => fd,
         FdRef::Preopened(_) => return Err(Errno::EISDIR.into()),
     };
-    let read = cx
-        .call(|kernel, call, memory| {
-            let mut scatter = Scatter::new(&buffers);
-            let want = scatter.room();
-            let mut put = |bytes: &[u8]| scatter.put(memory, bytes);
-            match offset {
-                None => kernel.read(call, fd, want, &mut put),
-                Some(offset) => kernel.pread(call, fd, offset, want, &mut put),
-            }
-        })
-        .await?;
+    let mut scatter = Scatter::new(&buffers);
+    let mut read = 0;
+    loop {
+        let want = scatter.room().min(CHUNK);
+        let attempt = cx
+            .call(|kernel, call, memory| {
+                let mut put = |bytes: &[u8]| scatter.put(memory, bytes);
+                match offset {
+                    None => kernel.read(call, fd, want, &mut put),
+                    Some(offset) => kernel.pread(call, fd, offset.saturating_add(read as u64), want, &mut put),
+                }
+            })
+            .await;
+        match attempt {
+            Ok(count) => read += count,
+            Err(Stop::Errno(_)) if read > 0 => break,
+            Err(stop) => return Err(stop),
+        }
+        // A whole chunk is a file's; anything less is all there is now.
+        if read % CHUNK != 0 || read == 0 || scatter.room() == 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
     Ok(memory::put_u32(cx.memory(), out, read as u32)?)
 }
 
@@ -273,10 +289,10 @@ async fn write_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, coun
     loop {
         let attempt = cx
             .call(|kernel, call, memory| {
-                let parts = rest_of(memory, &buffers, written);
+                let parts = rest_of(memory, &buffers, written, CHUNK);
                 match offset {
                     None => kernel.write(call, fd, &parts),
-                    Some(offset) => kernel.pwrite(call, fd, offset + written as u64, &parts),
+                    Some(offset) => kernel.pwrite(call, fd, offset.saturating_add(written as u64), &parts),
                 }
             })
             .await;
@@ -286,6 +302,9 @@ async fn write_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, coun
                 if written >= total || count == 0 {
                     break;
                 }
+                if count == CHUNK {
+                    tokio::task::yield_now().await;
+                }
             }
             Err(Stop::Errno(_)) if written > 0 => break,
             Err(stop) => return Err(stop),
@@ -294,16 +313,18 @@ async fn write_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, coun
     Ok(memory::put_u32(cx.memory(), out, written as u32)?)
 }
 
-/// The bytes of `buffers` behind the first `skip`; every range was checked.
-fn rest_of<'m>(memory: &'m [u8], buffers: &[Buffer], skip: usize) -> Vec<&'m [u8]> {
-    let mut skip = skip;
+/// At most `most` bytes of `buffers` behind the first `skip`; every range was checked.
+fn rest_of<'m>(memory: &'m [u8], buffers: &[Buffer], skip: usize, most: usize) -> Vec<&'m [u8]> {
+    let (mut skip, mut left) = (skip, most);
     let mut parts = Vec::with_capacity(buffers.len());
     for buffer in buffers {
         let bytes = memory::slice(memory, buffer.at, buffer.len).unwrap_or(&[]);
         let passed = skip.min(bytes.len());
         skip -= passed;
-        if passed < bytes.len() {
-            parts.push(&bytes[passed..]);
+        let part = &bytes[passed..(passed + left).min(bytes.len())];
+        if !part.is_empty() {
+            parts.push(part);
+            left -= part.len();
         }
     }
     parts
