@@ -74,7 +74,7 @@ impl Session {
     where
         F: FnMut(&mut Kernel, &mut Call) -> Step<T>,
     {
-        CallFuture { session: self, op, call: Call::new(pid), parked: None, fetching: None, first: true }
+        CallFuture { session: self, op, call: Call::new(pid), parked: None, fetching: None }
     }
 
     /// Waits for a process that was launched from outside and collects it.
@@ -135,7 +135,6 @@ pub struct CallFuture<'a, F> {
     call: Call,
     parked: Option<WaiterId>,
     fetching: Option<Arc<Mutex<Fetching>>>,
-    first: bool,
 }
 
 /// A fetch on its way: done, or who waits for it.
@@ -175,10 +174,9 @@ where
         if let Some(id) = this.parked.take() {
             kernel.waiters.unpark(id);
         }
-        // A call that is not made yet finds its mark at the runtime's safe point; one that waited finds it here.
-        if !std::mem::take(&mut this.first)
-            && let Some(signal) = doom_of(&kernel, this.call.pid)
-        {
+        // Under the lock, so that a process that was killed makes no more calls: it cannot spawn a child that whoever
+        // killed it did not see.
+        if let Some(signal) = doom_of(&kernel, this.call.pid) {
             this.session.unlock(kernel);
             return Poll::Ready(Err(CallError::Doomed(signal)));
         }

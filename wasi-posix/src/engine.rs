@@ -11,6 +11,7 @@
 use crate::abi;
 use crate::aot::{AotError, CodeCache};
 use crate::guest::{self, Guest};
+use crate::shape;
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -31,8 +32,6 @@ use wasmtime::{
 pub const TICK: Duration = Duration::from_millis(5);
 /// Programs a session wrote itself that are kept; those of shared layers are all kept.
 pub const PRIVATE_PROGRAMS_MAX: usize = 64;
-/// Bytes of an image a session wrote itself.
-pub const PRIVATE_IMAGE_MAX: usize = 64 << 20;
 /// Idle ticks after which the ticker sleeps.
 const IDLE_TICKS: u32 = 20;
 
@@ -92,6 +91,8 @@ struct Inner {
     programs: Mutex<Programs>,
     /// Compilations at once: the machine's cores, so that compiling cannot starve guests that run.
     compiling: Gate,
+    /// Images that sessions wrote, one at a time: they cannot keep a layer's image waiting.
+    compiling_private: Gate,
     ticker: Arc<Ticker>,
     handle: Handle,
 }
@@ -119,7 +120,9 @@ impl Wasm {
         let cache = options.cache.as_ref().map(|path| CodeCache::open(path, &engine)).transpose()?;
         let ticker = Ticker::start(engine.clone());
         let compiling = Gate::new(std::thread::available_parallelism().map_or(1, usize::from));
-        let inner = Inner { engine, linker, cache, programs: Mutex::default(), compiling, ticker, handle };
+        let compiling_private = Gate::new(1);
+        let programs = Mutex::default();
+        let inner = Inner { engine, linker, cache, programs, compiling, compiling_private, ticker, handle };
         Ok(Wasm { inner: Arc::new(inner) })
     }
 
@@ -161,13 +164,8 @@ impl Wasm {
                 }
             },
             None => {
-                if bytes.len() > PRIVATE_IMAGE_MAX {
-                    return Err(LoadError::new(
-                        Errno::ENOMEM,
-                        format!("an image a session wrote has at most {PRIVATE_IMAGE_MAX} bytes"),
-                    ));
-                }
-                let _turn = self.inner.compiling.enter();
+                shape::check(bytes)?;
+                let _turn = self.inner.compiling_private.enter();
                 Module::new(&self.inner.engine, bytes).map_err(|error| invalid(&error))?
             }
         };

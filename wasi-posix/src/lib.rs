@@ -18,6 +18,7 @@ pub mod guest;
 pub mod layer;
 pub mod memory;
 pub mod node;
+pub mod shape;
 pub mod software;
 pub mod system;
 
