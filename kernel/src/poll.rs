@@ -7,7 +7,7 @@ use crate::host::Monotonic;
 use crate::id::Fd;
 use crate::kernel::Kernel;
 use crate::socket::SocketKind;
-use crate::wait::{Halt, Step, Wait, WaitKey};
+use crate::wait::{Halt, Step, WaitKey};
 use bitflags::bitflags;
 
 /// Descriptors of one poll(), at most (the ABI's limit).
@@ -69,7 +69,7 @@ impl Kernel {
             ready += usize::from(!poll.found.is_empty());
         }
         let over = deadline.is_some_and(|deadline| self.monotonic() >= deadline);
-        if ready > 0 || over { Ok(ready) } else { Err(Halt::Wait(Wait { keys, until: deadline })) }
+        if ready > 0 || over { Ok(ready) } else { Err(Halt::timed(keys, deadline)) }
     }
 
     /// Waits until `deadline`: sleep() and its kin.
@@ -77,11 +77,7 @@ impl Kernel {
     /// # Errors
     /// `Wait` until then.
     pub fn sleep_until(&self, deadline: Monotonic) -> Step<()> {
-        if self.monotonic() >= deadline {
-            Ok(())
-        } else {
-            Err(Halt::Wait(Wait { keys: Vec::new(), until: Some(deadline) }))
-        }
+        if self.monotonic() >= deadline { Ok(()) } else { Err(Halt::timed(Vec::new(), Some(deadline))) }
     }
 
     /// What a descriptor is ready for; adds what would change that to `keys`.

@@ -220,7 +220,7 @@ impl<F> CallFuture<'_, F> {
             self.session.unlock(kernel);
             return Poll::Ready(Err(CallError::Doomed(signal)));
         }
-        let wait = crate::wait::Wait { keys: vec![WaitKey::Process(self.call.pid)], until: None };
+        let wait = crate::wait::Wait { keys: vec![WaitKey::Process(self.call.pid)], until: None, restarts: true };
         self.parked = Some(kernel.waiters.park(wait, context.waker().clone()));
         self.session.unlock(kernel);
         Poll::Pending

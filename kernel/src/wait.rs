@@ -33,9 +33,20 @@ impl From<Errno> for Halt {
 }
 
 impl Halt {
-    /// Waits for one thing, without a deadline.
+    /// Waits for one thing, without a deadline. A caught signal interrupts the call, and SA_RESTART restarts it.
     pub fn on(key: WaitKey) -> Halt {
-        Halt::Wait(Wait { keys: vec![key], until: None })
+        Halt::until(vec![key], None)
+    }
+
+    /// Waits for any of several things, or a deadline; interrupted and restarted as [`Halt::on`].
+    pub fn until(keys: Vec<WaitKey>, until: Option<Monotonic>) -> Halt {
+        Halt::Wait(Wait { keys, until, restarts: true })
+    }
+
+    /// As [`Halt::until`], for a call that a caught signal always ends with EINTR, whatever SA_RESTART says: poll(),
+    /// sleep(), and what waits with a timeout of its own (signal(7)).
+    pub fn timed(keys: Vec<WaitKey>, until: Option<Monotonic>) -> Halt {
+        Halt::Wait(Wait { keys, until, restarts: false })
     }
 }
 
@@ -46,6 +57,8 @@ pub struct Wait {
     pub keys: Vec<WaitKey>,
     /// When to make the call again even if nothing changed.
     pub until: Option<Monotonic>,
+    /// Whether SA_RESTART makes the call again after a caught signal.
+    pub restarts: bool,
 }
 
 /// A thing that can change so that a waiting call should look again.

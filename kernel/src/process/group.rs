@@ -89,6 +89,23 @@ impl Kernel {
         self.waiters.wake(WaitKey::Process(pid));
     }
 
+    /// Delivers a signal to every process of a group, whoever sent it.
+    pub fn signal_group(&mut self, group: Pgid, signal: Signal) {
+        let members: Vec<Pid> = self.processes.values().filter(|it| it.group == group).map(|it| it.pid).collect();
+        for pid in members {
+            self.signal_process(pid, signal);
+        }
+    }
+
+    /// Whether nobody could continue a stopped process of this group: no member has a parent in another group of the
+    /// same POSIX session (POSIX.1-2017 3.265).
+    pub fn is_orphaned(&self, group: Pgid) -> bool {
+        self.processes.values().filter(|member| member.group == group && !member.is_zombie()).all(|member| {
+            let parent = self.processes.get(&member.parent).filter(|_| member.parent != Pid::INIT);
+            parent.is_none_or(|parent| parent.group == group || parent.session != member.session)
+        })
+    }
+
     /// Changes what the caller does with a signal.
     ///
     /// # Errors

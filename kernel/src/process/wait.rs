@@ -6,7 +6,7 @@ use crate::fetch::Call;
 use crate::host::Monotonic;
 use crate::id::{Pgid, Pid};
 use crate::kernel::Kernel;
-use crate::wait::{Halt, Step, Wait, WaitKey};
+use crate::wait::{Halt, Step, WaitKey};
 
 /// Which children waitpid() looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Kernel {
                     Patience::Forever => None,
                 };
                 self.look_again_at_pipes_of(call.pid);
-                Err(Halt::Wait(Wait { keys: vec![WaitKey::Child(call.pid)], until }))
+                Err(Halt::until(vec![WaitKey::Child(call.pid)], until))
             }
         }
     }

@@ -20,7 +20,7 @@ fn bell() -> (Arc<Bell>, Waker) {
 }
 
 fn on(keys: &[u64], until: Option<u64>) -> Wait {
-    Wait { keys: keys.iter().copied().map(WaitKey::Pipe).collect(), until: until.map(Monotonic) }
+    Wait { keys: keys.iter().copied().map(WaitKey::Pipe).collect(), until: until.map(Monotonic), restarts: true }
 }
 
 fn ring(waiters: &mut Waiters) -> usize {
