@@ -1,0 +1,57 @@
+/* Terminals over host_tty and host_process.pty_open. */
+#include <errno.h>
+#include <pty.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+typedef unsigned u32;
+#define HOST(name, ...) extern int name(__VA_ARGS__) __attribute__((import_module("host_tty"), import_name(#name)))
+extern int pty_open(u32 *, u32 *) __attribute__((import_module("host_process"), import_name("pty_open")));
+
+HOST(get_size, int, unsigned short *, unsigned short *);
+HOST(set_size, int, u32, u32);
+HOST(get_pgrp, int, u32 *);
+HOST(set_pgrp, int, u32);
+HOST(get_sid, int, u32 *);
+
+static int done(int error) {
+    if (error == 0) return 0;
+    errno = error;
+    return -1;
+}
+
+pid_t tcgetpgrp(int fd) {
+    u32 group;
+    return done(get_pgrp(fd, &group)) ?: (int)group;
+}
+
+int tcsetpgrp(int fd, pid_t group) { return done(set_pgrp(fd, group)); }
+
+pid_t tcgetsid(int fd) {
+    u32 session;
+    return done(get_sid(fd, &session)) ?: (int)session;
+}
+
+/* get_size() alone answers in Linux's numbers. */
+static int from_linux(int error) { return error == 9 ? EBADF : error == 25 ? ENOTTY : error == 5 ? EIO : error; }
+
+int ioctl(int fd, int request, ...) {
+    va_list rest;
+    va_start(rest, request);
+    struct winsize *size = va_arg(rest, struct winsize *);
+    va_end(rest);
+    if (request == TIOCSWINSZ) return done(set_size(fd, size->ws_col, size->ws_row));
+    if (request != TIOCGWINSZ) return done(EINVAL);
+    size->ws_xpixel = size->ws_ypixel = 0;
+    return done(from_linux(get_size(fd, &size->ws_col, &size->ws_row)));
+}
+
+int openpty(int *master, int *slave, char *name, const struct termios *attributes, const struct winsize *size) {
+    u32 a, b;
+    if (done(pty_open(&a, &b)) != 0) return -1;
+    *master = a, *slave = b;
+    if (attributes && tcsetattr(b, TCSANOW, attributes) != 0) return -1;
+    return size ? ioctl(b, TIOCSWINSZ, size) : 0;
+}
