@@ -262,7 +262,7 @@ async fn launch(session: &Session, command: &Command) -> Result<Running, ExitCod
     command.launch(session).await.map_err(|error| {
         let errno = match error {
             CallError::Failed(errno) => errno,
-            CallError::Doomed(_) => Errno::EIO,
+            CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::EIO,
         };
         say(&session.with(|kernel| kernel.events_since(0)).1);
         output::note(format!("{}: {errno}", String::from_utf8_lossy(&command.program)));

@@ -15,6 +15,7 @@ use crate::policy::{Domain, Effect, Policy};
 use crate::process::{Process, Resource, ResourceLimit, State, Strings, strings};
 use crate::runtime::{Program, Runtime};
 use crate::signal::{Signal, Signals};
+use crate::timer::Alarms;
 use crate::user::Credentials;
 use crate::vfs::Node;
 use crate::vfs::layer::Layer;
@@ -70,6 +71,7 @@ pub struct Kernel {
     pub(crate) next_pid: u32,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
     pub(crate) starts: Vec<Start>,
@@ -135,6 +137,7 @@ impl Kernel {
             next_pid: FIRST_PID,
             next_pipe: 1,
             memory_used: 0,
+            alarms: Alarms::default(),
             waiters: Waiters::default(),
             events: Events::default(),
             starts: Vec::new(),
@@ -170,6 +173,8 @@ impl Kernel {
             signals: Signals::default(),
             doom: Default::default(),
             state: State::Running,
+            news: None,
+            alarm: None,
             started: self.booted,
             cpu: Duration::ZERO,
             memory: 0,
@@ -253,13 +258,14 @@ impl Kernel {
 
     /// When something is due, if anything is: whoever drives the session calls [`Kernel::advance`] then.
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        self.waiters.next_deadline()
+        [self.waiters.next_deadline(), self.alarms.next()].into_iter().flatten().min()
     }
 
     /// Does what was due by now.
     pub fn advance(&mut self) {
         let now = self.monotonic();
         self.waiters.advance(now);
+        self.ring_alarms(now);
     }
 
     /// The events from position `from`, and how many before them are gone.
@@ -349,11 +355,14 @@ impl Kernel {
     pub fn charge_cpu(&mut self, pid: Pid, time: Duration) {
         let limit_ms = self.limits.cpu_ms;
         let Some(process) = self.processes.get_mut(&pid) else { return };
+        let before = process.cpu.as_secs();
         process.cpu += time;
-        let soft = process.limit(Resource::CPU).soft;
-        let over_seconds = soft != ResourceLimit::INFINITE && process.cpu.as_secs() >= soft;
+        let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
+        let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
+        // Each second beyond the soft limit, as Linux does.
+        let over_seconds = soft != ResourceLimit::INFINITE && process.cpu.as_secs() >= soft.max(before + 1);
         let over_session = limit_ms > 0 && process.cpu.as_millis() as u64 >= limit_ms;
-        if process.doom.get().is_some() || !(over_seconds || over_session) {
+        if process.doom.get().is_some() || !(over_hard || over_seconds || over_session) {
             return;
         }
         if over_session {
@@ -361,7 +370,7 @@ impl Kernel {
             process.doom.set(Signal::XCPU);
             self.waiters.wake(WaitKey::Process(pid));
         } else {
-            self.signal_process(pid, Signal::XCPU);
+            self.signal_process(pid, if over_hard && hard > soft { Signal::KILL } else { Signal::XCPU });
         }
         self.limit_reached(pid, "cpu_ms", Errno::EAGAIN);
     }

@@ -28,6 +28,7 @@ pub mod limits;
 pub mod policy;
 pub mod process;
 pub mod signal;
+pub mod timer;
 pub mod user;
 
 pub mod descriptor;

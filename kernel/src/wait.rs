@@ -61,6 +61,13 @@ pub struct Wait {
     pub restarts: bool,
 }
 
+impl Wait {
+    /// Only for what ends, stops or continues a process, or a signal it handles.
+    pub(crate) fn for_process(pid: Pid) -> Wait {
+        Wait { keys: vec![WaitKey::Process(pid)], until: None, restarts: true }
+    }
+}
+
 /// A thing that can change so that a waiting call should look again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WaitKey {

@@ -203,6 +203,7 @@ fn a_process_that_is_gone() {
             kernel.waitpid(
                 call,
                 warren_kernel::process::wait::Which::Any,
+                warren_kernel::process::wait::Watch::default(),
                 warren_kernel::process::wait::Patience::Forever,
             )
         })

@@ -289,6 +289,6 @@ impl Drop for PipeEnd {
 fn plain<T>(result: Result<T, CallError>) -> Result<T, Errno> {
     result.map_err(|error| match error {
         CallError::Failed(errno) => errno,
-        CallError::Doomed(_) => Errno::EIO,
+        CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::EIO,
     })
 }

@@ -179,6 +179,8 @@ impl Kernel {
             signals: parent.signals.for_child(),
             doom: Default::default(),
             state: State::Running,
+            news: None,
+            alarm: None,
             started,
             cpu: Duration::ZERO,
             memory: 0,

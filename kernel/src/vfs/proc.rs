@@ -442,7 +442,12 @@ impl Kernel {
             _ => {}
         }
         let name_text = String::from_utf8_lossy(process.name()).into_owned();
-        let state = if let State::Zombie(_) = process.state { 'Z' } else { 'S' };
+        let state = match process.state {
+            State::Zombie(_) => 'Z',
+            State::Stopped(_) => 'T',
+            State::Running if self.waiters.is_parked(crate::wait::WaitKey::Process(process.pid)) => 'S',
+            State::Running => 'R',
+        };
         let ticks = process.cpu.as_millis() * TICKS / 1000;
         let start = process.started.since(self.booted).as_millis() * TICKS / 1000;
         match name {
@@ -470,7 +475,12 @@ impl Kernel {
     fn status_text(&self, process: &Process, name: &str, state: char) -> String {
         let credentials = &process.credentials;
         let groups = credentials.groups.iter().map(|gid| format!("{gid} ")).collect::<String>();
-        let word = if state == 'Z' { "zombie" } else { "sleeping" };
+        let word = match state {
+            'Z' => "zombie",
+            'T' => "stopped",
+            'R' => "running",
+            _ => "sleeping",
+        };
         let memory = process.memory / 1024;
         format!(
             "Name:\t{name}\nUmask:\t{:04o}\nState:\t{state} ({word})\nTgid:\t{pid}\nNgid:\t0\nPid:\t{pid}\nPPid:\t{}\nTracerPid:\t0\nUid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t{}\nGroups:\t{groups}\nVmPeak:\t{memory} kB\nVmSize:\t{memory} kB\nVmRSS:\t{memory} kB\nThreads:\t1\nSigPnd:\t{:016x}\nSigBlk:\t{:016x}\n",

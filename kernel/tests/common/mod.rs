@@ -225,6 +225,7 @@ impl Machine {
             Ok(value) => Ok(value),
             Err(CallError::Failed(errno)) => Err(errno),
             Err(CallError::Doomed(signal)) => panic!("ended by {signal}"),
+            Err(CallError::Interrupted { .. }) => Err(Errno::EINTR),
         }
     }
 
