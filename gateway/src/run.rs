@@ -246,7 +246,9 @@ async fn add_mount(session: &Session, template: &Template, text: &str) -> Result
     match mounted {
         Ok(_) => Ok(()),
         Err(CallError::Failed(errno)) => Err(RunError::MountAt(text.to_owned(), errno)),
-        Err(CallError::Doomed(_)) => Err(RunError::MountAt(text.to_owned(), Errno::EIO)),
+        Err(CallError::Doomed(_) | CallError::Interrupted { .. }) => {
+            Err(RunError::MountAt(text.to_owned(), Errno::EIO))
+        }
     }
 }
 
