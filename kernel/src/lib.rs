@@ -34,6 +34,7 @@ pub mod descriptor;
 pub mod fd;
 pub mod file;
 pub mod io;
+pub mod lock;
 pub mod pipe;
 pub mod poll;
 pub mod relief;
