@@ -37,6 +37,7 @@ impl Kernel {
     /// `EBADF`.
     pub fn close(&mut self, call: &Call, fd: Fd) -> Result<(), Errno> {
         let descriptor = self.process_mut(call.pid)?.descriptors.take(fd)?;
+        self.drop_record_locks(call.pid, descriptor.open);
         self.release_open(descriptor.open);
         Ok(())
     }
@@ -84,6 +85,7 @@ impl Kernel {
         self.files.retain(open);
         let before = self.process_mut(call.pid)?.descriptors.put(to, Descriptor { open, close_on_exec });
         if let Some(before) = before {
+            self.drop_record_locks(call.pid, before.open);
             self.release_open(before.open);
         }
         Ok(to)

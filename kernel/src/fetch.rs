@@ -81,6 +81,8 @@ pub struct Call {
     /// Which call this is, and the open file whose offset it has the turn to use.
     id: u64,
     turn: Option<OpenId>,
+    /// The call is among those that wait for a lock.
+    lock_wait: bool,
     /// A FIFO's end this call opened and waits with, and how often its other end had been opened then.
     opening: Option<(OpenId, u64)>,
     /// A child this call made, and how many of its actions are done.
@@ -98,6 +100,7 @@ impl Call {
             known: Vec::new(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             turn: None,
+            lock_wait: false,
             opening: None,
             preparing: None,
         }
@@ -166,6 +169,16 @@ impl Call {
     /// The open file whose offset this call has the turn to use.
     pub(crate) fn take_turn(&mut self) -> Option<OpenId> {
         self.turn.take()
+    }
+
+    /// Remembers that this call is among those that wait for a lock.
+    pub(crate) fn keep_lock_wait(&mut self) {
+        self.lock_wait = true;
+    }
+
+    /// Whether the call was among those that wait for a lock; it is about to be taken out.
+    pub(crate) fn take_lock_wait(&mut self) -> bool {
+        std::mem::take(&mut self.lock_wait)
     }
 
     /// The driver's answer to `request`: replayed, or a reason to fetch it.

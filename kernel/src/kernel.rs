@@ -10,6 +10,7 @@ use crate::file::{OpenFile, OpenFiles, OpenId, Opened};
 use crate::host::{Host, Monotonic, Timestamp};
 use crate::id::{Gid, Ino, MountId, Pid, Uid};
 use crate::limits::Limits;
+use crate::lock::Locks;
 use crate::pipe::{Pipe, PipeId};
 use crate::policy::{Domain, Effect, Policy};
 use crate::process::{Process, Resource, ResourceLimit, State, Strings, strings};
@@ -62,6 +63,7 @@ pub struct Kernel {
     pub(crate) policy: Arc<Policy>,
     pub(crate) mounts: Mounts,
     pub(crate) files: OpenFiles,
+    pub(crate) locks: Locks,
     pub(crate) pipes: HashMap<PipeId, Pipe>,
     /// The pipe of each FIFO that is open.
     pub(crate) fifos: HashMap<(MountId, Ino), PipeId>,
@@ -87,6 +89,8 @@ pub struct Usage {
     pub open_files: usize,
     /// Pipes and open FIFOs.
     pub pipes: usize,
+    /// flock() locks and ranges of record locks.
+    pub locks: usize,
     /// Inodes kept by open files, working directories and mounts.
     pub held_inodes: usize,
     /// System calls that wait.
@@ -130,6 +134,7 @@ impl Kernel {
             template,
             mounts,
             files: OpenFiles::default(),
+            locks: Locks::default(),
             pipes: HashMap::new(),
             fifos: HashMap::new(),
             held: HashMap::new(),
@@ -338,6 +343,7 @@ impl Kernel {
             processes: self.processes.len() - 1,
             open_files: self.files.len(),
             pipes: self.pipes.len(),
+            locks: self.locks.held(),
             held_inodes: self.held.len(),
             waiting_calls: self.waiters.len(),
             memory_bytes: self.memory_used,
@@ -427,6 +433,7 @@ impl Kernel {
     /// One descriptor less on an open file description; the last one closes it.
     pub(crate) fn release_open(&mut self, open: OpenId) {
         let Some(file) = self.files.release(open) else { return };
+        self.drop_flock(open, &file);
         match &file.what {
             Opened::PipeReader(id) => self.close_pipe_end(*id, true, false),
             Opened::PipeWriter(id) => self.close_pipe_end(*id, false, true),

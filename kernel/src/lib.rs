@@ -35,6 +35,7 @@ pub mod descriptor;
 pub mod fd;
 pub mod file;
 pub mod io;
+pub mod lock;
 pub mod pipe;
 pub mod poll;
 pub mod relief;

@@ -272,13 +272,16 @@ impl Session {
 impl<F> Drop for CallFuture<'_, F> {
     fn drop(&mut self) {
         let (parked, opening, preparing) = (self.parked.take(), self.call.take_opening(), self.call.take_preparing());
-        let turn = self.call.take_turn();
-        if parked.is_none() && opening.is_none() && preparing.is_none() && turn.is_none() {
+        let (turn, lock_wait) = (self.call.take_turn(), self.call.take_lock_wait());
+        if parked.is_none() && opening.is_none() && preparing.is_none() && turn.is_none() && !lock_wait {
             return;
         }
         let mut kernel = self.session.lock();
         if let Some(open) = turn {
             kernel.end_turn(self.call.id(), open);
+        }
+        if lock_wait {
+            kernel.end_lock_wait(self.call.id());
         }
         if let Some(id) = parked {
             kernel.waiters.unpark(id);

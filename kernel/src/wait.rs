@@ -81,6 +81,8 @@ pub enum WaitKey {
     Exits,
     /// A call that moved the offset of this open file, and waited for a driver meanwhile, is done.
     Offset(crate::file::OpenId),
+    /// A lock on this file of the table of locks was let go, or a call that waited for one no longer does.
+    Lock(u64),
     /// The event ring of the session grew.
     Events,
 }

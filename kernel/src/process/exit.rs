@@ -27,6 +27,7 @@ impl Kernel {
         for (_, descriptor) in descriptors.iter() {
             self.release_open(descriptor.open);
         }
+        self.drop_every_record_lock(pid);
         self.orphan_children_of(pid);
         if awaited {
             self.record(pid, What::Exited { status });

@@ -47,8 +47,8 @@ pub(crate) struct ProcLink {
     pub node: Option<Node>,
 }
 
-const SYSTEM: [&str; 9] =
-    ["cpuinfo", "meminfo", "uptime", "version", "loadavg", "stat", "filesystems", "cmdline", "vmstat"];
+const SYSTEM: [&str; 10] =
+    ["cpuinfo", "meminfo", "uptime", "version", "loadavg", "stat", "filesystems", "cmdline", "vmstat", "locks"];
 const SYS: [&str; 2] = ["sys", "kernel"];
 const SYS_KERNEL: [&str; 7] = ["hostname", "ostype", "osrelease", "version", "pid_max", "domainname", "random"];
 const TEXTS: [&str; 12] = [
@@ -426,6 +426,7 @@ impl Kernel {
                 format!("cpu  {cpu} 0 0 0 0 0 0 0 0 0\ncpu0 {cpu} 0 0 0 0 0 0 0 0 0\nctxt 0\nbtime {boot}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\n", self.next_pid - 1)
             }
             "filesystems" => "nodev\tproc\nnodev\ttmpfs\n\twarrenfs\n".to_owned(),
+            "locks" => self.locks_text(),
             "vmstat" => "nr_free_pages 0\n".to_owned(),
             _ => "warren\n".to_owned(),
         }

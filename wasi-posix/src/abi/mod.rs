@@ -6,6 +6,7 @@
 //! the answer is a WASI errno.
 
 pub mod fs;
+pub mod lock;
 pub mod net;
 pub mod preview1;
 pub mod process;
@@ -74,7 +75,6 @@ const SOCKETS: Support =
     Partial("outbound connections are refused by policy; sockets inside the session come with the socket layer");
 const NO_SOCKET: Support = Refused("nothing is ever connected yet: EBADF, ENOTSOCK, or ENOTCONN for a socket");
 const NO_TERMINAL: Support = Partial("no descriptor is a terminal yet: answers as for a pipe");
-const NO_LOCKS: Support = Partial("answers as if nobody else held a lock");
 
 functions! {
     "wasi_snapshot_preview1":
@@ -197,8 +197,8 @@ functions! {
     fd_dup_min(fd: u32, from: u32, out: u32) = process::fd_dup_min, Full;
     fd_getfd(fd: u32, out: u32) = process::fd_getfd, Full;
     fd_setfd(fd: u32, flags: u32) = process::fd_setfd, Full;
-    fd_flock(fd: u32, op: u32) = process::fd_flock, NO_LOCKS;
-    fd_record_lock(fd: u32, cmd: u32, kind: u32, start: u64, len: u64, out_kind: u32, out_pid: u32, out_start: u32, out_len: u32) = process::fd_record_lock, NO_LOCKS;
+    fd_flock(fd: u32, op: u32) = lock::fd_flock, Full;
+    fd_record_lock(fd: u32, cmd: u32, kind: u32, start: u64, len: u64, out_kind: u32, out_pid: u32, out_start: u32, out_len: u32) = lock::fd_record_lock, Full;
     proc_closefrom(from: u32) = process::proc_closefrom, Full;
     fd_socketpair(kind: u32, nonblock: u32, cloexec: u32, out_a: u32, out_b: u32) = net::unsupported5, Refused("there are no sockets yet: EOPNOTSUPP");
     fd_sendmsg_rights(fd: u32, data: u32, len: u32, rights: u32, count: u32, flags: u32, out: u32) = net::not_a_socket7, NO_SOCKET;

@@ -1,4 +1,4 @@
-//! host_process: waiting, signals, groups, limits, descriptors, locks.
+//! host_process: waiting, signals, groups, limits, descriptors.
 
 use super::cx::{Cx, Stop};
 use super::preview1::{deadline_in, sleep_until};
@@ -325,50 +325,4 @@ pub async fn fd_setfd(cx: &mut Cx<'_>, fd: u32, flags: u32) -> Done {
 
 pub async fn proc_closefrom(cx: &mut Cx<'_>, from: u32) -> Done {
     Ok(cx.with(|kernel, call| kernel.close_from(call, Fd(from)))?)
-}
-
-// ---- locks: until the kernel has them, nobody else ever holds one
-
-pub async fn fd_flock(cx: &mut Cx<'_>, fd: u32, op: u32) -> Done {
-    const NONBLOCK: u32 = 4;
-    let fd = cx.real(fd)?;
-    cx.with(|kernel, call| kernel.process(call.pid)?.descriptors.get(fd))?;
-    // LOCK_SH 1, LOCK_EX 2, LOCK_UN 8.
-    if matches!(op & !NONBLOCK, 1 | 2 | 8) { Ok(()) } else { Err(Errno::EINVAL.into()) }
-}
-
-#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
-pub async fn fd_record_lock(
-    cx: &mut Cx<'_>,
-    fd: u32,
-    cmd: u32,
-    kind: u32,
-    start: u64,
-    len: u64,
-    out_kind: u32,
-    out_pid: u32,
-    out_start: u32,
-    out_len: u32,
-) -> Done {
-    const GETLK: u32 = 12;
-    const SETLK: u32 = 13;
-    const SETLKW: u32 = 14;
-    const UNLOCKED: u32 = 2;
-    let fd = cx.real(fd)?;
-    cx.with(|kernel, call| kernel.process(call.pid)?.descriptors.get(fd))?;
-    if kind > UNLOCKED {
-        return Err(Errno::EINVAL.into());
-    }
-    match cmd {
-        GETLK => {
-            cx.check(&[(out_kind, 4), (out_pid, 4), (out_start, 8), (out_len, 8)])?;
-            let memory = cx.memory();
-            memory::put_u32(memory, out_kind, UNLOCKED)?;
-            memory::put_u32(memory, out_pid, 0)?;
-            memory::put_u64(memory, out_start, start)?;
-            Ok(memory::put_u64(memory, out_len, len)?)
-        }
-        SETLK | SETLKW => Ok(()),
-        _ => Err(Errno::EINVAL.into()),
-    }
 }
