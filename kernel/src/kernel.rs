@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::pipe::{Pipe, PipeId};
 use crate::policy::{Domain, Effect, Policy};
 use crate::process::{Process, Resource, ResourceLimit, State, Strings, strings};
+use crate::pty::Terminals;
 use crate::runtime::{Program, Runtime};
 use crate::signal::{Signal, Signals};
 use crate::user::Credentials;
@@ -66,6 +67,7 @@ pub struct Kernel {
     pub(crate) fifos: HashMap<(MountId, Ino), PipeId>,
     /// Inodes that open files and working directories hold, so that they outlive their names.
     pub(crate) held: HashMap<(MountId, Ino), u32>,
+    pub(crate) terminals: Terminals,
     pub(crate) processes: BTreeMap<Pid, Process>,
     pub(crate) next_pid: u32,
     pub(crate) next_pipe: u64,
@@ -85,6 +87,8 @@ pub struct Usage {
     pub open_files: usize,
     /// Pipes and open FIFOs.
     pub pipes: usize,
+    /// Terminals with an end that is open.
+    pub terminals: usize,
     /// Inodes kept by open files, working directories and mounts.
     pub held_inodes: usize,
     /// System calls that wait.
@@ -131,6 +135,7 @@ impl Kernel {
             pipes: HashMap::new(),
             fifos: HashMap::new(),
             held: HashMap::new(),
+            terminals: Terminals::default(),
             processes: BTreeMap::new(),
             next_pid: FIRST_PID,
             next_pipe: 1,
@@ -332,6 +337,7 @@ impl Kernel {
             processes: self.processes.len() - 1,
             open_files: self.files.len(),
             pipes: self.pipes.len(),
+            terminals: self.terminals.len(),
             held_inodes: self.held.len(),
             waiting_calls: self.waiters.len(),
             memory_bytes: self.memory_used,
@@ -422,6 +428,7 @@ impl Kernel {
             Opened::PipeReader(id) => self.close_pipe_end(*id, true, false),
             Opened::PipeWriter(id) => self.close_pipe_end(*id, false, true),
             Opened::PipeBoth(id) => self.close_pipe_end(*id, true, true),
+            Opened::Terminal(id, end) => self.close_terminal_end(*id, *end),
             _ => {}
         }
         if let Some(node) = file.holds() {
@@ -471,6 +478,7 @@ impl OpenFile {
             Opened::PipeReader(_)
             | Opened::PipeWriter(_)
             | Opened::PipeBoth(_)
+            | Opened::Terminal(..)
             | Opened::Socket(_)
             | Opened::Text(..)
             | Opened::Driver(..) => None,

@@ -22,6 +22,7 @@ impl Kernel {
         for (_, descriptor) in descriptors.iter() {
             self.release_open(descriptor.open);
         }
+        self.session_leader_ended(pid);
         self.orphan_children_of(pid);
         if awaited {
             self.record(pid, What::Exited { status });
