@@ -246,7 +246,9 @@ async fn add_mount(session: &Session, template: &Template, text: &str) -> Result
     match mounted {
         Ok(_) => Ok(()),
         Err(CallError::Failed(errno)) => Err(RunError::MountAt(text.to_owned(), errno)),
-        Err(CallError::Doomed(_)) => Err(RunError::MountAt(text.to_owned(), Errno::EIO)),
+        Err(CallError::Doomed(_) | CallError::Interrupted { .. }) => {
+            Err(RunError::MountAt(text.to_owned(), Errno::EIO))
+        }
     }
 }
 
@@ -262,7 +264,7 @@ async fn launch(session: &Session, command: &Command) -> Result<Running, ExitCod
     command.launch(session).await.map_err(|error| {
         let errno = match error {
             CallError::Failed(errno) => errno,
-            CallError::Doomed(_) => Errno::EIO,
+            CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::EIO,
         };
         say(&session.with(|kernel| kernel.events_since(0)).1);
         output::note(format!("{}: {errno}", String::from_utf8_lossy(&command.program)));

@@ -76,8 +76,9 @@ impl Node {
     /// A new session of this template.
     pub fn session(&self, template: Template) -> Session {
         let mut kernel = Kernel::new(self.world.clone(), template);
-        // The base layer has /proc, and nothing is mounted yet: mounting can only fail for a layer without it.
+        // The base layer has both, and nothing is mounted yet: mounting can only fail for a layer without them.
         let _ = kernel.mount(&mut Call::new(Pid::INIT), b"/proc", Mounted::Proc, true);
+        let _ = kernel.mount(&mut Call::new(Pid::INIT), b"/dev/pts", Mounted::Terminals, false);
         Session::new(kernel, Arc::new(TokioDriver::new(self.handle.clone())))
     }
 }
@@ -289,6 +290,6 @@ impl Drop for PipeEnd {
 fn plain<T>(result: Result<T, CallError>) -> Result<T, Errno> {
     result.map_err(|error| match error {
         CallError::Failed(errno) => errno,
-        CallError::Doomed(_) => Errno::EIO,
+        CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::EIO,
     })
 }
