@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -236,4 +237,82 @@ UNUSED static struct sockaddr_un unix_address(const char *path) {
     return address;
 }
 #define ADDRESS(a) ((struct sockaddr *)&(a))
+
+/* A TCP socket that listens on a free port of 127.0.0.1, and that port. */
+UNUSED static int listener(int *port) {
+    struct sockaddr_in address = inet_address("127.0.0.1", 0);
+    socklen_t len = sizeof address;
+    int fd = MUST(socket(AF_INET, SOCK_STREAM, 0));
+    MUST(bind(fd, ADDRESS(address), sizeof address));
+    MUST(listen(fd, 5));
+    MUST(getsockname(fd, ADDRESS(address), &len));
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+/* Two connected TCP sockets. */
+UNUSED static void tcp_pair(int pair[2]) {
+    int port, listening = listener(&port);
+    struct sockaddr_in address = inet_address("127.0.0.1", port);
+    pair[0] = MUST(socket(AF_INET, SOCK_STREAM, 0));
+    MUST(connect(pair[0], ADDRESS(address), sizeof address));
+    pair[1] = MUST(accept(listening, NULL, NULL));
+    close(listening);
+}
+/* A UDP socket bound to a free port of 127.0.0.1, and its address. */
+UNUSED static int datagram_socket(struct sockaddr_in *address) {
+    socklen_t len = sizeof *address;
+    int fd = MUST(socket(AF_INET, SOCK_DGRAM, 0));
+    *address = inet_address("127.0.0.1", 0);
+    MUST(bind(fd, ADDRESS(*address), sizeof *address));
+    MUST(getsockname(fd, ADDRESS(*address), &len));
+    return fd;
+}
+/* Sends a text with descriptors, and receives both: how many bytes, with the descriptors in `fds`, how many in `count`
+   (on entry the room for them), and the flags of the message. */
+UNUSED static int send_fds(int to, const char *text, const int *fds, int count) {
+    char control[CMSG_SPACE(64 * sizeof(int))];
+    memset(control, 0, sizeof control);
+    struct iovec vector = {(void *)text, strlen(text)};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
+                             .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET, head->cmsg_type = SCM_RIGHTS, head->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(head), fds, count * sizeof(int));
+    return sendmsg(to, &message, MSG_NOSIGNAL);
+}
+UNUSED static int receive_fds(int from, char *text, int room, int *fds, int *count, int flags, int *out) {
+    char control[CMSG_SPACE(64 * sizeof(int))];
+    struct iovec vector = {text, room};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
+                             .msg_controllen = *count ? CMSG_LEN(*count * sizeof(int)) : 0};
+    *count = 0;
+    int n = recvmsg(from, &message, flags);
+    if (n < 0) return n;
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (head && head->cmsg_type == SCM_RIGHTS) {
+        *count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(fds, CMSG_DATA(head), *count * sizeof(int));
+    }
+    *out = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
+    return n;
+}
+/* What poll() says at once. */
+UNUSED static void look(const char *what, int fd, int events) {
+    struct pollfd one = {fd, events, 0};
+    int ready = poll(&one, 1, 0);
+    say("%s: %d%s%s%s%s%s%s", what, ready, one.revents & POLLIN ? " IN" : "", one.revents & POLLOUT ? " OUT" : "",
+        one.revents & POLLERR ? " ERR" : "", one.revents & POLLHUP ? " HUP" : "", one.revents & POLLNVAL ? " NVAL" : "",
+        one.revents & POLLRDHUP ? " RDHUP" : "");
+}
+/* Waits until poll() says any of these. */
+UNUSED static void await(int fd, int events) {
+    struct pollfd one = {fd, events, 0};
+    MUST(poll(&one, 1, -1));
+}
+UNUSED static int socket_error(int fd) {
+    int error = -1;
+    socklen_t len = sizeof error;
+    MUST(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len));
+    return error;
+}
 #endif
