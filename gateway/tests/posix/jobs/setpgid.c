@@ -18,8 +18,6 @@ int main(int argc, char **argv) {
     say("leads: %d", getpgrp() == getpid());
     pid_t child = start("child");
     hear(0);
-    /* It has called exec. */
-    TRY(setpgid(child, child));
     TRY(setpgid(getpid(), 0));
     TRY(setpgid(child, -1));
     TRY(setpgid(-1, 0));

@@ -16,7 +16,8 @@ int main(int argc, char **argv) {
     next[0] = argv[0], next[1] = "child", next[2] = "", next[3] = " a\tb\n\"' ";
     for (int i = 4; i < 599; i++) next[i] = i == 300 ? big : "x";
     pid_t pid;
-    say("%s", error_name(posix_spawn(&pid, argv[0], NULL, NULL, next, with)));
+    int error = posix_spawn(&pid, argv[0], NULL, NULL, next, with);
     reap("child", pid);
+    say("%s", error_name(error));
     return 0;
 }
