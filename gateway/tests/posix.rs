@@ -105,6 +105,18 @@ fn programs_agree_with_linux() {
     assert!(failures.is_empty(), "{} programs differ", failures.len());
 }
 
+/// A program of Rust's standard library, where a compiler of this machine has it for WASI.
+#[test]
+fn a_rust_program_agrees_with_linux() {
+    let source = folder().join("rust/interrupt.rs");
+    let Some((native, module)) = toolchain::rust(&source) else { return };
+    let Some(bench) = common::bench() else { return };
+    let expected = native::run(&native, &[], LIMIT).unwrap();
+    let found = run_on_warren(bench, &std::fs::read(&module).unwrap(), &[]);
+    assert_eq!(difference(&expected, &found), None);
+    assert_eq!(expected.end, End::Signaled(10), "{}", shown(&expected));
+}
+
 /// What is wrong with a case; `None` when it agrees, or is known not to.
 fn judge(
     toolchain: &Toolchain,

@@ -315,4 +315,67 @@ UNUSED static int socket_error(int fd) {
     MUST(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len));
     return error;
 }
+
+/* Bytes in a form that can be printed. */
+UNUSED static void show_bytes(const char *what, const char *bytes, int n) {
+    char text[900];
+    int at = 0;
+    for (int i = 0; i < n && at < 880; i++) {
+        unsigned char byte = bytes[i];
+        if (byte == '\n') at += sprintf(text + at, "\\n");
+        else if (byte == '\r') at += sprintf(text + at, "\\r");
+        else if (byte < 32 || byte > 126) at += sprintf(text + at, "<%02x>", byte);
+        else text[at++] = byte;
+    }
+    text[at] = 0;
+    say("%s: %d [%s]", what, n, text);
+}
+/* Reads once and shows it. */
+UNUSED static int take(const char *what, int fd, int room) {
+    char buf[1024];
+    int n = read(fd, buf, room);
+    if (n < 0) say("%s: %s", what, error_name(errno));
+    else show_bytes(what, buf, n);
+    return n;
+}
+/* Reads until it has this many bytes, and shows them. */
+UNUSED static void take_all(const char *what, int fd, int want) {
+    char buf[1024];
+    int total = 0, n;
+    while (total < want) {
+        n = MUST(read(fd, buf + total, want - total));
+        if (n == 0) break;
+        total += n;
+    }
+    show_bytes(what, buf, total);
+}
+UNUSED static void type(int master, const char *keys) { MUST(write(master, keys, strlen(keys))); }
+
+/* A terminal: both ends at numbers no child gets by chance, neither inherited. */
+UNUSED static void terminal(int *master, int *slave) {
+    int a, b;
+    MUST(openpty(&a, &b, NULL, NULL, NULL));
+    *master = MUST(fcntl(a, F_DUPFD_CLOEXEC, 30));
+    *slave = MUST(fcntl(b, F_DUPFD_CLOEXEC, 30));
+    close(a);
+    close(b);
+}
+UNUSED static const char *terminal_path(int slave) {
+    static char path[64];
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", slave);
+    int n = MUST(readlink(link, path, sizeof path - 1));
+    path[n] = 0;
+    return path;
+}
+/* Starts a role as leader of a session whose controlling terminal this is; it is the role's descriptor 0. */
+UNUSED static pid_t start_on_terminal(const char *name, int slave) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, terminal_path(slave), O_RDWR, 0);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    return start_with(name, NULL, &actions, &attributes);
+}
 #endif

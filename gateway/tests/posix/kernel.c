@@ -54,12 +54,8 @@ int __wasilibc_find_abspath(const char *path, const char **prefix, const char **
 
 int __wasilibc_find_relpath(const char *path, const char **prefix, char **relative, size_t room) {
     static char joined[8192];
-    if (*path == 0) {
-        errno = ENOENT;
-        return -1;
-    }
     if (*path == '/') return __wasilibc_find_abspath(path, prefix, (const char **)relative);
-    if (cwd[0] == 0) {
+    if (cwd[0] == 0 || *path == 0) {
         *prefix = "";
         *relative = (char *)path;
         return PREOPENED_CWD;
@@ -432,6 +428,7 @@ HOST(host_fs, fchmod, int, u32);
 HOST(host_fs, path_chown, int, const char *, u32, u32, u32, u32);
 HOST(host_fs, fd_chown, int, u32, u32);
 HOST(host_fs, path_mknod, int, const char *, u32, u32, u64);
+HOST(host_fs, path_access, int, const char *, u32, u32, u32);
 HOST(host_fs, path_mode, int, const char *, u32, u32);
 HOST(host_fs, fd_mode, int);
 
@@ -460,6 +457,10 @@ static int at(const char *path, const char **relative) {
     int dir = at(path, &rest); \
     return dir < 0 ? -1 : done(call)
 int chmod(const char *path, mode_t mode) { AT(path, host_fs_chmod(dir, rest, strlen(rest), mode)); }
+int warren_access(const char *path, int mode) {
+    u32 bits = (mode & R_OK ? 4 : 0) | (mode & W_OK ? 2 : 0) | (mode & X_OK ? 1 : 0);
+    AT(path, host_fs_path_access(dir, rest, strlen(rest), bits, 0));
+}
 int fchmod(int fd, mode_t mode) { return done(host_fs_fchmod(fd, mode)); }
 int chown(const char *path, uid_t user, gid_t group) { AT(path, host_fs_path_chown(dir, rest, strlen(rest), user, group, 1)); }
 int fchown(int fd, uid_t user, gid_t group) { return done(host_fs_fd_chown(fd, user, group)); }

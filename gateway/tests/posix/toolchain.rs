@@ -16,6 +16,8 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 14..=24;
 const NATIVE_FLAGS: &[&str] = &["-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror"];
 const MODULE_FLAGS: &[&str] =
     &["--target=wasm32-wasi", "-D_GNU_SOURCE", "-Oz", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"];
+/// A case may have a buffer of 64 KiB on its stack, which is all that a module has unless told.
+const STACK: &str = "-Wl,-z,stack-size=1048576";
 /// The overlay's sources.
 const OVERLAY: [&str; 3] = ["kernel.c", "socket.c", "tty.c"];
 
@@ -58,8 +60,7 @@ impl Toolchain {
             println!("skipped: no clang here compiles for wasm32-wasi ({HOW})");
             return None;
         };
-        let mut toolchain =
-            Toolchain { folder: folder.to_owned(), cache, native, module, overlay: Vec::new() };
+        let mut toolchain = Toolchain { folder: folder.to_owned(), cache, native, module, overlay: Vec::new() };
         toolchain.overlay = OVERLAY
             .map(|name| {
                 let include = folder.join("include");
@@ -79,9 +80,31 @@ impl Toolchain {
     /// A case's module.
     pub(super) fn module(&self, source: &Path) -> Result<PathBuf, String> {
         let include = self.folder.join("include");
-        let flags = ["-isystem", include.to_str().unwrap(), "-I", self.folder.to_str().unwrap(), "-Wl,--strip-all"];
+        let flags =
+            ["-isystem", include.to_str().unwrap(), "-I", self.folder.to_str().unwrap(), "-Wl,--strip-all", STACK];
         self.module.compile(source, &flags, &self.overlay, &self.cache, "wasm")
     }
+}
+
+/// A Rust program for this machine and as a module; `None`, with the reason printed, when no compiler here has the
+/// standard library for WASI.
+pub(super) fn rust(source: &Path) -> Option<(PathBuf, PathBuf)> {
+    const HOW: &str = "Debian: apt-get install rustc libstd-rust-dev-wasm32, or rustup target add wasm32-wasip1";
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("posix");
+    fs::create_dir_all(&cache).unwrap();
+    let strip = ["-C", "link-arg=--strip-all"];
+    let found = ["rustc", "/usr/bin/rustc"].into_iter().find_map(|program| {
+        let compiler = Compiler::new(Path::new(program), &["-O", "--edition=2021"], 0)?;
+        let module = ["wasm32-wasip1", "wasm32-wasi"].into_iter().find_map(|target| {
+            let flags = [&["--target", target], &strip[..]].concat();
+            compiler.compile(source, &flags, &[], &cache, "rust.wasm").ok()
+        })?;
+        Some((compiler.compile(source, &[], &[], &cache, "rust").unwrap(), module))
+    });
+    if found.is_none() {
+        println!("skipped: no rustc here compiles for WASI ({HOW})");
+    }
+    found
 }
 
 /// Each clang with no sysroot of its own and with those a WASI SDK has.
@@ -97,13 +120,18 @@ fn candidates() -> Vec<(PathBuf, Option<String>)> {
 }
 
 impl Compiler {
-    /// A compiler that makes a program with these flags, or `None`.
-    fn probe(program: &Path, flags: &[&str], folder: &Path, cache: &Path) -> Option<Compiler> {
+    /// A compiler with these flags, if there is one of that name.
+    fn new(program: &Path, flags: &[&str], headers: u64) -> Option<Compiler> {
         let version = Command::new(program).arg("--version").output().ok().filter(|found| found.status.success())?;
         let mut hasher = DefaultHasher::new();
-        (version.stdout, flags, headers(folder)).hash(&mut hasher);
+        (version.stdout, flags, headers).hash(&mut hasher);
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let compiler = Compiler { program: program.to_owned(), flags, identity: hasher.finish() };
+        Some(Compiler { program: program.to_owned(), flags, identity: hasher.finish() })
+    }
+
+    /// A C compiler that makes a program with these flags, or `None`.
+    fn probe(program: &Path, flags: &[&str], folder: &Path, cache: &Path) -> Option<Compiler> {
+        let compiler = Compiler::new(program, flags, headers(folder))?;
         let source = cache.join("probe.c");
         fs::write(&source, "#include <stdio.h>\nint main(void) { return puts(\"ready\") < 0; }\n").unwrap();
         compiler.compile(&source, &[], &[], cache, "probe").ok()?;
@@ -120,7 +148,7 @@ impl Compiler {
         kind: &str,
     ) -> Result<PathBuf, String> {
         let mut hasher = DefaultHasher::new();
-        (self.identity, fs::read(source).map_err(|error| error.to_string())?, objects).hash(&mut hasher);
+        (self.identity, fs::read(source).map_err(|error| error.to_string())?, flags, objects).hash(&mut hasher);
         let stem = source.file_stem().unwrap().to_str().unwrap();
         let built = cache.join(format!("{stem}-{:016x}.{kind}", hasher.finish()));
         if built.exists() {
@@ -141,9 +169,9 @@ impl Compiler {
     }
 }
 
-/// What every case includes. A change of any header builds everything anew.
-fn headers(folder: &Path) -> Vec<Vec<u8>> {
-    let mut texts = Vec::new();
+/// A hash of what every case includes: a change of any header builds everything anew.
+fn headers(folder: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
     let mut folders = vec![folder.join("include")];
     let mut files = vec![folder.join("case.h")];
     while let Some(next) = folders.pop() {
@@ -154,7 +182,7 @@ fn headers(folder: &Path) -> Vec<Vec<u8>> {
     }
     files.sort();
     for file in files {
-        texts.push(fs::read(file).unwrap());
+        fs::read(file).unwrap().hash(&mut hasher);
     }
-    texts
+    hasher.finish()
 }

@@ -12,6 +12,8 @@ extern int pty_open(u32 *, u32 *) __attribute__((import_module("host_process"), 
 
 HOST(get_size, int, unsigned short *, unsigned short *);
 HOST(set_size, int, u32, u32);
+HOST(get_attr, int, u32 *, unsigned char *);
+HOST(set_attr, int, u32, const unsigned char *);
 HOST(get_pgrp, int, u32 *);
 HOST(set_pgrp, int, u32);
 HOST(get_sid, int, u32 *);
@@ -20,6 +22,38 @@ static int done(int error) {
     if (error == 0) return 0;
     errno = error;
     return -1;
+}
+
+/* ---- attributes: the ABI has six flags and seven keys; the others are Linux's defaults, and cannot be changed */
+
+static const tcflag_t INPUT = IXON, LOCAL = ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
+static const unsigned char KEYS[7] = {VINTR, VQUIT, VSUSP, VEOF, VERASE, VKILL, VWERASE};
+
+int tcgetattr(int fd, struct termios *out) {
+    u32 flags;
+    unsigned char keys[7];
+    if (done(get_attr(fd, &flags, keys)) != 0) return -1;
+    *out = (struct termios){
+        .c_iflag = INPUT | (flags & 1 ? ICRNL : 0),
+        .c_oflag = (flags & 2 ? OPOST : 0) | (flags & 4 ? ONLCR : 0),
+        .c_lflag = LOCAL | (flags & 8 ? ICANON : 0) | (flags & 16 ? ECHO : 0) | (flags & 32 ? ISIG : 0),
+    };
+    out->c_cc[VMIN] = 1, out->c_cc[VSTART] = 17, out->c_cc[VSTOP] = 19;
+    for (int i = 0; i < 7; i++) out->c_cc[KEYS[i]] = keys[i];
+    return 0;
+}
+
+int tcsetattr(int fd, int when, const struct termios *in) {
+    struct termios now;
+    unsigned char keys[7];
+    if (tcgetattr(fd, &now) != 0) return -1;
+    if (when == TCSAFLUSH || (in->c_iflag & ~ICRNL) != INPUT || in->c_oflag & ~(OPOST | ONLCR) ||
+        (in->c_lflag & ~(ICANON | ECHO | ISIG)) != LOCAL || in->c_cc[VMIN] != 1 || in->c_cc[VTIME] != 0)
+        return done(EINVAL);
+    for (int i = 0; i < 7; i++) keys[i] = in->c_cc[KEYS[i]];
+    u32 flags = (in->c_iflag & ICRNL ? 1 : 0) | (in->c_oflag & OPOST ? 2 : 0) | (in->c_oflag & ONLCR ? 4 : 0) |
+                (in->c_lflag & ICANON ? 8 : 0) | (in->c_lflag & ECHO ? 16 : 0) | (in->c_lflag & ISIG ? 32 : 0);
+    return done(set_attr(fd, flags, keys));
 }
 
 pid_t tcgetpgrp(int fd) {

@@ -4,7 +4,8 @@
 int main(int argc, char **argv) {
     begin(argc, argv);
     static char name[300], path[5000];
-    memset(name, 'n', 256), memset(path, '/', 4999);
+    memset(name, 'n', 256), memset(path, 'p', 4999);
+    for (int i = 99; i < 4999; i += 100) path[i] = '/';
     close(MUST(open("file", O_RDWR | O_CREAT, 0600)));
     MUST(mkdir("dir", 0700));
     MUST(symlink("loop", "loop"));

@@ -20,6 +20,7 @@ struct termios {
 #define VSTOP 9
 #define VSUSP 10
 #define VEOL 11
+#define VWERASE 14
 #define ISTRIP 0000040
 #define INLCR 0000100
 #define IGNCR 0000200

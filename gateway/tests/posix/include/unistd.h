@@ -25,5 +25,8 @@ int setuid(uid_t);
 int setgid(gid_t);
 int chown(const char *, uid_t, gid_t);
 int fchown(int, uid_t, gid_t);
+/* wasi-libc's access() asks for the rights of descriptors, and is in one object with functions we keep. */
+#define access warren_access
+int warren_access(const char *, int);
 extern char **environ;
 #endif

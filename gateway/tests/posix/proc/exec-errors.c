@@ -19,7 +19,8 @@ int main(int argc, char **argv) {
     raise(SIGUSR1);
     say("handled %d", count);
     static char name[300], path[5000];
-    memset(name, 'n', 299), memset(path, '/', 4999);
+    memset(name, 'n', 299), memset(path, 'p', 4999);
+    for (int i = 99; i < 4999; i += 100) path[i] = '/';
     SHOW(execv(name, none));
     SHOW(execv(path, none));
     symlink("loop", "loop");

@@ -6,7 +6,7 @@ int main(int argc, char **argv) {
     int pair[2];
     char buf[16] = {0};
     if (role("child")) {
-        for (int i = 0; i < 6; i++) MUST(send(60, "abcdef" + i, 1, 0));
+        for (int i = 0; i < 6; i++) MUST(send(60, &"abcdef"[i], 1, 0));
         return 0;
     }
     tcp_pair(pair);
