@@ -53,6 +53,8 @@ pub struct Attributes {
     pub default_signals: Option<SignalSet>,
     /// Signals blocked.
     pub blocked_signals: Option<SignalSet>,
+    /// Signals whose default action this process alone is spared ([`crate::signal::Signals::shielded`]).
+    pub shielded_signals: SignalSet,
 }
 
 /// One posix_spawn file action.
@@ -135,6 +137,9 @@ impl Kernel {
         match prepared {
             Ok(loaded) => {
                 self.install_image(child, &loaded, spawn.environment.clone());
+                if let Some(process) = self.processes.get_mut(&child) {
+                    process.signals.shielded = spawn.attributes.shielded_signals;
+                }
                 self.starts.push(Start { pid: child, program: loaded.program, runtime: loaded.runtime });
                 Ok(child)
             }
