@@ -6,6 +6,9 @@
 #[path = "../../../kernel/tests/common/mod.rs"]
 pub mod common;
 
+pub mod edit;
 pub mod number;
 pub mod operation;
+pub mod parked;
+pub mod rules;
 pub mod run;
