@@ -13,6 +13,7 @@
 use crate::blob::{Blob, BlobId, SharedBytes};
 use crate::errno::Errno;
 use crate::file::OpenId;
+use crate::host::Monotonic;
 use crate::id::Pid;
 use crate::runtime::{LoadError, Program, Runtime};
 use crate::vfs::driver::{FileSystem, FsAnswer, FsRequest};
@@ -81,8 +82,12 @@ pub struct Call {
     /// Which call this is, and the open file whose offset it has the turn to use.
     id: u64,
     turn: Option<OpenId>,
+    /// The call is among those that wait for a lock.
+    lock_wait: bool,
     /// A FIFO's end this call opened and waits with, and how often its other end had been opened then.
     opening: Option<(OpenId, u64)>,
+    /// When it was made first, for a call that gives itself a deadline.
+    began: Option<Monotonic>,
     /// A child this call made, and how many of its actions are done.
     preparing: Option<(Pid, usize)>,
 }
@@ -98,7 +103,9 @@ impl Call {
             known: Vec::new(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             turn: None,
+            lock_wait: false,
             opening: None,
+            began: None,
             preparing: None,
         }
     }
@@ -153,6 +160,11 @@ impl Call {
         self.opening = Some((open, others));
     }
 
+    /// When the first attempt was made that asked: `now`, unless an earlier one has.
+    pub(crate) fn began(&mut self, now: Monotonic) -> Monotonic {
+        *self.began.get_or_insert(now)
+    }
+
     /// Which call this is.
     pub(crate) fn id(&self) -> u64 {
         self.id
@@ -166,6 +178,16 @@ impl Call {
     /// The open file whose offset this call has the turn to use.
     pub(crate) fn take_turn(&mut self) -> Option<OpenId> {
         self.turn.take()
+    }
+
+    /// Remembers that this call is among those that wait for a lock.
+    pub(crate) fn keep_lock_wait(&mut self) {
+        self.lock_wait = true;
+    }
+
+    /// Whether the call was among those that wait for a lock; it is about to be taken out.
+    pub(crate) fn take_lock_wait(&mut self) -> bool {
+        std::mem::take(&mut self.lock_wait)
     }
 
     /// The driver's answer to `request`: replayed, or a reason to fetch it.
