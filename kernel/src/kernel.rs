@@ -75,6 +75,7 @@ pub struct Kernel {
     pub(crate) next_pid: u32,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    pub(crate) cpu_used: Duration,
     pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
@@ -147,6 +148,7 @@ impl Kernel {
             next_pid: FIRST_PID,
             next_pipe: 1,
             memory_used: 0,
+            cpu_used: Duration::ZERO,
             alarms: Alarms::default(),
             waiters: Waiters::default(),
             events: Events::default(),
@@ -358,6 +360,11 @@ impl Kernel {
         }
     }
 
+    /// CPU time of every process of the session, those that have ended included.
+    pub fn cpu_used(&self) -> Duration {
+        self.cpu_used
+    }
+
     /// Bytes of memory of all processes.
     pub fn memory_used(&self) -> u64 {
         self.memory_used
@@ -369,6 +376,7 @@ impl Kernel {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let before = process.cpu.as_secs();
         process.cpu += time;
+        self.cpu_used += time;
         let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
         let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
         // Each second beyond the soft limit, as Linux does.

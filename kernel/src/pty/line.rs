@@ -332,3 +332,6 @@ fn give(from: &VecDeque<u8>, count: usize, put: &mut dyn FnMut(&[u8])) {
         put(&back[..count - first]);
     }
 }
+
+#[cfg(test)]
+mod tests;
