@@ -190,6 +190,7 @@ impl Kernel {
             started: self.booted,
             cpu: Duration::ZERO,
             memory: 0,
+            pinned: 0,
             awaited: false,
         }
     }
@@ -336,6 +337,36 @@ impl Kernel {
         true
     }
 
+    /// Counts bytes the kernel itself holds for as long as a guest likes, and no other limit bounds: arguments, the text
+    /// of an open file of /proc, the names of a directory being listed.
+    ///
+    /// # Errors
+    /// `ENOMEM` at the session's memory.
+    pub(crate) fn pin(&mut self, pid: Pid, bytes: u64) -> Result<(), Errno> {
+        if self.memory_used.saturating_add(bytes) > self.limits.memory_bytes {
+            return Err(self.limit_reached(pid, "memory_bytes", Errno::ENOMEM));
+        }
+        self.memory_used += bytes;
+        Ok(())
+    }
+
+    /// Gives back what [`Kernel::pin`] counted.
+    pub(crate) fn unpin(&mut self, bytes: u64) {
+        self.memory_used -= bytes;
+    }
+
+    /// An open file holds so many bytes now.
+    ///
+    /// # Errors
+    /// `ENOMEM` at the session's memory; it holds what it held before then.
+    pub(crate) fn pin_open(&mut self, pid: Pid, open: OpenId, bytes: u64) -> Result<(), Errno> {
+        let before = self.files.get(open)?.pinned;
+        self.pin(pid, bytes.saturating_sub(before))?;
+        self.unpin(before.saturating_sub(bytes));
+        self.files.get_mut(open)?.pinned = bytes;
+        Ok(())
+    }
+
     /// Gives back all memory counted for a process, as exec does before the new image.
     pub fn release_memory(&mut self, pid: Pid) {
         if let Some(process) = self.processes.get_mut(&pid) {
@@ -447,6 +478,7 @@ impl Kernel {
     /// One descriptor less on an open file description; the last one closes it.
     pub(crate) fn release_open(&mut self, open: OpenId) {
         let Some(file) = self.files.release(open) else { return };
+        self.unpin(file.pinned);
         self.drop_flock(open, &file);
         match &file.what {
             Opened::PipeReader(id) => self.close_pipe_end(*id, true, false),
