@@ -157,7 +157,7 @@ impl Kernel {
             Opened::Directory(..) => FileKind::Directory,
             Opened::PipeReader(_) | Opened::PipeWriter(_) | Opened::PipeBoth(_) => FileKind::Fifo,
             Opened::Socket(_) => FileKind::Socket,
-            Opened::Device(..) => FileKind::Character,
+            Opened::Device(..) | Opened::Terminal(..) => FileKind::Character,
             Opened::Path(node) => self.stat_node(call, node)?.kind,
         };
         Ok(DescriptorStatus {
@@ -167,7 +167,7 @@ impl Kernel {
             append: file.append,
             nonblock: file.nonblock,
             close_on_exec: descriptor.close_on_exec,
-            terminal: false,
+            terminal: matches!(file.what, Opened::Terminal(..)),
         })
     }
 }

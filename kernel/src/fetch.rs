@@ -13,6 +13,7 @@
 use crate::blob::{Blob, BlobId, SharedBytes};
 use crate::errno::Errno;
 use crate::file::OpenId;
+use crate::host::Monotonic;
 use crate::id::Pid;
 use crate::runtime::{LoadError, Program, Runtime};
 use crate::vfs::driver::{FileSystem, FsAnswer, FsRequest};
@@ -85,6 +86,8 @@ pub struct Call {
     lock_wait: bool,
     /// A FIFO's end this call opened and waits with, and how often its other end had been opened then.
     opening: Option<(OpenId, u64)>,
+    /// When it was made first, for a call that gives itself a deadline.
+    began: Option<Monotonic>,
     /// A child this call made, and how many of its actions are done.
     preparing: Option<(Pid, usize)>,
 }
@@ -102,6 +105,7 @@ impl Call {
             turn: None,
             lock_wait: false,
             opening: None,
+            began: None,
             preparing: None,
         }
     }
@@ -154,6 +158,11 @@ impl Call {
     /// Keeps a FIFO's end for the next attempt.
     pub(crate) fn keep_opening(&mut self, open: OpenId, others: u64) {
         self.opening = Some((open, others));
+    }
+
+    /// When the first attempt was made that asked: `now`, unless an earlier one has.
+    pub(crate) fn began(&mut self, now: Monotonic) -> Monotonic {
+        *self.began.get_or_insert(now)
     }
 
     /// Which call this is.

@@ -14,6 +14,7 @@ use crate::lock::Locks;
 use crate::pipe::{Pipe, PipeId};
 use crate::policy::{Domain, Effect, Policy};
 use crate::process::{Process, Resource, ResourceLimit, State, Strings, strings};
+use crate::pty::Terminals;
 use crate::runtime::{Program, Runtime};
 use crate::signal::{Signal, Signals};
 use crate::timer::Alarms;
@@ -69,10 +70,12 @@ pub struct Kernel {
     pub(crate) fifos: HashMap<(MountId, Ino), PipeId>,
     /// Inodes that open files and working directories hold, so that they outlive their names.
     pub(crate) held: HashMap<(MountId, Ino), u32>,
+    pub(crate) terminals: Terminals,
     pub(crate) processes: BTreeMap<Pid, Process>,
     pub(crate) next_pid: u32,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    pub(crate) cpu_used: Duration,
     pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
@@ -91,6 +94,8 @@ pub struct Usage {
     pub pipes: usize,
     /// flock() locks and ranges of record locks.
     pub locks: usize,
+    /// Terminals with an end that is open.
+    pub terminals: usize,
     /// Inodes kept by open files, working directories and mounts.
     pub held_inodes: usize,
     /// System calls that wait.
@@ -138,10 +143,12 @@ impl Kernel {
             pipes: HashMap::new(),
             fifos: HashMap::new(),
             held: HashMap::new(),
+            terminals: Terminals::default(),
             processes: BTreeMap::new(),
             next_pid: FIRST_PID,
             next_pipe: 1,
             memory_used: 0,
+            cpu_used: Duration::ZERO,
             alarms: Alarms::default(),
             waiters: Waiters::default(),
             events: Events::default(),
@@ -344,12 +351,18 @@ impl Kernel {
             open_files: self.files.len(),
             pipes: self.pipes.len(),
             locks: self.locks.held(),
+            terminals: self.terminals.len(),
             held_inodes: self.held.len(),
             waiting_calls: self.waiters.len(),
             memory_bytes: self.memory_used,
             file_bytes: used.bytes,
             inodes: used.inodes,
         }
+    }
+
+    /// CPU time of every process of the session, those that have ended included.
+    pub fn cpu_used(&self) -> Duration {
+        self.cpu_used
     }
 
     /// Bytes of memory of all processes.
@@ -363,6 +376,7 @@ impl Kernel {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let before = process.cpu.as_secs();
         process.cpu += time;
+        self.cpu_used += time;
         let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
         let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
         // Each second beyond the soft limit, as Linux does.
@@ -438,6 +452,7 @@ impl Kernel {
             Opened::PipeReader(id) => self.close_pipe_end(*id, true, false),
             Opened::PipeWriter(id) => self.close_pipe_end(*id, false, true),
             Opened::PipeBoth(id) => self.close_pipe_end(*id, true, true),
+            Opened::Terminal(id, end) => self.close_terminal_end(*id, *end),
             _ => {}
         }
         if let Some(node) = file.holds() {
@@ -487,6 +502,7 @@ impl OpenFile {
             Opened::PipeReader(_)
             | Opened::PipeWriter(_)
             | Opened::PipeBoth(_)
+            | Opened::Terminal(..)
             | Opened::Socket(_)
             | Opened::Text(..)
             | Opened::Driver(..) => None,

@@ -72,6 +72,8 @@ limits! {
     pipes = 512, ENFILE;
     /// flock() locks and ranges of record locks of the session.
     locks = 1024, ENOLCK;
+    /// Terminals of the session; each may hold about 200 KiB.
+    ptys = 64, ENOSPC;
     /// Bytes of files the session wrote, in whole pages.
     file_bytes = 1 << 30, EDQUOT;
     /// Files the session made or changed.

@@ -93,6 +93,10 @@ impl Kernel {
             Opened::PipeReader(id) => (id, true, false),
             Opened::PipeWriter(id) => (id, false, true),
             Opened::PipeBoth(id) => (id, true, true),
+            Opened::Terminal(id, end) => {
+                keys.push(WaitKey::Terminal(id.0));
+                return self.terminal_readiness(*id, *end);
+            }
             Opened::Path(_) => return PollEvents::NVAL,
             // Linux's answer for a stream that is not connected.
             Opened::Socket(socket) if socket.kind == SocketKind::Stream => return output | PollEvents::HUP,

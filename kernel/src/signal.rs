@@ -199,12 +199,20 @@ pub struct Signals {
     pub blocked: SignalSet,
     /// Arrived and not yet acted on.
     pub pending: SignalSet,
+    /// Whose default action this process is spared, by the wish of whoever launched it: an interactive shell that cannot
+    /// catch a signal must survive Ctrl-C. Neither an image that follows nor a child inherits it.
+    pub shielded: SignalSet,
     dispositions: [Disposition; Signal::COUNT],
 }
 
 impl Default for Signals {
     fn default() -> Signals {
-        Signals { blocked: SignalSet(0), pending: SignalSet(0), dispositions: [Disposition::Default; Signal::COUNT] }
+        Signals {
+            blocked: SignalSet(0),
+            pending: SignalSet(0),
+            shielded: SignalSet(0),
+            dispositions: [Disposition::Default; Signal::COUNT],
+        }
     }
 }
 
@@ -233,7 +241,10 @@ impl Signals {
     pub fn ignores(&self, signal: Signal) -> bool {
         match self.disposition(signal) {
             Disposition::Ignore => true,
-            Disposition::Default => matches!(signal.default_action(), Action::Ignore | Action::Continue),
+            Disposition::Default => {
+                let spared = self.shielded.minus(SignalSet::UNBLOCKABLE).contains(signal);
+                spared || matches!(signal.default_action(), Action::Ignore | Action::Continue)
+            }
             Disposition::Catch { .. } => false,
         }
     }
@@ -246,7 +257,7 @@ impl Signals {
     /// What exec() leaves: caught signals return to default; ignored, blocked and pending ones stay.
     #[must_use]
     pub fn after_exec(&self) -> Signals {
-        let mut after = self.clone();
+        let mut after = Signals { shielded: SignalSet(0), ..self.clone() };
         for disposition in &mut after.dispositions {
             if matches!(disposition, Disposition::Catch { .. }) {
                 *disposition = Disposition::Default;

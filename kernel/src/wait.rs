@@ -73,6 +73,8 @@ impl Wait {
 pub enum WaitKey {
     /// Bytes, room or an end of this pipe came or went.
     Pipe(u64),
+    /// Bytes, room, attributes or an end of this terminal came or went.
+    Terminal(u32),
     /// A child of this process changed state.
     Child(Pid),
     /// A signal for this process arrived, or it was killed. Every wait of a process includes it.

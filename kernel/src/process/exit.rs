@@ -28,6 +28,7 @@ impl Kernel {
             self.release_open(descriptor.open);
         }
         self.drop_every_record_lock(pid);
+        self.session_leader_ended(pid);
         self.orphan_children_of(pid);
         if awaited {
             self.record(pid, What::Exited { status });

@@ -53,6 +53,8 @@ pub struct Attributes {
     pub default_signals: Option<SignalSet>,
     /// Signals blocked.
     pub blocked_signals: Option<SignalSet>,
+    /// Signals whose default action this process alone is spared ([`crate::signal::Signals::shielded`]).
+    pub shielded_signals: SignalSet,
 }
 
 /// One posix_spawn file action.
@@ -91,6 +93,14 @@ pub enum FileAction {
         /// The open file description.
         open: OpenId,
     },
+    /// As [`FileAction::Install`] of a terminal's slave, which becomes the controlling terminal of the child; it must
+    /// lead a session that has none.
+    InstallTerminal {
+        /// The descriptor it gets.
+        fd: Fd,
+        /// The slave's open file description.
+        open: OpenId,
+    },
 }
 
 impl Kernel {
@@ -127,6 +137,9 @@ impl Kernel {
         match prepared {
             Ok(loaded) => {
                 self.install_image(child, &loaded, spawn.environment.clone());
+                if let Some(process) = self.processes.get_mut(&child) {
+                    process.signals.shielded = spawn.attributes.shielded_signals;
+                }
                 self.starts.push(Start { pid: child, program: loaded.program, runtime: loaded.runtime });
                 Ok(child)
             }
@@ -270,6 +283,10 @@ impl Kernel {
             FileAction::ChangeDirectoryTo(fd) => self.fchdir(call, *fd),
             FileAction::CloseFrom(fd) => Ok(self.close_from(call, *fd)?),
             FileAction::Install { fd, open } => Ok(self.install_open(call.pid, *fd, *open)?),
+            FileAction::InstallTerminal { fd, open } => {
+                self.acquire_terminal(call, *open)?;
+                Ok(self.install_open(call.pid, *fd, *open)?)
+            }
         }
     }
 

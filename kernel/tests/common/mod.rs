@@ -134,7 +134,7 @@ pub fn layer() -> Arc<Layer> {
     let root = |mode| FileAttributes { mode, uid: 0, gid: 0, mtime_seconds: 1_700_000_000 };
     let agent = |mode| FileAttributes { uid: 1000, gid: 1000, ..root(mode) };
     let mut builder = LayerBuilder::new();
-    for path in ["/bin", "/etc", "/dev", "/home", "/usr", "/usr/bin", "/mnt"] {
+    for path in ["/bin", "/etc", "/dev", "/dev/pts", "/home", "/usr", "/usr/bin", "/mnt"] {
         builder.directory(path, root(0o755)).unwrap();
     }
     builder.directory("/proc", root(0o555)).unwrap();
@@ -194,6 +194,7 @@ impl Machine {
         session.with(|kernel| {
             let mut call = Call::new(Pid::INIT);
             kernel.mount(&mut call, b"/proc", Mounted::Proc, false).expect("/proc is mounted");
+            kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false).expect("/dev/pts is mounted");
         });
         Machine { session, host, runtime, driver, template }
     }
