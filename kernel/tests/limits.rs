@@ -18,7 +18,7 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
     let value = match limit {
         "processes" => 2,
         "descriptors" | "open_files" => 3,
-        "pipes" => 1,
+        "pipes" | "ptys" => 1,
         "file_bytes" => 8192,
         "inodes" => 2,
         "memory_bytes" | "process_memory_bytes" => 1 << 20,
@@ -59,6 +59,18 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
             let answer = agent.now(|kernel, call| kernel.pipe(call, OpenFlags::empty())).map(|_| ());
             assert_eq!(agent.open("fifo", RW), Err(Errno::ENFILE));
             assert_eq!(machine.usage(), before);
+            answer
+        }
+        "ptys" => {
+            let (master, slave) = agent.now(|kernel, call| kernel.pty(call, OpenFlags::empty())).expect("one");
+            let before = clean();
+            let answer = agent.now(|kernel, call| kernel.pty(call, OpenFlags::empty())).map(|_| ());
+            assert_eq!(agent.open("/dev/ptmx", RW), Err(Errno::ENOSPC));
+            assert_eq!(machine.usage(), before);
+            agent.close(master).expect("open");
+            assert_eq!(agent.open("/dev/ptmx", RW), Err(Errno::ENOSPC), "it lives as long as its slave");
+            agent.close(slave).expect("open");
+            agent.open("/dev/ptmx", RW).expect("room for one");
             answer
         }
         "file_bytes" => {

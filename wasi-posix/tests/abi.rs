@@ -15,3 +15,5 @@ mod modules;
 mod pointers;
 #[path = "abi/processes.rs"]
 mod processes;
+#[path = "abi/terminals.rs"]
+mod terminals;

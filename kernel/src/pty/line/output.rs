@@ -91,8 +91,7 @@ impl Line {
             }
             _ => {
                 self.move_columns(&[byte]);
-                let upper = self.has_output(OutputModes::OLCUC) && !byte.is_ascii_control();
-                Processed::one(if upper { byte.to_ascii_uppercase() } else { byte })
+                Processed::one(if self.has_output(OutputModes::OLCUC) { upper(byte) } else { byte })
             }
         }
     }
@@ -199,5 +198,13 @@ impl Line {
     /// Output is held (STOP).
     pub fn stop(&mut self) {
         self.stopped = true;
+    }
+}
+
+/// Upper case, Latin-1's letters included (the kernel's toupper()).
+fn upper(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | 0xdf..=0xf6 | 0xf8..=0xff => byte - 0x20,
+        _ => byte,
     }
 }
