@@ -385,7 +385,7 @@ fn one_made_outside_knows_utf8_and_its_size() {
     let machine = Machine::new();
     let (master, slave) = machine.session.with(|kernel| kernel.open_terminal(WindowSize::new(24, 80))).unwrap();
     let process = machine.root();
-    let fd = process.open("/dev/pts/0", RW).unwrap();
+    let fd = process.open("/dev/pts/0", RW | OpenFlags::NOCTTY).unwrap();
     assert!(attributes(process, fd).input.contains(InputModes::IUTF8));
     assert_eq!(process.now(|kernel, call| kernel.window_size(call, fd)), Ok(WindowSize::new(24, 80)));
     let typed =

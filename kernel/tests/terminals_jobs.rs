@@ -12,7 +12,7 @@ use warren_kernel::pty::control::When;
 use warren_kernel::pty::termios::{LocalModes, Termios};
 use warren_kernel::signal::{Disposition, Signal, SignalSet};
 use warren_kernel::vfs::open::OpenFlags;
-use warren_kernel::{Errno, Kernel};
+use warren_kernel::{CallError, Errno, Kernel};
 
 const HEARD: [Signal; 8] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TSTP, Signal::CONT, Signal::TTIN, Signal::TTOU, Signal::WINCH];
@@ -83,10 +83,9 @@ fn set_foreground(process: Proc<'_>, group: Pgid) -> Result<(), Errno> {
     process.call(|kernel, call| kernel.tcsetpgrp(call, Fd::STDIN, group))
 }
 
-/// A call that must not be ready, of a process that was just told to stop; it is taken back.
-fn waits<'a, T>(call: Pending<'a, T>) -> bool {
-    let mut call = call;
-    call.poll().is_none()
+/// Whether a call has no answer, because its process was told to stop; it is taken back. A caught signal may end it.
+fn waits<T>(mut call: Pending<'_, T>) -> bool {
+    !matches!(call.poll(), Some(Ok(_) | Err(CallError::Failed(Errno::EIO))))
 }
 
 fn tostop(desk: &Desk<'_>) {
@@ -367,7 +366,7 @@ fn the_leaders_end_frees_the_terminal() {
     assert!(!heard(background).contains(&Signal::HUP));
     assert_eq!(job.open("/dev/tty", RW), Err(Errno::ENXIO));
     assert_eq!(job.write(Fd::STDOUT, b"x"), Ok(1), "the terminal is there, and nobody's");
-    let next = machine.agent();
+    let next = machine.root();
     next.open("/dev/pts/0", RW).unwrap();
     assert_eq!(on_stdin(next, Kernel::tcgetsid), Ok(Sid(next.pid.0)));
     // The end of who leads no session frees nothing.
