@@ -19,7 +19,7 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
     let value = match limit {
         "processes" => 2,
         "descriptors" | "open_files" => 3,
-        "pipes" | "locks" => 1,
+        "pipes" | "locks" | "ptys" => 1,
         "file_bytes" => 8192,
         "inodes" => 2,
         "memory_bytes" | "process_memory_bytes" => 1 << 20,
@@ -75,6 +75,18 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
             assert_eq!(machine.usage().locks, 1);
             let shared = Some(LockKind::Shared);
             agent.call(|kernel, call| kernel.flock(call, fd, shared, OnConflict::Fail))
+        }
+        "ptys" => {
+            let (master, slave) = agent.now(|kernel, call| kernel.pty(call, OpenFlags::empty())).expect("one");
+            let before = clean();
+            let answer = agent.now(|kernel, call| kernel.pty(call, OpenFlags::empty())).map(|_| ());
+            assert_eq!(agent.open("/dev/ptmx", RW), Err(Errno::ENOSPC));
+            assert_eq!(machine.usage(), before);
+            agent.close(master).expect("open");
+            assert_eq!(agent.open("/dev/ptmx", RW), Err(Errno::ENOSPC), "it lives as long as its slave");
+            agent.close(slave).expect("open");
+            agent.open("/dev/ptmx", RW).expect("room for one");
+            answer
         }
         "file_bytes" => {
             let fd = agent.open("f", NEW).expect("made");
