@@ -308,7 +308,7 @@ impl Kernel {
             Opened::PipeReader(id) | Opened::PipeWriter(id) | Opened::PipeBoth(id) => {
                 format!("pipe:[{}]", id.0).into_bytes()
             }
-            Opened::Socket(socket) => format!("socket:[{}]", socket.number).into_bytes(),
+            Opened::Socket(id) => format!("socket:[{}]", id.0).into_bytes(),
             Opened::File(mount, ino) => self.file_path(*mount, *ino).unwrap_or_else(|| b"/ (deleted)".to_vec()),
             Opened::Directory(node, _) | Opened::Path(node) => {
                 self.path_of(node).unwrap_or_else(|| b"/ (deleted)".to_vec())
