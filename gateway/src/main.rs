@@ -7,6 +7,7 @@
 mod output;
 mod run;
 mod software;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

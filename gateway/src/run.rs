@@ -8,8 +8,9 @@
 
 use crate::output;
 use crate::software::{self, SoftwareError};
+use crate::terminal::{self, TerminalError};
 use clap::Args;
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -55,8 +56,17 @@ pub(crate) struct RunArguments {
     /// Captures the output and prints one JSON object: status, signal, stdout, stderr, times, events.
     #[arg(long)]
     json: bool,
+    /// Runs the command on a terminal of its own, which is this one: keys, window size, Ctrl-C and Ctrl-Z go to it. TERM is
+    /// passed in. Without a command it is a shell.
+    #[arg(short, long, conflicts_with = "json")]
+    tty: bool,
     /// One argument is a line for the shell, several are a command and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        required_unless_present = "tty",
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 
@@ -95,12 +105,14 @@ pub(crate) enum RunError {
     Layer(#[from] warren_kernel::vfs::layer::LayerError),
     #[error(transparent)]
     Store(#[from] warren_wasi_posix::software::StoreError),
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     #[error("cannot start the executor: {0}")]
     Executor(std::io::Error),
 }
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().map_err(RunError::Executor)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Executor)?;
     let code = run_on(arguments, runtime.handle())?;
     // A thread may still wait for our standard input, which nothing here can interrupt.
     runtime.shutdown_background();
@@ -109,6 +121,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Box<dyn std::err
 }
 
 fn run_on(arguments: &RunArguments, handle: &Handle) -> Result<ExitCode, RunError> {
+    if arguments.tty && !std::io::stdin().is_terminal() {
+        return Err(TerminalError::NoTerminal.into());
+    }
     let store = software::open_store()?;
     let projection = software::installed(&store)?;
     let options =
@@ -126,7 +141,21 @@ fn run_on(arguments: &RunArguments, handle: &Handle) -> Result<ExitCode, RunErro
     if arguments.json {
         return Ok(captured(&session, &command, handle, started));
     }
+    if arguments.tty {
+        return on_terminal(&session, &command, handle);
+    }
     Ok(passed_through(&session, &command, handle))
+}
+
+fn on_terminal(session: &Session, command: &Command, handle: &Handle) -> Result<ExitCode, RunError> {
+    let launched = handle.block_on(command.launch_on_terminal(session, terminal::window_size()));
+    let running = match launched {
+        Ok(running) => running,
+        Err(error) => return Ok(not_launched(session, command, error)),
+    };
+    let status = terminal::attend(running, handle, end_session)?;
+    say(&session.with(|kernel| kernel.events_since(0)).1);
+    Ok(ExitCode::from(status.shell_code()))
 }
 
 fn template(arguments: &RunArguments, mut template: Template) -> Result<Template, RunError> {
@@ -163,6 +192,10 @@ fn template(arguments: &RunArguments, mut template: Template) -> Result<Template
             return Err(RunError::EnvironmentDenied(name.to_owned()));
         }
         set(&mut environment, name, value);
+    }
+    if arguments.tty && !environment.iter().any(|entry| entry.starts_with(b"TERM=")) {
+        let name = std::env::var("TERM").ok().filter(|name| !name.is_empty());
+        set(&mut environment, "TERM", name.as_deref().unwrap_or("xterm-256color"));
     }
     template.environment = strings(environment);
     if let Some(cwd) = &arguments.cwd {
@@ -246,12 +279,16 @@ async fn add_mount(session: &Session, template: &Template, text: &str) -> Result
     match mounted {
         Ok(_) => Ok(()),
         Err(CallError::Failed(errno)) => Err(RunError::MountAt(text.to_owned(), errno)),
-        Err(CallError::Doomed(_)) => Err(RunError::MountAt(text.to_owned(), Errno::EIO)),
+        Err(CallError::Doomed(_) | CallError::Interrupted { .. }) => {
+            Err(RunError::MountAt(text.to_owned(), Errno::EIO))
+        }
     }
 }
 
 fn command(arguments: &RunArguments, template: &Template) -> Command {
     match arguments.command.as_slice() {
+        [] => Command::new(template, ["bash"]),
+        [program] if arguments.tty && !program.contains(char::is_whitespace) => Command::new(template, [program]),
         [line] => Command::shell(template, line),
         words => Command::new(template, words),
     }
@@ -259,15 +296,17 @@ fn command(arguments: &RunArguments, template: &Template) -> Command {
 
 /// Launches, or says why not and which status a shell would give that.
 async fn launch(session: &Session, command: &Command) -> Result<Running, ExitCode> {
-    command.launch(session).await.map_err(|error| {
-        let errno = match error {
-            CallError::Failed(errno) => errno,
-            CallError::Doomed(_) => Errno::EIO,
-        };
-        say(&session.with(|kernel| kernel.events_since(0)).1);
-        output::note(format!("{}: {errno}", String::from_utf8_lossy(&command.program)));
-        ExitCode::from(if errno == Errno::ENOENT { 127 } else { 126 })
-    })
+    command.launch(session).await.map_err(|error| not_launched(session, command, error))
+}
+
+fn not_launched(session: &Session, command: &Command, error: CallError) -> ExitCode {
+    let errno = match error {
+        CallError::Failed(errno) => errno,
+        CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::EIO,
+    };
+    say(&session.with(|kernel| kernel.events_since(0)).1);
+    output::note(format!("{}: {errno}", String::from_utf8_lossy(&command.program)));
+    ExitCode::from(if errno == Errno::ENOENT { 127 } else { 126 })
 }
 
 fn passed_through(session: &Session, command: &Command, handle: &Handle) -> ExitCode {

@@ -70,7 +70,9 @@ fn start(bench: &common::Bench, name: &str) -> Option<String> {
         let running = match command.launch(&session).await {
             Ok(running) => running,
             Err(CallError::Failed(errno)) => return Err(format!("does not start: {errno:?}")),
-            Err(CallError::Doomed(signal)) => return Err(format!("does not start: {signal}")),
+            Err(error @ (CallError::Doomed(_) | CallError::Interrupted { .. })) => {
+                return Err(format!("does not start: {error}"));
+            }
         };
         let finish = running.finish();
         tokio::pin!(finish);

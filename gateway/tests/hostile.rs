@@ -81,7 +81,7 @@ impl Arena {
             match self.command(arguments).launch(&self.session).await {
                 Ok(running) => Ok(running.finish().await.unwrap()),
                 Err(CallError::Failed(errno)) => Err(errno),
-                Err(CallError::Doomed(signal)) => panic!("the launch was ended by {signal}"),
+                Err(error @ (CallError::Doomed(_) | CallError::Interrupted { .. })) => panic!("the launch: {error}"),
             }
         })
     }

@@ -37,6 +37,7 @@ impl Kernel {
     /// `EBADF`.
     pub fn close(&mut self, call: &Call, fd: Fd) -> Result<(), Errno> {
         let descriptor = self.process_mut(call.pid)?.descriptors.take(fd)?;
+        self.drop_record_locks(call.pid, descriptor.open);
         self.release_open(descriptor.open);
         Ok(())
     }
@@ -84,6 +85,7 @@ impl Kernel {
         self.files.retain(open);
         let before = self.process_mut(call.pid)?.descriptors.put(to, Descriptor { open, close_on_exec });
         if let Some(before) = before {
+            self.drop_record_locks(call.pid, before.open);
             self.release_open(before.open);
         }
         Ok(to)
@@ -155,7 +157,7 @@ impl Kernel {
             Opened::Directory(..) => FileKind::Directory,
             Opened::PipeReader(_) | Opened::PipeWriter(_) | Opened::PipeBoth(_) => FileKind::Fifo,
             Opened::Socket(_) => FileKind::Socket,
-            Opened::Device(..) => FileKind::Character,
+            Opened::Device(..) | Opened::Terminal(..) => FileKind::Character,
             Opened::Path(node) => self.stat_node(call, node)?.kind,
         };
         Ok(DescriptorStatus {
@@ -165,7 +167,7 @@ impl Kernel {
             append: file.append,
             nonblock: file.nonblock,
             close_on_exec: descriptor.close_on_exec,
-            terminal: false,
+            terminal: matches!(file.what, Opened::Terminal(..)),
         })
     }
 }

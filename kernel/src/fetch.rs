@@ -92,12 +92,14 @@ pub struct Call {
     /// Which call this is, and the open file whose offset it has the turn to use.
     id: u64,
     turn: Option<OpenId>,
+    /// The call is among those that wait for a lock.
+    lock_wait: bool,
     /// A FIFO's end this call opened and waits with, and how often its other end had been opened then.
     opening: Option<(OpenId, u64)>,
+    /// When it was made first, for a call that gives itself a deadline.
+    began: Option<Monotonic>,
     /// A child this call made, and how many of its actions are done.
     preparing: Option<(Pid, usize)>,
-    /// When it stops waiting, if that was set when it began to.
-    due: Option<Monotonic>,
 }
 
 impl Call {
@@ -111,9 +113,10 @@ impl Call {
             known: Vec::new(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             turn: None,
+            lock_wait: false,
             opening: None,
+            began: None,
             preparing: None,
-            due: None,
         }
     }
 
@@ -167,9 +170,9 @@ impl Call {
         self.opening = Some((open, others));
     }
 
-    /// When this call stops waiting: `at`, or what an earlier attempt said.
-    pub(crate) fn due(&mut self, at: Monotonic) -> Monotonic {
-        *self.due.get_or_insert(at)
+    /// When the first attempt was made that asked: `now`, unless an earlier one has.
+    pub(crate) fn began(&mut self, now: Monotonic) -> Monotonic {
+        *self.began.get_or_insert(now)
     }
 
     /// Which call this is.
@@ -185,6 +188,16 @@ impl Call {
     /// The open file whose offset this call has the turn to use.
     pub(crate) fn take_turn(&mut self) -> Option<OpenId> {
         self.turn.take()
+    }
+
+    /// Remembers that this call is among those that wait for a lock.
+    pub(crate) fn keep_lock_wait(&mut self) {
+        self.lock_wait = true;
+    }
+
+    /// Whether the call was among those that wait for a lock; it is about to be taken out.
+    pub(crate) fn take_lock_wait(&mut self) -> bool {
+        std::mem::take(&mut self.lock_wait)
     }
 
     /// The driver's answer to `request`: replayed, or a reason to fetch it.

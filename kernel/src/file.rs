@@ -4,6 +4,7 @@ use crate::errno::Errno;
 use crate::id::{Ino, MountId};
 use crate::pipe::PipeId;
 use crate::pmap::PMap;
+use crate::pty::{End, TerminalId};
 use crate::socket::SocketId;
 use crate::vfs::device::Device;
 use crate::vfs::driver::{DriverHandle, DriverPath};
@@ -49,6 +50,8 @@ pub enum Opened {
     PipeWriter(PipeId),
     /// Both ends of a FIFO, opened O_RDWR.
     PipeBoth(PipeId),
+    /// An end of a terminal.
+    Terminal(TerminalId, End),
     /// A device.
     Device(Device, Node),
     /// A file of `/proc`, with the text it had when it was opened.

@@ -97,6 +97,11 @@ impl Kernel {
                 }
                 return self.read_pipe(id, nonblock, want, put);
             }
+            Opened::Terminal(..) if at.is_some() => return Err(Errno::ESPIPE.into()),
+            Opened::Terminal(id, end) => {
+                let (id, end) = (*id, *end);
+                return self.read_terminal(call, id, end, nonblock, want, put);
+            }
             Opened::Device(device, _) => return self.read_device(*device, want, put),
             Opened::Text(_, _, text) => {
                 let start = text.len().min(offset as usize);
@@ -145,7 +150,7 @@ impl Kernel {
         let want = want.min(TRANSFER_MAX);
         match device {
             Device::Null => return Ok(0),
-            Device::Tty => return Err(Errno::ENXIO.into()),
+            Device::Tty | Device::Ptmx => return Err(Errno::ENXIO.into()),
             Device::Zero | Device::Full | Device::Random => {}
         }
         let mut left = want;
@@ -247,10 +252,15 @@ impl Kernel {
                 }
                 self.write_pipe(call.pid, id, nonblock, data)
             }
+            Opened::Terminal(..) if at.is_some() => Err(Errno::ESPIPE.into()),
+            Opened::Terminal(id, end) => {
+                let (id, end) = (*id, *end);
+                self.write_terminal(call, id, end, nonblock, data)
+            }
             Opened::Device(device, _) => match device {
                 Device::Null | Device::Zero | Device::Random => Ok(data.iter().map(|part| part.len()).sum()),
                 Device::Full => Err(Errno::ENOSPC.into()),
-                Device::Tty => Err(Errno::ENXIO.into()),
+                Device::Tty | Device::Ptmx => Err(Errno::ENXIO.into()),
             },
             Opened::Driver(mount, _, handle) => {
                 let (mount, handle) = (*mount, handle.clone());

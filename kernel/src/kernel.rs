@@ -10,13 +10,16 @@ use crate::file::{OpenFile, OpenFiles, OpenId, Opened};
 use crate::host::{Host, Monotonic, Timestamp};
 use crate::id::{Gid, Ino, MountId, Pid, Uid};
 use crate::limits::Limits;
+use crate::lock::Locks;
 use crate::pipe::{Pipe, PipeId};
 use crate::policy::{Domain, Effect, Policy};
 use crate::process::{Process, Resource, ResourceLimit, State, Strings, strings};
+use crate::pty::Terminals;
 use crate::runtime::{Program, Runtime};
 use crate::signal::{Signal, Signals};
 use crate::socket::Sockets;
 use crate::socket::egress::Egress;
+use crate::timer::Alarms;
 use crate::user::Credentials;
 use crate::vfs::Node;
 use crate::vfs::layer::Layer;
@@ -65,16 +68,19 @@ pub struct Kernel {
     pub(crate) policy: Arc<Policy>,
     pub(crate) mounts: Mounts,
     pub(crate) files: OpenFiles,
+    pub(crate) locks: Locks,
     pub(crate) pipes: HashMap<PipeId, Pipe>,
     /// The pipe of each FIFO that is open.
     pub(crate) fifos: HashMap<(MountId, Ino), PipeId>,
     pub(crate) sockets: Sockets,
     /// Inodes that open files and working directories hold, so that they outlive their names.
     pub(crate) held: HashMap<(MountId, Ino), u32>,
+    pub(crate) terminals: Terminals,
     pub(crate) processes: BTreeMap<Pid, Process>,
     pub(crate) next_pid: u32,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
     pub(crate) starts: Vec<Start>,
@@ -96,6 +102,10 @@ pub struct Usage {
     pub socket_bytes: u64,
     /// Descriptors on their way through Unix sockets.
     pub rights_in_flight: u64,
+    /// flock() locks and ranges of record locks.
+    pub locks: usize,
+    /// Terminals with an end that is open.
+    pub terminals: usize,
     /// Inodes kept by open files, working directories and mounts.
     pub held_inodes: usize,
     /// System calls that wait.
@@ -139,14 +149,17 @@ impl Kernel {
             template,
             mounts,
             files: OpenFiles::default(),
+            locks: Locks::default(),
             pipes: HashMap::new(),
             fifos: HashMap::new(),
             sockets: Sockets::default(),
             held: HashMap::new(),
+            terminals: Terminals::default(),
             processes: BTreeMap::new(),
             next_pid: FIRST_PID,
             next_pipe: 1,
             memory_used: 0,
+            alarms: Alarms::default(),
             waiters: Waiters::default(),
             events: Events::default(),
             starts: Vec::new(),
@@ -182,6 +195,8 @@ impl Kernel {
             signals: Signals::default(),
             doom: Default::default(),
             state: State::Running,
+            news: None,
+            alarm: None,
             started: self.booted,
             cpu: Duration::ZERO,
             memory: 0,
@@ -265,13 +280,14 @@ impl Kernel {
 
     /// When something is due, if anything is: whoever drives the session calls [`Kernel::advance`] then.
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        self.waiters.next_deadline()
+        [self.waiters.next_deadline(), self.alarms.next()].into_iter().flatten().min()
     }
 
     /// Does what was due by now.
     pub fn advance(&mut self) {
         let now = self.monotonic();
         self.waiters.advance(now);
+        self.ring_alarms(now);
     }
 
     /// The events from position `from`, and how many before them are gone.
@@ -347,6 +363,8 @@ impl Kernel {
             sockets: self.sockets.len(),
             socket_bytes: self.sockets.bytes(),
             rights_in_flight: self.sockets.in_flight(),
+            locks: self.locks.held(),
+            terminals: self.terminals.len(),
             held_inodes: self.held.len(),
             waiting_calls: self.waiters.len(),
             memory_bytes: self.memory_used,
@@ -364,11 +382,14 @@ impl Kernel {
     pub fn charge_cpu(&mut self, pid: Pid, time: Duration) {
         let limit_ms = self.limits.cpu_ms;
         let Some(process) = self.processes.get_mut(&pid) else { return };
+        let before = process.cpu.as_secs();
         process.cpu += time;
-        let soft = process.limit(Resource::CPU).soft;
-        let over_seconds = soft != ResourceLimit::INFINITE && process.cpu.as_secs() >= soft;
+        let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
+        let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
+        // Each second beyond the soft limit, as Linux does.
+        let over_seconds = soft != ResourceLimit::INFINITE && process.cpu.as_secs() >= soft.max(before + 1);
         let over_session = limit_ms > 0 && process.cpu.as_millis() as u64 >= limit_ms;
-        if process.doom.get().is_some() || !(over_seconds || over_session) {
+        if process.doom.get().is_some() || !(over_hard || over_seconds || over_session) {
             return;
         }
         if over_session {
@@ -376,7 +397,7 @@ impl Kernel {
             process.doom.set(Signal::XCPU);
             self.waiters.wake(WaitKey::Process(pid));
         } else {
-            self.signal_process(pid, Signal::XCPU);
+            self.signal_process(pid, if over_hard && hard > soft { Signal::KILL } else { Signal::XCPU });
         }
         self.limit_reached(pid, "cpu_ms", Errno::EAGAIN);
     }
@@ -451,11 +472,13 @@ impl Kernel {
             let is_socket = self.files.get(open).is_ok_and(|file| matches!(file.what, Opened::Socket(_)));
             return is_socket && self.sockets.in_flight() > 0;
         };
+        self.drop_flock(open, &file);
         match &file.what {
             Opened::PipeReader(id) => self.close_pipe_end(*id, true, false),
             Opened::PipeWriter(id) => self.close_pipe_end(*id, false, true),
             Opened::PipeBoth(id) => self.close_pipe_end(*id, true, true),
             Opened::Socket(id) => rest.extend(self.close_socket(*id)),
+            Opened::Terminal(id, end) => self.close_terminal_end(*id, *end),
             _ => {}
         }
         if let Some(node) = file.holds() {
@@ -506,6 +529,7 @@ impl OpenFile {
             Opened::PipeReader(_)
             | Opened::PipeWriter(_)
             | Opened::PipeBoth(_)
+            | Opened::Terminal(..)
             | Opened::Socket(_)
             | Opened::Text(..)
             | Opened::Driver(..) => None,

@@ -2,7 +2,7 @@
 //!
 //! Read in this order. A [`session::Session`] is the handle that locks a [`kernel::Kernel`] and the only place where
 //! a call waits ([`mod@wait`]) or asks for something from outside the lock ([`fetch`]). A [`process`] owns an [`fd`]
-//! table; a descriptor names an open [`file`], which may be a [`pipe`], a device or a [`vfs`] node; every answer a
+//! table; a descriptor names an open [`file`], which may be a [`pipe`], a terminal ([`pty`]), a device or a [`vfs`] node; every answer a
 //! guest can get is an [`errno`].
 //!
 //! The crate has no thread, clock, socket or file of its own: time and randomness come from a [`host::Host`], files
@@ -28,14 +28,17 @@ pub mod limits;
 pub mod policy;
 pub mod process;
 pub mod signal;
+pub mod timer;
 pub mod user;
 
 pub mod descriptor;
 pub mod fd;
 pub mod file;
 pub mod io;
+pub mod lock;
 pub mod pipe;
 pub mod poll;
+pub mod pty;
 pub mod relief;
 pub mod seek;
 pub mod socket;

@@ -70,6 +70,10 @@ limits! {
     open_files = 8192, ENFILE;
     /// Pipes and open FIFOs of the session; each may hold 64 KiB.
     pipes = 512, ENFILE;
+    /// flock() locks and ranges of record locks of the session.
+    locks = 1024, ENOLCK;
+    /// Terminals of the session; each may hold about 200 KiB.
+    ptys = 64, ENOSPC;
     /// Sockets of the session, those that wait to be accepted included.
     sockets = 512, ENFILE;
     /// Bytes in all sockets. At the limit messages fail, and streams hold 4 KiB each.

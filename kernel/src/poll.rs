@@ -94,6 +94,10 @@ impl Kernel {
             Opened::PipeReader(id) => (id, true, false),
             Opened::PipeWriter(id) => (id, false, true),
             Opened::PipeBoth(id) => (id, true, true),
+            Opened::Terminal(id, end) => {
+                keys.push(WaitKey::Terminal(id.0));
+                return self.terminal_readiness(*id, *end);
+            }
             Opened::Path(_) => return PollEvents::NVAL,
             Opened::Socket(id) => return self.socket_readiness(*id, keys),
             Opened::File(..) | Opened::Directory(..) | Opened::Device(..) | Opened::Text(..) | Opened::Driver(..) => {

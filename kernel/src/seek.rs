@@ -34,7 +34,11 @@ impl Kernel {
         let file = self.files.get(open)?;
         let current = file.offset;
         let end = match &file.what {
-            Opened::PipeReader(_) | Opened::PipeWriter(_) | Opened::PipeBoth(_) | Opened::Socket(_) => {
+            Opened::PipeReader(_)
+            | Opened::PipeWriter(_)
+            | Opened::PipeBoth(_)
+            | Opened::Terminal(..)
+            | Opened::Socket(_) => {
                 return Err(Errno::ESPIPE.into());
             }
             Opened::Device(..) => return Ok(0),
@@ -77,9 +81,11 @@ impl Kernel {
         let open = self.process(call.pid)?.descriptors.get(fd)?.open;
         match &self.files.get(open)?.what {
             Opened::Driver(mount, _, handle) => self.ask_done(call, *mount, FsRequest::Sync(handle.clone())),
-            Opened::PipeReader(_) | Opened::PipeWriter(_) | Opened::PipeBoth(_) | Opened::Socket(_) => {
-                Err(Errno::EINVAL.into())
-            }
+            Opened::PipeReader(_)
+            | Opened::PipeWriter(_)
+            | Opened::PipeBoth(_)
+            | Opened::Terminal(..)
+            | Opened::Socket(_) => Err(Errno::EINVAL.into()),
             _ => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! Session::call ─▶ lock ─▶ op ─▶ Ready  ─▶ unlock, wake others, start new processes, return
 //!                           ├──▶ Wait   ─▶ park the waker, unlock; woken: from the start
+//!                           │              (a caught signal is pending: unlock, Interrupted)
 //!                           └──▶ Fetch  ─▶ unlock, perform elsewhere; done: from the start
 //! ```
 //! Lock order: the kernel's lock is the only one held while a call runs; wakers, runtimes and drivers are called
@@ -13,8 +14,9 @@ use crate::fetch::{Call, Fetch, Fetched};
 use crate::host::Monotonic;
 use crate::id::Pid;
 use crate::kernel::Kernel;
+use crate::process::Process;
 use crate::signal::Signal;
-use crate::wait::{Halt, Step, WaitKey, WaiterId};
+use crate::wait::{Halt, Step, Wait, WaitKey, WaiterId};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +53,13 @@ pub enum CallError {
     /// The process was ended by this signal: its runtime unwinds and calls exit.
     #[error("ended by {0}")]
     Doomed(Signal),
+    /// A caught signal is to be handled first ([`Kernel::next_delivery`]). The call has had no effect: afterwards it is
+    /// made again if it `restarts` and every handler was set with SA_RESTART, and is EINTR otherwise.
+    #[error("interrupted by a signal")]
+    Interrupted {
+        /// Whether SA_RESTART makes it again.
+        restarts: bool,
+    },
 }
 
 impl Session {
@@ -85,7 +94,7 @@ impl Session {
         let collected = self.call(Pid::INIT, |kernel, _| kernel.collect(pid)).await;
         collected.map_err(|error| match error {
             CallError::Failed(errno) => errno,
-            CallError::Doomed(_) => Errno::ECHILD,
+            CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::ECHILD,
         })
     }
 
@@ -180,6 +189,10 @@ where
             this.session.unlock(kernel);
             return Poll::Ready(Err(CallError::Doomed(signal)));
         }
+        if this.is_stopped(&kernel) {
+            this.park(kernel, Wait::for_process(this.call.pid), context);
+            return Poll::Pending;
+        }
         this.call.rewind();
         match (this.op)(&mut kernel, &mut this.call) {
             Ok(value) => {
@@ -195,9 +208,12 @@ where
                     this.session.unlock(kernel);
                     return Poll::Ready(Err(CallError::Doomed(signal)));
                 }
+                if kernel.is_interrupted(this.call.pid) {
+                    this.session.unlock(kernel);
+                    return Poll::Ready(Err(CallError::Interrupted { restarts: wait.restarts }));
+                }
                 wait.keys.push(WaitKey::Process(this.call.pid));
-                this.parked = Some(kernel.waiters.park(wait, context.waker().clone()));
-                this.session.unlock(kernel);
+                this.park(kernel, wait, context);
                 Poll::Pending
             }
             Err(Halt::Fetch(fetch)) => {
@@ -220,10 +236,18 @@ impl<F> CallFuture<'_, F> {
             self.session.unlock(kernel);
             return Poll::Ready(Err(CallError::Doomed(signal)));
         }
-        let wait = crate::wait::Wait { keys: vec![WaitKey::Process(self.call.pid)], until: None, restarts: true };
+        self.park(kernel, Wait::for_process(self.call.pid), context);
+        Poll::Pending
+    }
+
+    fn park(&mut self, mut kernel: MutexGuard<'_, Kernel>, wait: Wait, context: &Context<'_>) {
         self.parked = Some(kernel.waiters.park(wait, context.waker().clone()));
         self.session.unlock(kernel);
-        Poll::Pending
+    }
+
+    /// A stopped process makes no call, and one it was in does not go on.
+    fn is_stopped(&self, kernel: &Kernel) -> bool {
+        kernel.processes.get(&self.call.pid).is_some_and(Process::is_stopped)
     }
 }
 
@@ -248,13 +272,16 @@ impl Session {
 impl<F> Drop for CallFuture<'_, F> {
     fn drop(&mut self) {
         let (parked, opening, preparing) = (self.parked.take(), self.call.take_opening(), self.call.take_preparing());
-        let turn = self.call.take_turn();
-        if parked.is_none() && opening.is_none() && preparing.is_none() && turn.is_none() {
+        let (turn, lock_wait) = (self.call.take_turn(), self.call.take_lock_wait());
+        if parked.is_none() && opening.is_none() && preparing.is_none() && turn.is_none() && !lock_wait {
             return;
         }
         let mut kernel = self.session.lock();
         if let Some(open) = turn {
             kernel.end_turn(self.call.id(), open);
+        }
+        if lock_wait {
+            kernel.end_lock_wait(self.call.id());
         }
         if let Some(id) = parked {
             kernel.waiters.unpark(id);

@@ -1,8 +1,12 @@
 //! Signals: numbers, default actions, and what a process has blocked, ignored and pending.
 //!
-//! A fatal signal marks its process; the guest's runtime sees the mark at its next safe point (a host call, or the
-//! epoch deadline of a busy loop) and unwinds, and only then does the process exit. A signal that the guest catches
-//! is kept pending for the runtime's trampoline.
+//! ```text
+//! kill() ──▶ signal_process ──▶ pending ──▶ act ──default──▶ Doom: the runtime unwinds, then exit
+//!                                            ├────────────▶ stopped: no call goes on until SIGCONT
+//!                                            └──caught────▶ stays pending, Doom asks for attention ──▶ next_delivery
+//! ```
+//! This file has the state; what is done with it is in [`crate::process::delivery`]. The guest's runtime sees a mark
+//! without the kernel's lock at its next safe point (a host call, or the epoch deadline of a busy loop).
 
 use crate::errno::Errno;
 use serde::{Deserialize, Serialize};
@@ -49,7 +53,7 @@ pub enum Action {
     Terminate,
     /// Nothing.
     Ignore,
-    /// Stops it. Job control comes with terminals: until then a stop signal is discarded.
+    /// Stops it.
     Stop,
     /// Continues it.
     Continue,
@@ -76,9 +80,42 @@ pub enum Disposition {
 #[serde(transparent)]
 pub struct SignalSet(pub u64);
 
+/// SA_NOCLDSTOP: no SIGCHLD when a child stops or continues. Linux's bits, as the ABI has them.
+pub const SA_NOCLDSTOP: u32 = 1;
+/// SA_NOCLDWAIT: children leave no zombies.
+pub const SA_NOCLDWAIT: u32 = 2;
+/// SA_RESTART: a call the handler interrupted is made again, if it is one of those.
+pub const SA_RESTART: u32 = 0x1000_0000;
+/// SA_NODEFER: the signal is not blocked in its own handler.
+pub const SA_NODEFER: u32 = 0x4000_0000;
+/// SA_RESETHAND: the handler runs once.
+pub const SA_RESETHAND: u32 = 0x8000_0000;
+
 impl SignalSet {
     /// KILL and STOP, which nothing can block.
     pub const UNBLOCKABLE: SignalSet = SignalSet(1 << 8 | 1 << 18);
+    /// STOP, TSTP, TTIN and TTOU.
+    pub const STOPS: SignalSet = SignalSet(0xf << 18);
+    /// What a fault of the program raises, delivered before anything else: ILL, TRAP, BUS, FPE, SEGV and SYS.
+    pub const SYNCHRONOUS: SignalSet = SignalSet(1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 30);
+
+    /// Whether it has none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub const fn and(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 & other.0)
+    }
+
+    /// The signal Linux would deliver first: a synchronous one, else the lowest number.
+    pub fn first(self) -> Option<Signal> {
+        let synchronous = self.and(SignalSet::SYNCHRONOUS);
+        let from = if synchronous.is_empty() { self } else { synchronous };
+        Signal::new(from.0.trailing_zeros() + 1).ok()
+    }
 
     /// Whether `signal` is in it.
     pub const fn contains(self, signal: Signal) -> bool {
@@ -185,15 +222,24 @@ impl Signals {
             return Err(Errno::EINVAL);
         }
         self.dispositions[usize::from(signal.0) - 1] = disposition;
-        let ignored = match disposition {
-            Disposition::Ignore => true,
-            Disposition::Default => signal.default_action() == Action::Ignore,
-            Disposition::Catch { .. } => false,
-        };
-        if ignored {
+        if self.ignores(signal) {
             self.pending = self.pending.minus(SignalSet::default().with(signal));
         }
         Ok(())
+    }
+
+    /// Whether the process ignores `signal`, by its own wish or by default. SIGCONT has an effect even so.
+    pub fn ignores(&self, signal: Signal) -> bool {
+        match self.disposition(signal) {
+            Disposition::Ignore => true,
+            Disposition::Default => matches!(signal.default_action(), Action::Ignore | Action::Continue),
+            Disposition::Catch { .. } => false,
+        }
+    }
+
+    /// What has arrived and may be acted on.
+    pub fn deliverable(&self) -> SignalSet {
+        self.pending.minus(self.blocked)
     }
 
     /// What exec() leaves: caught signals return to default; ignored, blocked and pending ones stay.
@@ -215,24 +261,42 @@ impl Signals {
     }
 }
 
-/// A mark on a process that its runtime sees without the kernel's lock: 0, or the number of the signal that ends it.
+/// Marks on a process that its runtime sees without the kernel's lock: the signal that ends it, and whether it should
+/// look at its signals at the next safe point.
 #[derive(Debug, Default)]
 pub struct Doom(AtomicU32);
 
 impl Doom {
+    /// The number of the signal that ends the process; 0 is none.
+    const SIGNAL: u32 = 0xff;
+    /// A caught signal is pending, or the process is stopped.
+    const ATTENTION: u32 = 1 << 8;
+
     /// Marks the process; the first signal wins, but KILL always does.
     pub fn set(&self, signal: Signal) {
-        let number = u32::from(signal.0);
-        if signal == Signal::KILL {
-            self.0.store(number, Ordering::Release);
-        } else {
-            let _ = self.0.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
-        }
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |marks| {
+            let first = marks & Doom::SIGNAL == 0 || signal == Signal::KILL;
+            first.then_some(marks & !Doom::SIGNAL | u32::from(signal.0))
+        });
     }
 
     /// The signal that ends the process, if it is marked.
     pub fn get(&self) -> Option<Signal> {
-        Signal::new(self.0.load(Ordering::Acquire)).ok()
+        Signal::new(self.0.load(Ordering::Acquire) & Doom::SIGNAL).ok()
+    }
+
+    /// Whether there is nothing to do at a safe point.
+    pub fn is_clear(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+
+    /// Asks the runtime to look at the process's signals; set and cleared with the kernel locked.
+    pub(crate) fn ask_attention(&self, asked: bool) {
+        if asked {
+            self.0.fetch_or(Doom::ATTENTION, Ordering::AcqRel);
+        } else {
+            self.0.fetch_and(!Doom::ATTENTION, Ordering::AcqRel);
+        }
     }
 }
 

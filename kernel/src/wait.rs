@@ -61,11 +61,20 @@ pub struct Wait {
     pub restarts: bool,
 }
 
+impl Wait {
+    /// Only for what ends, stops or continues a process, or a signal it handles.
+    pub(crate) fn for_process(pid: Pid) -> Wait {
+        Wait { keys: vec![WaitKey::Process(pid)], until: None, restarts: true }
+    }
+}
+
 /// A thing that can change so that a waiting call should look again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WaitKey {
     /// Bytes, room or an end of this pipe came or went.
     Pipe(u64),
+    /// Bytes, room, attributes or an end of this terminal came or went.
+    Terminal(u32),
     /// A child of this process changed state.
     Child(Pid),
     /// A signal for this process arrived, or it was killed. Every wait of a process includes it.
@@ -78,6 +87,8 @@ pub enum WaitKey {
     SocketRoom(u64),
     /// A call that moved the offset of this open file, and waited for a driver meanwhile, is done.
     Offset(crate::file::OpenId),
+    /// A lock on this file of the table of locks was let go, or a call that waited for one no longer does.
+    Lock(u64),
     /// The event ring of the session grew.
     Events,
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use warren_kernel::Errno;
 use warren_kernel::id::Fd;
 use warren_kernel::limits::Limits;
+use warren_kernel::lock::{LockKind, LockRange, OnConflict};
 use warren_kernel::process::spawn::Spawn;
 use warren_kernel::process::strings;
 use warren_kernel::vfs::Mode;
@@ -18,7 +19,7 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
     let value = match limit {
         "processes" => 2,
         "descriptors" | "open_files" => 3,
-        "pipes" => 1,
+        "pipes" | "locks" => 1,
         "file_bytes" => 8192,
         "inodes" => 2,
         "memory_bytes" | "process_memory_bytes" => 1 << 20,
@@ -60,6 +61,20 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
             assert_eq!(agent.open("fifo", RW), Err(Errno::ENFILE));
             assert_eq!(machine.usage(), before);
             answer
+        }
+        "locks" => {
+            let range = |start| LockRange::new(start, 2).expect("a range");
+            let fd = agent.open("f", RW | OpenFlags::CREATE).expect("made");
+            let lock = |kind, start| {
+                let fail = OnConflict::Fail;
+                agent.call(|kernel, call| kernel.record_lock(call, fd, kind, range(start), fail))
+            };
+            assert_eq!(lock(Some(LockKind::Exclusive), 0), Ok(()));
+            assert_eq!(lock(Some(LockKind::Exclusive), 2), Ok(()), "it becomes one with the other");
+            assert_eq!(lock(None, 1), Err(Errno::ENOLCK), "one in two");
+            assert_eq!(machine.usage().locks, 1);
+            let shared = Some(LockKind::Shared);
+            agent.call(|kernel, call| kernel.flock(call, fd, shared, OnConflict::Fail))
         }
         "file_bytes" => {
             let fd = agent.open("f", NEW).expect("made");

@@ -99,7 +99,12 @@ fn a_child_whose_parent_collects_first_and_reads_later() {
     let mut write = writing(child, writer, 100_000);
     assert!(write.poll().is_none(), "the parent may read yet");
     let mut wait = Pending::new(machine.session.call(parent.pid, |kernel, call| {
-        kernel.waitpid(call, warren_kernel::process::wait::Which::Any, warren_kernel::process::wait::Patience::Forever)
+        kernel.waitpid(
+            call,
+            warren_kernel::process::wait::Which::Any,
+            warren_kernel::process::wait::Watch::default(),
+            warren_kernel::process::wait::Patience::Forever,
+        )
     }));
     assert!(wait.poll().is_none());
     assert_eq!(write.rings(), 1, "now it cannot");

@@ -9,23 +9,13 @@ use warren_kernel::id::{Fd, Pgid, Pid, Sid};
 use warren_kernel::kernel::Usage;
 use warren_kernel::process::exec::ExecImage;
 use warren_kernel::process::spawn::{Attributes, Spawn};
-use warren_kernel::process::wait::Which;
+use warren_kernel::process::wait::{Change, Which};
 use warren_kernel::process::{ExitStatus, strings};
 use warren_kernel::signal::{Disposition, Signal, SignalSet};
 use warren_kernel::vfs::open::OpenFlags;
 
 fn wait(process: Proc<'_>, which: Which, block: bool) -> Result<Option<(Pid, ExitStatus)>, Errno> {
-    process.call(|kernel, call| {
-        kernel.waitpid(
-            call,
-            which,
-            if block {
-                warren_kernel::process::wait::Patience::Forever
-            } else {
-                warren_kernel::process::wait::Patience::None
-            },
-        )
-    })
+    process.wait_end(which, block)
 }
 
 fn arguments(process: Proc<'_>) -> Vec<String> {
@@ -147,13 +137,18 @@ fn waiting_for_children() {
     assert_eq!(wait(agent, Which::Child(agent.pid), false), Err(Errno::ECHILD));
     assert_eq!(wait(agent, Which::Group(Pgid(999)), false), Err(Errno::ECHILD));
     let mut waiting = Pending::new(machine.session.call(agent.pid, |kernel, call| {
-        kernel.waitpid(call, Which::Group(two.pid.as_group()), warren_kernel::process::wait::Patience::Forever)
+        kernel.waitpid(
+            call,
+            Which::Group(two.pid.as_group()),
+            warren_kernel::process::wait::Watch::default(),
+            warren_kernel::process::wait::Patience::Forever,
+        )
     }));
     assert!(waiting.poll().is_none());
     one.exit(1);
     assert!(waiting.poll().is_none(), "not of this group");
     two.now(|kernel, call| kernel.exit(call.pid, ExitStatus::Signaled(Signal::SEGV)));
-    assert_eq!(waiting.poll(), Some(Ok(Some((two.pid, ExitStatus::Signaled(Signal::SEGV))))));
+    assert_eq!(waiting.poll(), Some(Ok(Some((two.pid, Change::Ended(ExitStatus::Signaled(Signal::SEGV)))))));
     assert_eq!(wait(agent, Which::Child(two.pid), false), Err(Errno::ECHILD), "collected once");
     one.exit(9);
     assert_eq!(wait(agent, Which::Any, true), Ok(Some((one.pid, ExitStatus::Exited(1)))), "the first exit counts");
@@ -185,7 +180,12 @@ fn a_parent_that_ignores_sigchld_is_left_no_zombie() {
     agent.now(|kernel, call| kernel.sigaction(call, Signal::CHLD, Disposition::Ignore)).unwrap();
     let child = agent.child();
     let mut waiting = Pending::new(machine.session.call(agent.pid, |kernel, call| {
-        kernel.waitpid(call, Which::Any, warren_kernel::process::wait::Patience::Forever)
+        kernel.waitpid(
+            call,
+            Which::Any,
+            warren_kernel::process::wait::Watch::default(),
+            warren_kernel::process::wait::Patience::Forever,
+        )
     }));
     assert!(waiting.poll().is_none());
     child.exit(0);

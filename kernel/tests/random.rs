@@ -137,6 +137,7 @@ fn perform(kernel: &mut Kernel, call: &mut Call, op: Op) -> Step<()> {
             .waitpid(
                 call,
                 Which::Any,
+                warren_kernel::process::wait::Watch::default(),
                 if op.fd.is_multiple_of(2) {
                     warren_kernel::process::wait::Patience::Forever
                 } else {

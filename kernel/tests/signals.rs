@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod common;
 
-use common::{Machine, Proc, reading};
+use common::{Machine, Pending, Proc, reading};
 use std::time::Duration;
+use warren_kernel::host::Monotonic;
 use warren_kernel::id::{Pgid, Pid};
+use warren_kernel::process::delivery::Delivery;
 use warren_kernel::process::group::Target;
 use warren_kernel::process::{Resource, ResourceLimit};
-use warren_kernel::signal::{Disposition, Signal, SignalSet};
+use warren_kernel::signal::{Disposition, SA_NODEFER, SA_RESETHAND, SA_RESTART, Signal, SignalSet};
 use warren_kernel::{CallError, Errno};
 
 fn kill(process: Proc<'_>, target: Target, signal: Option<Signal>) -> Result<(), Errno> {
@@ -52,7 +54,7 @@ fn default_ignored_caught_and_blocked() {
     let process = machine.agent();
     let send = |signal| kill(process, Target::Process(process.pid), Some(signal)).unwrap();
     let action = |signal, what| process.now(|kernel, call| kernel.sigaction(call, signal, what));
-    for signal in [Signal::CHLD, Signal::URG, Signal::WINCH, Signal::CONT, Signal::STOP, Signal::TSTP] {
+    for signal in [Signal::CHLD, Signal::URG, Signal::WINCH, Signal::CONT, Signal::TSTP] {
         send(signal);
     }
     assert_eq!((doom(process), pending(process)), (None, set(&[])));
@@ -88,18 +90,80 @@ fn kill_cannot_be_blocked() {
 }
 
 #[test]
-fn a_caught_signal_wakes_a_waiting_call_that_goes_on_waiting() {
+fn a_caught_signal_ends_a_waiting_call_that_is_then_made_again_or_not() {
     let machine = Machine::new();
     let process = machine.agent();
-    let (reader, _) = process.pipe();
-    let catch = Disposition::Catch { mask: SignalSet::default(), flags: 0 };
-    process.now(|kernel, call| kernel.sigaction(call, Signal::ALRM, catch)).unwrap();
+    let (reader, writer) = process.pipe();
+    process.now(|kernel, call| kernel.sigaction(call, Signal::ALRM, catch(SA_RESTART))).unwrap();
     let mut read = reading(process, reader, 1);
     assert!(read.poll().is_none());
     kill(process, Target::Process(process.pid), Some(Signal::ALRM)).unwrap();
     assert_eq!(read.rings(), 1);
-    assert!(read.poll().is_none());
-    assert_eq!(machine.usage().waiting_calls, 1);
+    assert_eq!(read.poll(), Some(Err(CallError::Interrupted { restarts: true })));
+    assert_eq!(machine.usage().waiting_calls, 0);
+    let mut again = reading(process, reader, 1);
+    assert_eq!(again.poll(), Some(Err(CallError::Interrupted { restarts: true })), "as long as it is not handled");
+    let sleep = machine.session.call(process.pid, |kernel, _| kernel.sleep_until(Monotonic(u64::MAX)));
+    assert_eq!(Pending::new(sleep).poll(), Some(Err(CallError::Interrupted { restarts: false })));
+    assert_eq!(process.write(writer, b"x"), Ok(1), "what need not wait is not interrupted");
+    assert_eq!(process.read(reader, 1), Ok(b"x".to_vec()));
+    let delivery = take(process).expect("it is handled now");
+    assert_eq!((delivery.signal, delivery.restarts), (Signal::ALRM, true));
+    assert!(reading(process, reader, 1).poll().is_none(), "its own handler's time blocks it");
+}
+
+#[test]
+fn handlers_run_in_order_with_their_masks() {
+    let machine = Machine::new();
+    let process = machine.agent();
+    let action = |signal, what| process.now(|kernel, call| kernel.sigaction(call, signal, what)).unwrap();
+    let blocked = || process.now(|kernel, call| kernel.process(call.pid).unwrap().signals.blocked);
+    action(Signal::USR2, Disposition::Catch { mask: set(&[Signal::INT, Signal::KILL]), flags: 0 });
+    action(Signal::USR1, catch(SA_NODEFER));
+    action(Signal::SEGV, catch(SA_RESETHAND));
+    process.now(|kernel, call| kernel.set_blocked(call, set(&[Signal::HUP]))).unwrap();
+    for signal in [Signal::USR2, Signal::USR1, Signal::SEGV, Signal::USR1] {
+        process.signal(signal);
+    }
+    let first = take(process).unwrap();
+    assert_eq!((first.signal, first.before), (Signal::SEGV, set(&[Signal::HUP])), "a fault comes first");
+    assert_eq!(blocked(), set(&[Signal::HUP, Signal::SEGV]));
+    let second = take(process).unwrap();
+    assert_eq!((second.signal, blocked()), (Signal::USR1, set(&[Signal::HUP, Signal::SEGV])), "not deferred");
+    let third = take(process).unwrap();
+    assert_eq!(third.signal, Signal::USR2);
+    assert_eq!(blocked(), set(&[Signal::HUP, Signal::SEGV, Signal::INT, Signal::USR2]), "but never KILL");
+    assert_eq!(take(process), None, "two of one kind are one");
+    for delivery in [third, second, first] {
+        process.now(|kernel, call| kernel.set_blocked(call, delivery.before)).unwrap();
+    }
+    assert_eq!(blocked(), set(&[Signal::HUP]));
+    process.signal(Signal::SEGV);
+    assert_eq!(doom(process), Some(Signal::SEGV), "SA_RESETHAND: the second time it is fatal");
+}
+
+#[test]
+fn a_blocked_signal_stays_pending_even_if_it_is_ignored() {
+    let machine = Machine::new();
+    let process = machine.agent();
+    process.now(|kernel, call| kernel.set_blocked(call, set(&[Signal::CHLD, Signal::USR1]))).unwrap();
+    process.now(|kernel, call| kernel.sigaction(call, Signal::USR1, Disposition::Ignore)).unwrap();
+    process.signal(Signal::CHLD);
+    process.signal(Signal::USR1);
+    process.signal(Signal::WINCH);
+    assert_eq!(pending(process), set(&[Signal::CHLD, Signal::USR1]));
+    process.now(|kernel, call| kernel.sigaction(call, Signal::CHLD, catch(0))).unwrap();
+    process.now(|kernel, call| kernel.set_blocked(call, set(&[]))).unwrap();
+    assert_eq!(pending(process), set(&[Signal::CHLD]));
+    assert_eq!(take(process).map(|delivery| delivery.signal), Some(Signal::CHLD));
+}
+
+fn catch(flags: u32) -> Disposition {
+    Disposition::Catch { mask: SignalSet::default(), flags }
+}
+
+fn take(process: Proc<'_>) -> Option<Delivery> {
+    process.now(|kernel, call| kernel.next_delivery(call.pid))
 }
 
 #[test]

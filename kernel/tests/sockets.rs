@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod common;
 
-use common::network::{END, Stream, inet};
+use common::network::{END, STREAM, inet};
 use common::{Machine, Proc};
 use std::time::Duration;
 use warren_kernel::event::What;
@@ -61,7 +61,7 @@ fn an_echo_over_loopback() {
 fn ipv6_and_its_wildcard_take_each_other_and_ipv4() {
     let machine = Machine::new();
     let process = machine.agent();
-    let server = process.socket(Family::Inet6, Stream);
+    let server = process.socket(Family::Inet6, STREAM);
     assert_eq!(process.name(server), "[::]:0");
     process.bind(server, &inet("::", 7000)).unwrap();
     process.listen(server, 9).unwrap();
@@ -72,7 +72,7 @@ fn ipv6_and_its_wildcard_take_each_other_and_ipv4() {
         (Family::Inet, "0.0.0.0", "[::ffff:127.0.0.1]:"),
         (Family::Inet6, "::ffff:127.0.0.1", "[::ffff:127.0.0.1]:"),
     ] {
-        let client = process.socket(family, Stream);
+        let client = process.socket(family, STREAM);
         assert_eq!(process.connect(client, &inet(to, 7000)), Ok(()), "{to}");
         let (accepted, peer) = process.accept_named(server).unwrap();
         assert!(common::network::shown(&peer).starts_with(from), "{peer:?} is not {from}");
@@ -117,11 +117,10 @@ fn the_outside_is_refused_and_noted() {
     let process = machine.agent();
     let client = process.tcp();
     assert_eq!(process.connect(client, &inet("93.184.216.34", 80)), Err(Errno::ENETUNREACH), "nothing carries it");
-    let machine = Machine::with(Default::default(), Policy {
-        connect: Policy::default().connect,
-        listen: Policy::default().listen,
-        ..Policy::session()
-    });
+    let machine = Machine::with(
+        Default::default(),
+        Policy { connect: Policy::default().connect, listen: Policy::default().listen, ..Policy::session() },
+    );
     let process = machine.agent();
     let client = process.tcp();
     assert_eq!(process.connect(client, &inet("127.0.0.1", 80)), Err(Errno::EACCES), "the inside is asked too");
@@ -134,7 +133,7 @@ fn addresses_that_meet_are_in_use() {
     let machine = Machine::new();
     let process = machine.agent();
     let bind = |family, host: &str, port| {
-        let fd = process.socket(family, Stream);
+        let fd = process.socket(family, STREAM);
         process.bind(fd, &inet(host, port)).map(|()| fd)
     };
     let first = bind(Family::Inet, "127.0.0.1", 9000).unwrap();
@@ -419,7 +418,7 @@ fn sockets_are_counted_and_their_limit_is_noted() {
     let (first, second) = (process.tcp(), process.tcp());
     assert_eq!(process.connect(first, &at), Ok(()));
     assert_eq!(process.connect(second, &at), Err(Errno::ENOBUFS), "the other end would be the fifth");
-    let refused = process.now(|kernel, call| kernel.socket(call, Family::Inet, Stream, Default::default()));
+    let refused = process.now(|kernel, call| kernel.socket(call, Family::Inet, STREAM, Default::default()));
     assert_eq!(refused, Err(Errno::ENFILE));
     let limit = |errno| ("sockets".to_owned(), errno);
     assert_eq!(machine.limits_reached(), [limit(Errno::ENOBUFS), limit(Errno::ENFILE)]);
@@ -434,7 +433,7 @@ fn a_hundred_thousand_connections_nobody_accepts() {
     let (_listener, at) = process.listener(u32::MAX);
     let mut connected = 0;
     for _ in 0..100_000 {
-        let made = process.now(|kernel, call| kernel.socket(call, Family::Inet, Stream, Default::default()));
+        let made = process.now(|kernel, call| kernel.socket(call, Family::Inet, STREAM, Default::default()));
         let Ok(client) = made else { continue };
         connected += usize::from(process.connect(client, &at).is_ok());
     }

@@ -17,17 +17,7 @@ use warren_kernel::vfs::open::OpenFlags;
 use warren_kernel::vfs::{FileKind, Mode};
 
 fn wait(process: Proc<'_>, which: Which, block: bool) -> Result<Option<(Pid, ExitStatus)>, Errno> {
-    process.call(|kernel, call| {
-        kernel.waitpid(
-            call,
-            which,
-            if block {
-                warren_kernel::process::wait::Patience::Forever
-            } else {
-                warren_kernel::process::wait::Patience::None
-            },
-        )
-    })
+    process.wait_end(which, block)
 }
 
 fn descriptors(process: Proc<'_>) -> Vec<u32> {

@@ -10,7 +10,7 @@
 
 use crate::abi;
 use crate::aot::{AotError, CodeCache};
-use crate::guest::{self, Guest};
+use crate::guest::{self, Guest, HandlerStacks};
 use crate::shape;
 use std::any::Any;
 use std::collections::HashMap;
@@ -94,6 +94,7 @@ struct Inner {
     /// Images that sessions wrote, one at a time: they cannot keep a layer's image waiting.
     compiling_private: Gate,
     ticker: Arc<Ticker>,
+    handler_stacks: HandlerStacks,
     handle: Handle,
 }
 
@@ -122,7 +123,9 @@ impl Wasm {
         let compiling = Gate::new(std::thread::available_parallelism().map_or(1, usize::from));
         let compiling_private = Gate::new(1);
         let programs = Mutex::default();
-        let inner = Inner { engine, linker, cache, programs, compiling, compiling_private, ticker, handle };
+        let handler_stacks = HandlerStacks::new(u64::from(options.processes));
+        let inner =
+            Inner { engine, linker, cache, programs, compiling, compiling_private, ticker, handler_stacks, handle };
         Ok(Wasm { inner: Arc::new(inner) })
     }
 
@@ -141,6 +144,10 @@ impl Wasm {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    pub(crate) fn handler_stacks(&self) -> HandlerStacks {
+        self.inner.handler_stacks.clone()
     }
 
     pub(crate) fn ticker(&self) -> &Arc<Ticker> {
@@ -235,7 +242,8 @@ fn config(options: &EngineOptions) -> Config {
     pool.total_core_instances(options.processes)
         .total_memories(options.processes)
         .total_tables(options.processes)
-        .total_stacks(options.processes)
+        // One for each process, and as many for signal handlers ([`HandlerStacks`]).
+        .total_stacks(options.processes.saturating_mul(2))
         .max_memory_size(4 << 30)
         .table_elements(65_536)
         .max_core_instance_size(4 << 20)

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use warren_kernel::Session;
 use warren_kernel::event::What;
 use warren_kernel::id::{Fd, Pid};
 use warren_kernel::process::{ExitStatus, Strings, strings};
@@ -23,8 +24,7 @@ use warren_kernel::runtime::{Program, Runtime};
 use warren_kernel::signal::{Doom, Signal, SignalSet};
 use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::open::{At, OpenFlags};
-use warren_kernel::{CallError, Session};
-use wasmtime::{Memory, ResourceLimiter, Store, Trap, UpdateDeadline};
+use wasmtime::{Memory, ResourceLimiter, Store, Trap, TypedFunc, UpdateDeadline};
 
 /// What a host function knows of its guest.
 pub struct Guest {
@@ -44,6 +44,12 @@ pub struct Guest {
     pub preopens: Preopens,
     /// Permission bits for the next file it makes (host_fs.set_open_mode).
     pub open_mode: Option<Mode>,
+    /// What runs its signal handlers, if it has any: `__wasi_signal_trampoline(signal)`.
+    pub(crate) trampoline: Option<TypedFunc<i32, ()>>,
+    /// Handlers that run now, one in another.
+    pub(crate) handlers: u32,
+    /// Stacks for handlers, shared by all guests of the engine.
+    pub(crate) stacks: HandlerStacks,
     /// How often it has looked for an ended child in vain, and nothing else since.
     pub(crate) polls: Polls,
     meter: Arc<Meter>,
@@ -88,6 +94,34 @@ pub enum End {
     Exec(Program, Arc<dyn Runtime>),
     /// By a fault of its own.
     Faulted(Signal, String),
+}
+
+/// Stacks that signal handlers may use at the same time, in all guests of an engine: a handler runs on a stack beside
+/// that of the call it interrupts, and a guest must not take those that others need to begin.
+#[derive(Clone, Debug)]
+pub(crate) struct HandlerStacks(Arc<AtomicU64>);
+
+/// One of [`HandlerStacks`], given back when dropped.
+#[derive(Debug)]
+pub(crate) struct HandlerStack(Arc<AtomicU64>);
+
+impl HandlerStacks {
+    /// `count` stacks.
+    pub(crate) fn new(count: u64) -> HandlerStacks {
+        HandlerStacks(Arc::new(AtomicU64::new(count)))
+    }
+
+    /// Takes one, if one is free.
+    pub(crate) fn take(&self) -> Option<HandlerStack> {
+        let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(1));
+        taken.is_ok().then(|| HandlerStack(self.0.clone()))
+    }
+}
+
+impl Drop for HandlerStack {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 impl std::fmt::Debug for Guest {
@@ -184,6 +218,9 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
         memory: None,
         preopens,
         open_mode: None,
+        trampoline: None,
+        handlers: 0,
+        stacks: wasm.handler_stacks(),
         polls: Polls::default(),
         meter,
     };
@@ -196,6 +233,18 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
         guest.session.with(|kernel| kernel.charge_cpu(guest.pid, used));
         match guest.doom.get() {
             Some(signal) => Err(End::Signaled(signal).into()),
+            // A busy guest has no other safe point: if it is stopped, it waits here until it continues.
+            None if !guest.doom.is_clear() => {
+                let (session, pid) = (guest.session.clone(), guest.pid);
+                Ok(UpdateDeadline::YieldCustom(
+                    1,
+                    Box::pin(async move {
+                        // Killed meanwhile: the next tick sees it.
+                        let _ = session.call(pid, |_, _| Ok(())).await;
+                        tokio::task::yield_now().await;
+                    }),
+                ))
+            }
             None => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
         }
     });
@@ -208,6 +257,7 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
 async fn start(store: &mut Store<Guest>, linked: &Linked, blocked: SignalSet) -> wasmtime::Result<()> {
     let instance = linked.pre.instantiate_async(&mut *store).await?;
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+    store.data_mut().trampoline = instance.get_typed_func(&mut *store, "__wasi_signal_trampoline").ok();
     if blocked != SignalSet::default()
         && let Ok(set) = instance.get_typed_func::<(u32, u32), ()>(&mut *store, "__agentos_set_initial_sigmask")
     {
@@ -218,7 +268,7 @@ async fn start(store: &mut Store<Guest>, linked: &Linked, blocked: SignalSet) ->
 }
 
 /// What an error that ended a guest means to its parent.
-fn end_of(error: wasmtime::Error) -> End {
+pub(crate) fn end_of(error: wasmtime::Error) -> End {
     let error = match error.downcast::<End>() {
         Ok(end) => return end,
         Err(error) => error,
@@ -316,14 +366,5 @@ impl<F: Future> Future for Metered<'_, F> {
         self.meter.end();
         self.ticker.leave();
         polled
-    }
-}
-
-impl From<CallError> for End {
-    fn from(error: CallError) -> End {
-        match error {
-            CallError::Doomed(signal) => End::Signaled(signal),
-            CallError::Failed(errno) => End::Faulted(Signal::KILL, errno.to_string()),
-        }
     }
 }

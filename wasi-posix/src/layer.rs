@@ -40,6 +40,7 @@ const DIRECTORIES: &[(&str, u32)] = &[
     ("/var/log", 0o755),
     ("/var/tmp", 0o1777),
     ("/dev/shm", 0o1777),
+    ("/dev/pts", 0o755),
 ];
 
 const LINKS: &[(&str, &str)] = &[

@@ -18,6 +18,7 @@ use warren_kernel::policy::Policy;
 use warren_kernel::process::exec::DEFAULT_SEARCH;
 use warren_kernel::process::spawn::{Attributes, FileAction, Spawn};
 use warren_kernel::process::{ExitStatus, Strings, strings};
+use warren_kernel::pty::WindowSize;
 use warren_kernel::runtime::Runtime;
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::device::Device;
@@ -76,9 +77,55 @@ impl Node {
     /// A new session of this template.
     pub fn session(&self, template: Template) -> Session {
         let mut kernel = Kernel::new(self.world.clone(), template);
-        // The base layer has /proc, and nothing is mounted yet: mounting can only fail for a layer without it.
+        // The base layer has both, and nothing is mounted yet: mounting can only fail for a layer without them.
         let _ = kernel.mount(&mut Call::new(Pid::INIT), b"/proc", Mounted::Proc, true);
+        let _ = kernel.mount(&mut Call::new(Pid::INIT), b"/dev/pts", Mounted::Terminals, false);
         Session::new(kernel, Arc::new(TokioDriver::new(self.handle.clone())))
+    }
+}
+
+/// A command launched on a terminal of its own, whose other end the caller holds.
+#[derive(Debug)]
+pub struct OnTerminal {
+    /// The session.
+    pub session: Session,
+    /// The process: it leads a POSIX session whose controlling terminal this is.
+    pub pid: Pid,
+    /// The emulator's end. Dropping it hangs up.
+    pub terminal: Terminal,
+}
+
+/// The master of a terminal, held outside.
+#[derive(Debug)]
+pub struct Terminal(PipeEnd);
+
+impl Terminal {
+    /// Appends up to `want` bytes for the screen to `to` and returns how many: 0 when no process has the terminal open
+    /// any more.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub async fn read(&self, want: usize, to: &mut Vec<u8>) -> Result<usize, Errno> {
+        match self.0.read(want, to).await {
+            Err(Errno::EIO) => Ok(0),
+            read => read,
+        }
+    }
+
+    /// Types these bytes, waiting for room.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub async fn write_all(&self, bytes: &[u8]) -> Result<(), Errno> {
+        self.0.write_all(bytes).await
+    }
+
+    /// The window has this size now; the foreground group gets SIGWINCH.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub fn resize(&self, size: WindowSize) -> Result<(), Errno> {
+        self.0.session.with(|kernel| kernel.resize_terminal(self.0.open, size))
     }
 }
 
@@ -146,6 +193,23 @@ impl Command {
         Command { program: Arc::from(&b"/bin/sh"[..]), ..Command::new(template, ["sh", "-c", line]) }
     }
 
+    /// Launches it in `session` on a new terminal of this size, whatever `stdio` says.
+    ///
+    /// # Errors
+    /// As [`Kernel::launch`]; `ENOSPC` at the limit `ptys`.
+    pub async fn launch_on_terminal(&self, session: &Session, size: WindowSize) -> Result<OnTerminal, CallError> {
+        let (master, slave) = session.with(|kernel| kernel.open_terminal(size))?;
+        let end = |open| PipeEnd { session: session.clone(), open };
+        let (terminal, slave) = (Terminal(end(master)), end(slave));
+        let actions = vec![
+            FileAction::InstallTerminal { fd: Fd::STDIN, open: slave.open },
+            FileAction::Duplicate { from: Fd::STDIN, to: Fd::STDOUT },
+            FileAction::Duplicate { from: Fd::STDIN, to: Fd::STDERR },
+        ];
+        let pid = self.spawn(session, actions).await?;
+        Ok(OnTerminal { session: session.clone(), pid, terminal })
+    }
+
     /// Launches it in `session`.
     ///
     /// # Errors
@@ -155,6 +219,15 @@ impl Command {
         for (index, stdio) in self.stdio.iter().enumerate() {
             ends.add(index, *stdio)?;
         }
+        let install = |(fd, open): (usize, &OpenId)| FileAction::Install { fd: Fd(fd as u32), open: *open };
+        let actions = ends.theirs.iter().enumerate().map(install).collect();
+        let pid = self.spawn(session, actions).await?;
+        let [stdin, stdout, stderr] =
+            ends.ours.each_mut().map(|end| end.take().map(|open| PipeEnd { session: session.clone(), open }));
+        Ok(Running { session: session.clone(), pid, stdin, stdout, stderr })
+    }
+
+    async fn spawn(&self, session: &Session, actions: Vec<FileAction>) -> Result<Pid, CallError> {
         let search = self.environment.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(DEFAULT_SEARCH);
         let spawn = Spawn {
             command: self.program.clone(),
@@ -162,18 +235,10 @@ impl Command {
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
             cwd: Some(self.cwd.clone()),
-            actions: ends
-                .theirs
-                .iter()
-                .enumerate()
-                .map(|(fd, open)| FileAction::Install { fd: Fd(fd as u32), open: *open })
-                .collect(),
+            actions,
             attributes: Attributes::default(),
         };
-        let pid = session.call(Pid::INIT, |kernel, call| kernel.launch(call, &spawn)).await?;
-        let [stdin, stdout, stderr] =
-            ends.ours.each_mut().map(|end| end.take().map(|open| PipeEnd { session: session.clone(), open }));
-        Ok(Running { session: session.clone(), pid, stdin, stdout, stderr })
+        session.call(Pid::INIT, |kernel, call| kernel.launch(call, &spawn)).await
     }
 }
 
@@ -289,6 +354,6 @@ impl Drop for PipeEnd {
 fn plain<T>(result: Result<T, CallError>) -> Result<T, Errno> {
     result.map_err(|error| match error {
         CallError::Failed(errno) => errno,
-        CallError::Doomed(_) => Errno::EIO,
+        CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::EIO,
     })
 }

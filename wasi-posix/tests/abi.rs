@@ -9,6 +9,8 @@ mod errnos;
 mod files;
 #[path = "abi/harness.rs"]
 pub mod harness;
+#[path = "abi/locks.rs"]
+mod locks;
 #[path = "abi/modules.rs"]
 mod modules;
 #[path = "abi/pointers.rs"]

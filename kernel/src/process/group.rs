@@ -1,4 +1,4 @@
-//! Process groups, POSIX sessions, kill(), limits, umask.
+//! Process groups, POSIX sessions, kill(), limits, umask. What a signal does is in [`super::delivery`].
 
 use super::{Process, Resource, ResourceLimit};
 use crate::errno::Errno;
@@ -6,8 +6,7 @@ use crate::fd::DESCRIPTORS_MAX;
 use crate::fetch::Call;
 use crate::id::{Pgid, Pid, Sid};
 use crate::kernel::Kernel;
-use crate::signal::{Action, Disposition, Signal, SignalSet};
-use crate::wait::WaitKey;
+use crate::signal::Signal;
 
 /// Whom kill() is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +28,11 @@ impl Kernel {
     /// `ESRCH` when there is nobody; `EPERM` when all there are belong to others.
     ///
     /// # Standard
-    /// POSIX.1-2017 kill(). Init takes no signal from inside the session.
+    /// POSIX.1-2017 kill(). SIGCONT may go to every process of the sender's POSIX session. Init takes no signal from
+    /// inside the session.
     pub fn kill(&mut self, call: &Call, target: Target, signal: Option<Signal>) -> Result<(), Errno> {
         let sender = self.process(call.pid)?;
-        let (credentials, own_group) = (sender.credentials.clone(), sender.group);
+        let (credentials, own_group, own_session) = (sender.credentials.clone(), sender.group, sender.session);
         let chosen: Vec<Pid> = self
             .processes
             .values()
@@ -50,6 +50,7 @@ impl Kernel {
         let allowed = |process: &Process| {
             let other = &process.credentials;
             credentials.is_root()
+                || (signal == Some(Signal::CONT) && process.session == own_session)
                 || [credentials.uid, credentials.euid].iter().any(|uid| *uid == other.uid || *uid == other.suid)
         };
         let permitted: Vec<Pid> =
@@ -65,38 +66,6 @@ impl Kernel {
         Ok(())
     }
 
-    /// Delivers a signal to a process, whoever sent it.
-    pub fn signal_process(&mut self, pid: Pid, signal: Signal) {
-        if pid == Pid::INIT {
-            return;
-        }
-        let Some(process) = self.processes.get_mut(&pid).filter(|process| !process.is_zombie()) else { return };
-        let one = SignalSet::default().with(signal);
-        match process.signals.disposition(signal) {
-            Disposition::Ignore => return,
-            Disposition::Default
-                if matches!(signal.default_action(), Action::Ignore | Action::Continue | Action::Stop) =>
-            {
-                return;
-            }
-            _ if process.signals.blocked.contains(signal) => {
-                process.signals.pending = process.signals.pending.plus(one);
-                return;
-            }
-            Disposition::Catch { .. } => process.signals.pending = process.signals.pending.plus(one),
-            Disposition::Default => process.doom.set(signal),
-        }
-        self.waiters.wake(WaitKey::Process(pid));
-    }
-
-    /// Delivers a signal to every process of a group, whoever sent it.
-    pub fn signal_group(&mut self, group: Pgid, signal: Signal) {
-        let members: Vec<Pid> = self.processes.values().filter(|it| it.group == group).map(|it| it.pid).collect();
-        for pid in members {
-            self.signal_process(pid, signal);
-        }
-    }
-
     /// Whether nobody could continue a stopped process of this group: no member has a parent in another group of the
     /// same POSIX session (POSIX.1-2017 3.265).
     pub fn is_orphaned(&self, group: Pgid) -> bool {
@@ -104,34 +73,6 @@ impl Kernel {
             let parent = self.processes.get(&member.parent).filter(|_| member.parent != Pid::INIT);
             parent.is_none_or(|parent| parent.group == group || parent.session != member.session)
         })
-    }
-
-    /// Changes what the caller does with a signal.
-    ///
-    /// # Errors
-    /// `EINVAL` for KILL and STOP.
-    pub fn sigaction(&mut self, call: &Call, signal: Signal, disposition: Disposition) -> Result<(), Errno> {
-        self.process_mut(call.pid)?.signals.set_disposition(signal, disposition)
-    }
-
-    /// Changes the caller's blocked signals and returns the old set; what becomes unblocked is delivered.
-    ///
-    /// # Errors
-    /// `ESRCH`.
-    pub fn set_blocked(&mut self, call: &Call, blocked: SignalSet) -> Result<SignalSet, Errno> {
-        let process = self.process_mut(call.pid)?;
-        let before = process.signals.blocked;
-        process.signals.blocked = blocked.minus(SignalSet::UNBLOCKABLE);
-        let freed = process.signals.pending.minus(process.signals.blocked);
-        process.signals.pending = process.signals.pending.minus(freed);
-        for number in 1..=Signal::COUNT as u32 {
-            if let Ok(signal) = Signal::new(number)
-                && freed.contains(signal)
-            {
-                self.signal_process(call.pid, signal);
-            }
-        }
-        Ok(before)
     }
 
     /// Moves a process to a group; `group` 0 makes it a leader of its own.

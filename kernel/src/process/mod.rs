@@ -1,9 +1,10 @@
 //! Processes: who they are, what they hold, how they end.
 //!
 //! A process is made by [`spawn`], changes its image by [`exec`], ends by [`exit`] and is collected by [`wait`];
-//! [`group`] has process groups, POSIX sessions and kill(). The kernel runs nothing: a runtime does, and tells the
+//! [`group`] has process groups, POSIX sessions and kill(), [`delivery`] what a signal then does. The kernel runs nothing: a runtime does, and tells the
 //! kernel when the process ended.
 
+pub mod delivery;
 pub mod exec;
 pub mod exit;
 pub mod group;
@@ -14,6 +15,7 @@ use crate::fd::FdTable;
 use crate::host::Monotonic;
 use crate::id::{Pgid, Pid, Sid};
 use crate::signal::{Doom, Signal, Signals};
+use crate::timer::Alarm;
 use crate::user::Credentials;
 use crate::vfs::Node;
 use serde::{Deserialize, Serialize};
@@ -101,8 +103,19 @@ impl ResourceLimit {
 pub enum State {
     /// It runs, or waits in a call.
     Running,
+    /// This signal stopped it: its calls do not go on, and its code only to the next safe point.
+    Stopped(Signal),
     /// It ended and was not waited for.
     Zombie(ExitStatus),
+}
+
+/// What waitpid() can say of a child that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// This signal stopped it.
+    Stopped(Signal),
+    /// SIGCONT continued it.
+    Continued,
 }
 
 /// One process.
@@ -138,6 +151,10 @@ pub struct Process {
     pub doom: Arc<Doom>,
     /// Whether it runs.
     pub state: State,
+    /// A stop or continuation its parent has not yet collected by waitpid().
+    pub(crate) news: Option<News>,
+    /// The ITIMER_REAL timer.
+    pub(crate) alarm: Option<Alarm>,
     /// When it began.
     pub started: Monotonic,
     /// CPU time its runtime has charged.
@@ -157,6 +174,11 @@ impl Process {
     /// Changes the limit of `resource`.
     pub(crate) fn set_limit(&mut self, resource: Resource, limit: ResourceLimit) {
         self.limits[resource.index()] = limit;
+    }
+
+    /// Whether a signal has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped(_))
     }
 
     /// Whether it has ended.

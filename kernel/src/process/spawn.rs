@@ -91,6 +91,14 @@ pub enum FileAction {
         /// The open file description.
         open: OpenId,
     },
+    /// As [`FileAction::Install`] of a terminal's slave, which becomes the controlling terminal of the child; it must
+    /// lead a session that has none.
+    InstallTerminal {
+        /// The descriptor it gets.
+        fd: Fd,
+        /// The slave's open file description.
+        open: OpenId,
+    },
 }
 
 impl Kernel {
@@ -179,6 +187,8 @@ impl Kernel {
             signals: parent.signals.for_child(),
             doom: Default::default(),
             state: State::Running,
+            news: None,
+            alarm: None,
             started,
             cpu: Duration::ZERO,
             memory: 0,
@@ -268,6 +278,10 @@ impl Kernel {
             FileAction::ChangeDirectoryTo(fd) => self.fchdir(call, *fd),
             FileAction::CloseFrom(fd) => Ok(self.close_from(call, *fd)?),
             FileAction::Install { fd, open } => Ok(self.install_open(call.pid, *fd, *open)?),
+            FileAction::InstallTerminal { fd, open } => {
+                self.acquire_terminal(call, *open)?;
+                Ok(self.install_open(call.pid, *fd, *open)?)
+            }
         }
     }
 

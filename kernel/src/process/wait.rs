@@ -1,11 +1,12 @@
-//! waitpid(): collecting children.
+//! waitpid(): what became of children.
 
-use super::{ExitStatus, State};
+use super::{ExitStatus, News, State};
 use crate::errno::Errno;
 use crate::fetch::Call;
 use crate::host::Monotonic;
 use crate::id::{Pgid, Pid};
 use crate::kernel::Kernel;
+use crate::signal::Signal;
 use crate::wait::{Halt, Step, WaitKey};
 
 /// Which children waitpid() looks at.
@@ -30,33 +31,81 @@ pub enum Patience {
     Forever,
 }
 
+/// What else than an end waitpid() looks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// WUNTRACED: children that stopped.
+    pub stopped: bool,
+    /// WCONTINUED: children that continued.
+    pub continued: bool,
+}
+
+/// What became of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It ended, and is collected.
+    Ended(ExitStatus),
+    /// This signal stopped it.
+    Stopped(Signal),
+    /// It continued.
+    Continued,
+}
+
+impl Change {
+    /// As waitpid() encodes it (Linux's bits).
+    pub const fn raw(self) -> u32 {
+        match self {
+            Change::Ended(status) => status.raw(),
+            Change::Stopped(signal) => (signal.number() as u32) << 8 | 0x7f,
+            Change::Continued => 0xffff,
+        }
+    }
+}
+
 impl Kernel {
-    /// Collects an ended child of the caller; `None` when none has ended and patience is over.
+    /// What became of a child of the caller: it ended, or what `watch` asks for. `None` when nothing has and patience is
+    /// over. Each change is told once.
     ///
     /// # Errors
-    /// `ECHILD` when no child matches; `Wait` until one ends.
+    /// `ECHILD` when no child matches; `Wait` until something happens.
     ///
     /// # Standard
-    /// POSIX.1-2017 waitpid(). Of several ended children the one with the lowest pid is taken.
-    pub fn waitpid(&mut self, call: &Call, which: Which, patience: Patience) -> Step<Option<(Pid, ExitStatus)>> {
+    /// POSIX.1-2017 waitpid(). Of several children the one with the lowest pid is taken.
+    pub fn waitpid(
+        &mut self,
+        call: &Call,
+        which: Which,
+        watch: Watch,
+        patience: Patience,
+    ) -> Step<Option<(Pid, Change)>> {
         let mut any = false;
-        let mut ended = None;
-        for child in self.processes.values().filter(|child| child.parent == call.pid && child.pid != call.pid) {
+        let mut found = None;
+        for child in self.processes.values_mut().filter(|child| child.parent == call.pid && child.pid != call.pid) {
             let matches = match which {
                 Which::Any => true,
                 Which::Child(pid) => child.pid == pid,
                 Which::Group(group) => child.group == group,
             };
-            any |= matches;
-            if let (true, State::Zombie(status)) = (matches, child.state) {
-                ended = Some((child.pid, status));
-                break;
+            if !matches {
+                continue;
             }
+            any = true;
+            let change = match (child.state, child.news) {
+                (State::Zombie(status), _) => Change::Ended(status),
+                (_, Some(News::Stopped(signal))) if watch.stopped => Change::Stopped(signal),
+                (_, Some(News::Continued)) if watch.continued => Change::Continued,
+                _ => continue,
+            };
+            child.news = None;
+            found = Some((child.pid, change));
+            break;
         }
-        match ended {
-            Some((pid, status)) => {
-                self.processes.remove(&pid);
-                Ok(Some((pid, status)))
+        match found {
+            Some((pid, change)) => {
+                if let Change::Ended(_) = change {
+                    self.processes.remove(&pid);
+                }
+                Ok(Some((pid, change)))
             }
             None if !any => Err(Errno::ECHILD.into()),
             None => {
@@ -84,7 +133,7 @@ impl Kernel {
                 self.processes.remove(&pid);
                 Ok((status, cpu))
             }
-            State::Running => Err(Halt::on(WaitKey::Exits)),
+            State::Running | State::Stopped(_) => Err(Halt::on(WaitKey::Exits)),
         }
     }
 }

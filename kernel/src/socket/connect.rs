@@ -228,7 +228,9 @@ impl Kernel {
             let Ok(socket) = self.sockets.get_mut(id) else { return };
             let Some(listener) = socket.listener_mut().filter(|listener| listener.has_room()) else { return };
             let Some(client) = listener.connecting.pop_front() else { return };
-            let Ok(State::Connecting { to, .. }) = self.sockets.get(client).map(|client| &client.state) else { continue };
+            let Ok(State::Connecting { to, .. }) = self.sockets.get(client).map(|client| &client.state) else {
+                continue;
+            };
             let name = Name::Inet(*to);
             if let Err(errno) = self.establish(pid, client, id, name, true)
                 && let Ok(socket) = self.sockets.get_mut(client)

@@ -41,6 +41,7 @@ mod rights;
 
 pub use address::{Address, HOST_MAX, Host, Name};
 pub use close::Shutdown;
+pub use connect::BACKLOG_MAX;
 pub use option::{Options, SocketOption, SocketStatus};
 pub use queue::{BUFFER_BYTES, MESSAGE_COST, STREAM_FLOOR};
 pub use rights::RIGHTS_MAX;

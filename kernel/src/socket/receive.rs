@@ -79,7 +79,11 @@ impl Kernel {
         let socket = self.sockets.get_mut(id)?;
         let stream = socket.kind == SocketKind::Stream;
         if !socket.input.is_empty() {
-            return if stream { self.take_bytes(call, id, wanted, put) } else { self.take_message(call, id, wanted, put) };
+            return if stream {
+                self.take_bytes(call, id, wanted, put)
+            } else {
+                self.take_message(call, id, wanted, put)
+            };
         }
         let unconnected = match (&socket.state, socket.kind) {
             (State::Connected { .. } | State::Connecting { .. }, _) | (_, SocketKind::Datagram) => None,
@@ -110,7 +114,7 @@ impl Kernel {
         let key = WaitKey::SocketInput(id.0);
         let Some(timeout) = self.sockets.get(id)?.options.receive_timeout else { return Ok(Halt::on(key)) };
         let now = self.monotonic();
-        let due = call.due(now + timeout);
+        let due = call.began(now) + timeout;
         Ok(if now >= due { Errno::EAGAIN.into() } else { Halt::timed(vec![key], Some(due)) })
     }
 

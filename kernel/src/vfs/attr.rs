@@ -3,6 +3,7 @@
 use super::driver::{Capacity, FsAnswer, FsRequest, SetAttributes};
 use super::mount::Mounted;
 use super::path::device_of;
+use super::proc::ProcNode;
 use super::{FileKind, Mode, Node, Stat};
 use crate::errno::Errno;
 use crate::extent::PAGE;
@@ -12,6 +13,7 @@ use crate::host::Timestamp;
 use crate::id::{Fd, Gid, Ino, Uid};
 use crate::kernel::Kernel;
 use crate::policy::Domain;
+use crate::pty::End;
 use crate::user::Access;
 use crate::vfs::open::At;
 use crate::wait::Step;
@@ -60,6 +62,7 @@ impl Kernel {
                 }
                 self.stat_nameless(call, Ino(id.0), FileKind::Fifo, Mode::new(0o600))
             }
+            Opened::Terminal(id, end) => Ok(self.stat_terminal_end(*id, *end)?),
             Opened::Socket(id) => self.stat_nameless(call, Ino(id.0), FileKind::Socket, Mode::new(0o777)),
             Opened::Text(mount, proc, _) => self.stat_node(call, &Node::Proc(*mount, *proc)),
             Opened::Driver(mount, _, handle) => {
@@ -328,7 +331,7 @@ impl Kernel {
                     inodes_free: quota.inodes.saturating_sub(used.inodes),
                 })
             }
-            Mounted::Proc => Ok(Capacity { bytes: 0, bytes_free: 0, inodes: 0, inodes_free: 0 }),
+            Mounted::Proc | Mounted::Terminals => Ok(Capacity { bytes: 0, bytes_free: 0, inodes: 0, inodes_free: 0 }),
             Mounted::Driver(driver) => match call.ask(&driver.clone(), FsRequest::Capacity)? {
                 FsAnswer::Capacity(capacity) => Ok(capacity),
                 _ => Err(Errno::EIO.into()),
@@ -344,7 +347,7 @@ impl Kernel {
             Opened::Directory(node, _) | Opened::Device(_, node) => Ok(node.clone()),
             Opened::Text(mount, proc, _) => Ok(Node::Proc(*mount, *proc)),
             // By its handle: it may have another name by now, and another file its old one.
-            Opened::Driver(..) => Ok(Node::Open(open)),
+            Opened::Driver(..) | Opened::Terminal(..) => Ok(Node::Open(open)),
             Opened::Path(_) => Err(Errno::EBADF),
             Opened::Socket(_) => Err(Errno::EINVAL),
             Opened::PipeReader(id) | Opened::PipeWriter(id) | Opened::PipeBoth(id) => {
@@ -385,8 +388,13 @@ impl Kernel {
                     self.require_writable(&Node::Driver(mount, path.clone()))?;
                     self.ask_done(call, mount, FsRequest::SetAttributesOpen(handle, set))
                 }
+                Opened::Terminal(id, End::Slave) => {
+                    let id = *id;
+                    Ok(self.set_terminal_attributes(id, &set)?)
+                }
                 _ => Err(Errno::EPERM.into()),
             },
+            Node::Proc(_, ProcNode::Terminal(id)) => Ok(self.set_terminal_attributes(*id, &set)?),
             Node::Proc(..) => Err(Errno::EPERM.into()),
         }
     }

@@ -15,9 +15,14 @@ pub enum Device {
     Random,
     /// The controlling terminal; a process without one gets ENXIO.
     Tty,
+    /// Makes a terminal and is its master.
+    Ptmx,
 }
 
 impl Device {
+    /// The number of /dev/ptmx.
+    pub const PTMX: u64 = makedev(5, 2);
+
     /// Name below /dev, number and permission bits of every node a session begins with.
     pub const NODES: &[(&str, u64, u32)] = &[
         ("null", makedev(1, 3), 0o666),
@@ -26,6 +31,7 @@ impl Device {
         ("random", makedev(1, 8), 0o666),
         ("urandom", makedev(1, 9), 0o666),
         ("tty", makedev(5, 0), 0o666),
+        ("ptmx", Device::PTMX, 0o666),
     ];
 
     /// The device of a node's number (Linux's numbers); `None` for one that is not there.
@@ -36,6 +42,7 @@ impl Device {
             0x107 => Device::Full,
             0x108 | 0x109 => Device::Random,
             0x500 => Device::Tty,
+            Device::PTMX => Device::Ptmx,
             _ => return None,
         })
     }

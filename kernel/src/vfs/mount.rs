@@ -22,6 +22,8 @@ pub enum Mounted {
     Tree(Tree),
     /// `/proc`.
     Proc,
+    /// `/dev/pts`.
+    Terminals,
     /// Something outside the kernel.
     Driver(Arc<dyn FileSystem>),
 }
@@ -70,14 +72,18 @@ impl Mounts {
     pub fn root(&self) -> &Tree {
         match &self.list[0].what {
             Mounted::Tree(tree) => tree,
-            Mounted::Proc | Mounted::Driver(_) => unreachable!("the root is made a tree and never replaced"),
+            Mounted::Proc | Mounted::Terminals | Mounted::Driver(_) => {
+                unreachable!("the root is made a tree and never replaced")
+            }
         }
     }
 
     pub(crate) fn root_mut(&mut self) -> &mut Tree {
         match &mut self.list[0].what {
             Mounted::Tree(tree) => tree,
-            Mounted::Proc | Mounted::Driver(_) => unreachable!("the root is made a tree and never replaced"),
+            Mounted::Proc | Mounted::Terminals | Mounted::Driver(_) => {
+                unreachable!("the root is made a tree and never replaced")
+            }
         }
     }
 
@@ -90,14 +96,14 @@ impl Mounts {
     pub fn tree(&self, id: MountId) -> Option<&Tree> {
         match &self.get(id)?.what {
             Mounted::Tree(tree) => Some(tree),
-            Mounted::Proc | Mounted::Driver(_) => None,
+            Mounted::Proc | Mounted::Terminals | Mounted::Driver(_) => None,
         }
     }
 
     pub(crate) fn tree_mut(&mut self, id: MountId) -> Option<&mut Tree> {
         match &mut self.list.get_mut(id.0 as usize)?.what {
             Mounted::Tree(tree) => Some(tree),
-            Mounted::Proc | Mounted::Driver(_) => None,
+            Mounted::Proc | Mounted::Terminals | Mounted::Driver(_) => None,
         }
     }
 
@@ -105,7 +111,7 @@ impl Mounts {
     pub fn driver(&self, id: MountId) -> Option<Arc<dyn FileSystem>> {
         match &self.get(id)?.what {
             Mounted::Driver(driver) => Some(driver.clone()),
-            Mounted::Tree(_) | Mounted::Proc => None,
+            Mounted::Tree(_) | Mounted::Proc | Mounted::Terminals => None,
         }
     }
 
@@ -136,6 +142,7 @@ impl Mount {
         match &self.what {
             Mounted::Tree(_) => Node::Tree(self.id, ROOT_INO),
             Mounted::Proc => Node::Proc(self.id, ProcNode::Root),
+            Mounted::Terminals => Node::Proc(self.id, ProcNode::Terminals),
             Mounted::Driver(_) => Node::Driver(self.id, Arc::from(&b""[..])),
         }
     }
@@ -146,6 +153,7 @@ impl Mount {
             Mounted::Tree(_) if self.id == MountId::ROOT => "warrenfs",
             Mounted::Tree(_) => "tmpfs",
             Mounted::Proc => "proc",
+            Mounted::Terminals => "devpts",
             Mounted::Driver(driver) => driver.type_name(),
         }
     }
@@ -156,6 +164,7 @@ impl std::fmt::Debug for Mounted {
         match self {
             Mounted::Tree(tree) => write!(f, "Tree({} inodes)", tree.inodes().len()),
             Mounted::Proc => f.write_str("Proc"),
+            Mounted::Terminals => f.write_str("Terminals"),
             Mounted::Driver(driver) => write!(f, "Driver({})", driver.type_name()),
         }
     }

@@ -46,6 +46,8 @@ bitflags! {
         const CLOEXEC = 1 << 9;
         /// Only to name the file.
         const PATH = 1 << 10;
+        /// A session leader does not acquire the terminal it opens.
+        const NOCTTY = 1 << 11;
     }
 }
 
@@ -229,10 +231,14 @@ impl Kernel {
             }
             FileKind::Fifo => self.open_fifo(call, node, flags),
             FileKind::Character => {
-                let device = Device::of(stat.rdev).ok_or(Errno::ENXIO)?;
-                if device == Device::Tty {
-                    return Err(Errno::ENXIO.into());
+                if let Some(open) = self.open_terminal_device(call, stat.rdev, flags)? {
+                    let file = self.files.get_mut(open)?;
+                    file.write = write;
+                    file.read = read;
+                    file.nonblock = flags.contains(OpenFlags::NONBLOCK);
+                    return Ok(open);
                 }
+                let device = Device::of(stat.rdev).ok_or(Errno::ENXIO)?;
                 Ok(self.add_open(
                     call.pid,
                     with_flags(OpenFile::new(Opened::Device(device, node.clone()), false, false), flags),

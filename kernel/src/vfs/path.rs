@@ -170,7 +170,7 @@ impl Kernel {
                 }
                 Node::Proc(mount, proc) => {
                     parts.push(proc.path());
-                    at = Node::Proc(*mount, super::proc::ProcNode::Root);
+                    at = Node::Proc(*mount, proc.root());
                 }
                 Node::Driver(mount, path) => {
                     parts.push(path.to_vec());

@@ -1,5 +1,7 @@
 //! `/proc`: what programs read about the system and its processes, computed when it is read.
 //!
+//! The nodes of `/dev/pts` are here too, as what else is computed; [`crate::pty::device`] knows what they are.
+//!
 //! Every fact is the session's own; where Linux would show the machine, the answer is virtual and fixed. A file's
 //! text is made once, when it is opened.
 
@@ -10,9 +12,10 @@ use crate::file::{OpenId, Opened};
 use crate::id::{Fd, Gid, Ino, MountId, Pid, Uid};
 use crate::kernel::Kernel;
 use crate::process::{Process, Resource, ResourceLimit, State};
+use crate::pty::{End, TerminalId};
 use std::fmt::Write as _;
 
-/// A file of `/proc`.
+/// A file of `/proc`, or of `/dev/pts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProcNode {
     /// `/proc`.
@@ -39,6 +42,10 @@ pub enum ProcNode {
     Descriptor(Pid, Fd),
     /// `/proc/<pid>/fdinfo/<n>`.
     DescriptorInfo(Pid, Fd),
+    /// `/dev/pts`.
+    Terminals,
+    /// `/dev/pts/<n>`.
+    Terminal(TerminalId),
 }
 
 /// Where a link of `/proc` leads: what readlink() shows, and the node itself when there is no walking to it.
@@ -47,8 +54,8 @@ pub(crate) struct ProcLink {
     pub node: Option<Node>,
 }
 
-const SYSTEM: [&str; 9] =
-    ["cpuinfo", "meminfo", "uptime", "version", "loadavg", "stat", "filesystems", "cmdline", "vmstat"];
+const SYSTEM: [&str; 10] =
+    ["cpuinfo", "meminfo", "uptime", "version", "loadavg", "stat", "filesystems", "cmdline", "vmstat", "locks"];
 const SYS: [&str; 2] = ["sys", "kernel"];
 const SYS_KERNEL: [&str; 7] = ["hostname", "ostype", "osrelease", "version", "pid_max", "domainname", "random"];
 const TEXTS: [&str; 12] = [
@@ -100,6 +107,8 @@ impl ProcNode {
             ProcNode::Descriptors(pid, at) => format!("{pid}/{}", DESCRIPTORS[usize::from(*at)]),
             ProcNode::Descriptor(pid, fd) => format!("{pid}/fd/{fd}"),
             ProcNode::DescriptorInfo(pid, fd) => format!("{pid}/fdinfo/{fd}"),
+            ProcNode::Terminals => String::new(),
+            ProcNode::Terminal(id) => id.0.to_string(),
         }
         .into_bytes()
     }
@@ -118,12 +127,26 @@ impl ProcNode {
             ProcNode::Text(pid, _) | ProcNode::Link(pid, _) | ProcNode::Descriptors(pid, _) => ProcNode::Process(*pid),
             ProcNode::Descriptor(pid, _) => ProcNode::Descriptors(*pid, 0),
             ProcNode::DescriptorInfo(pid, _) => ProcNode::Descriptors(*pid, 1),
+            ProcNode::Terminals | ProcNode::Terminal(_) => ProcNode::Terminals,
+        }
+    }
+
+    /// The root of the mount it is on.
+    pub(crate) fn root(&self) -> ProcNode {
+        match self {
+            ProcNode::Terminals | ProcNode::Terminal(_) => ProcNode::Terminals,
+            _ => ProcNode::Root,
         }
     }
 
     fn kind(&self) -> FileKind {
         match self {
-            ProcNode::Root | ProcNode::Sys(_) | ProcNode::Process(_) | ProcNode::Descriptors(..) => FileKind::Directory,
+            ProcNode::Root
+            | ProcNode::Sys(_)
+            | ProcNode::Process(_)
+            | ProcNode::Descriptors(..)
+            | ProcNode::Terminals => FileKind::Directory,
+            ProcNode::Terminal(_) => FileKind::Character,
             ProcNode::SelfLink | ProcNode::MountsLink | ProcNode::Link(..) | ProcNode::Descriptor(..) => {
                 FileKind::Symlink
             }
@@ -148,6 +171,8 @@ impl ProcNode {
             ProcNode::Descriptors(pid, at) => (pid.0, 3, u64::from(*at)),
             ProcNode::Descriptor(pid, fd) => (pid.0, 5, u64::from(fd.0)),
             ProcNode::DescriptorInfo(pid, fd) => (pid.0, 6, u64::from(fd.0)),
+            ProcNode::Terminals => (0, 0, 1),
+            ProcNode::Terminal(id) => (0, 0, u64::from(id.0) + 3),
         };
         Ino(u64::from(pid) << 32 | tag << 24 | number)
     }
@@ -198,6 +223,9 @@ impl Kernel {
                 .map(Fd)
                 .filter(|fd| self.process(*pid).is_ok_and(|process| process.descriptors.get(*fd).is_ok()))
                 .map(|fd| if *at == 0 { ProcNode::Descriptor(*pid, fd) } else { ProcNode::DescriptorInfo(*pid, fd) }),
+            ProcNode::Terminals => {
+                number().map(TerminalId).filter(|id| self.shows_terminal(*id)).map(ProcNode::Terminal)
+            }
             _ => return Err(Errno::ENOTDIR),
         };
         let node = node.ok_or(Errno::ENOENT)?;
@@ -222,6 +250,9 @@ impl Kernel {
     }
 
     pub(crate) fn stat_proc(&self, _caller: Pid, mount: MountId, node: &ProcNode) -> Result<Stat, Errno> {
+        if let ProcNode::Terminal(id) = node {
+            return self.stat_terminal(mount, *id);
+        }
         let owner = match node.pid() {
             Some(pid) => {
                 let process = self.process(pid).map_err(|_| Errno::ENOENT)?;
@@ -232,6 +263,7 @@ impl Kernel {
         let kind = node.kind();
         let mode = match (kind, node) {
             (FileKind::Directory, ProcNode::Descriptors(..)) => 0o500,
+            (FileKind::Directory, ProcNode::Terminals) => 0o755,
             (FileKind::Directory, _) => 0o555,
             (FileKind::Symlink, _) => 0o777,
             (_, ProcNode::Text(_, at)) if TEXTS[usize::from(*at)] == "environ" => 0o400,
@@ -289,7 +321,7 @@ impl Kernel {
         }
     }
 
-    /// What following a descriptor's link leads to. Only a pipe is reached as the open file itself; anything else is
+    /// What following a descriptor's link leads to. Only a pipe or a terminal is reached as the open file itself; anything else is
     /// the node, so that links of links of descriptors do not pile up.
     fn node_behind(&self, open: OpenId) -> Result<Node, Errno> {
         Ok(match &self.files.get(open)?.what {
@@ -297,7 +329,11 @@ impl Kernel {
             Opened::Directory(node, _) | Opened::Path(node) | Opened::Device(_, node) => node.clone(),
             Opened::Text(mount, proc, _) => Node::Proc(*mount, *proc),
             Opened::Driver(mount, path, _) => Node::Driver(*mount, path.clone()),
-            Opened::PipeReader(_) | Opened::PipeWriter(_) | Opened::PipeBoth(_) | Opened::Socket(_) => Node::Open(open),
+            Opened::PipeReader(_)
+            | Opened::PipeWriter(_)
+            | Opened::PipeBoth(_)
+            | Opened::Terminal(..)
+            | Opened::Socket(_) => Node::Open(open),
         })
     }
 
@@ -307,6 +343,11 @@ impl Kernel {
         match &file.what {
             Opened::PipeReader(id) | Opened::PipeWriter(id) | Opened::PipeBoth(id) => {
                 format!("pipe:[{}]", id.0).into_bytes()
+            }
+            Opened::Terminal(_, End::Master) => b"/dev/ptmx".to_vec(),
+            Opened::Terminal(id, End::Slave) => {
+                let gone = if self.shows_terminal(*id) { "" } else { " (deleted)" };
+                format!("/dev/pts/{}{gone}", id.0).into_bytes()
             }
             Opened::Socket(id) => format!("socket:[{}]", id.0).into_bytes(),
             Opened::File(mount, ino) => self.file_path(*mount, *ino).unwrap_or_else(|| b"/ (deleted)".to_vec()),
@@ -357,6 +398,7 @@ impl Kernel {
                 let process = self.process(*pid).map_err(|_| Errno::ENOENT)?;
                 names.extend(process.descriptors.iter().map(|(fd, _)| fd.to_string()));
             }
+            ProcNode::Terminals => names.extend(self.shown_terminals().map(|id| id.0.to_string())),
             _ => return Err(Errno::ENOTDIR),
         }
         let dots = [(".", directory.ino()), ("..", directory.parent().ino())]
@@ -425,7 +467,8 @@ impl Kernel {
                 let boot = self.now().seconds() - uptime.as_secs() as i64;
                 format!("cpu  {cpu} 0 0 0 0 0 0 0 0 0\ncpu0 {cpu} 0 0 0 0 0 0 0 0 0\nctxt 0\nbtime {boot}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\n", self.next_pid - 1)
             }
-            "filesystems" => "nodev\tproc\nnodev\ttmpfs\n\twarrenfs\n".to_owned(),
+            "locks" => self.locks_text(),
+            "filesystems" => "nodev\tproc\nnodev\tdevpts\nnodev\ttmpfs\n\twarrenfs\n".to_owned(),
             "vmstat" => "nr_free_pages 0\n".to_owned(),
             _ => "warren\n".to_owned(),
         }
@@ -442,12 +485,18 @@ impl Kernel {
             _ => {}
         }
         let name_text = String::from_utf8_lossy(process.name()).into_owned();
-        let state = if let State::Zombie(_) = process.state { 'Z' } else { 'S' };
+        let state = match process.state {
+            State::Zombie(_) => 'Z',
+            State::Stopped(_) => 'T',
+            State::Running if self.waiters.is_parked(crate::wait::WaitKey::Process(process.pid)) => 'S',
+            State::Running => 'R',
+        };
+        let (terminal, foreground) = self.terminal_numbers(process.pid);
         let ticks = process.cpu.as_millis() * TICKS / 1000;
         let start = process.started.since(self.booted).as_millis() * TICKS / 1000;
         match name {
             "stat" => format!(
-                "{} ({name_text}) {state} {} {} {} 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} {} {} 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+                "{} ({name_text}) {state} {} {} {} {terminal} {foreground} 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} {} {} 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
                 process.pid,
                 if process.parent == process.pid { Pid(0) } else { process.parent },
                 process.group,
@@ -470,7 +519,12 @@ impl Kernel {
     fn status_text(&self, process: &Process, name: &str, state: char) -> String {
         let credentials = &process.credentials;
         let groups = credentials.groups.iter().map(|gid| format!("{gid} ")).collect::<String>();
-        let word = if state == 'Z' { "zombie" } else { "sleeping" };
+        let word = match state {
+            'Z' => "zombie",
+            'T' => "stopped",
+            'R' => "running",
+            _ => "sleeping",
+        };
         let memory = process.memory / 1024;
         format!(
             "Name:\t{name}\nUmask:\t{:04o}\nState:\t{state} ({word})\nTgid:\t{pid}\nNgid:\t0\nPid:\t{pid}\nPPid:\t{}\nTracerPid:\t0\nUid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t{}\nGroups:\t{groups}\nVmPeak:\t{memory} kB\nVmSize:\t{memory} kB\nVmRSS:\t{memory} kB\nThreads:\t1\nSigPnd:\t{:016x}\nSigBlk:\t{:016x}\n",

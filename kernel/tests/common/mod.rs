@@ -136,7 +136,7 @@ pub fn layer() -> Arc<Layer> {
     let root = |mode| FileAttributes { mode, uid: 0, gid: 0, mtime_seconds: 1_700_000_000 };
     let agent = |mode| FileAttributes { uid: 1000, gid: 1000, ..root(mode) };
     let mut builder = LayerBuilder::new();
-    for path in ["/bin", "/etc", "/dev", "/home", "/usr", "/usr/bin", "/mnt"] {
+    for path in ["/bin", "/etc", "/dev", "/dev/pts", "/home", "/usr", "/usr/bin", "/mnt"] {
         builder.directory(path, root(0o755)).unwrap();
     }
     builder.directory("/proc", root(0o555)).unwrap();
@@ -192,11 +192,7 @@ impl Machine {
     }
 
     /// With a way out.
-    pub fn behind(
-        template: Template,
-        egress: Option<Arc<dyn Egress>>,
-        make: impl FnOnce(World) -> Kernel,
-    ) -> Machine {
+    pub fn behind(template: Template, egress: Option<Arc<dyn Egress>>, make: impl FnOnce(World) -> Kernel) -> Machine {
         let host = Arc::new(FakeHost::default());
         host.realtime.store(1_800_000_000_000_000_000, Ordering::SeqCst);
         let (runtime, driver) = (Arc::new(FakeRuntime::default()), Arc::new(FakeDriver::default()));
@@ -206,6 +202,7 @@ impl Machine {
         session.with(|kernel| {
             let mut call = Call::new(Pid::INIT);
             kernel.mount(&mut call, b"/proc", Mounted::Proc, false).expect("/proc is mounted");
+            kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false).expect("/dev/pts is mounted");
         });
         Machine { session, host, runtime, driver, template }
     }
@@ -237,6 +234,7 @@ impl Machine {
             Ok(value) => Ok(value),
             Err(CallError::Failed(errno)) => Err(errno),
             Err(CallError::Doomed(signal)) => panic!("ended by {signal}"),
+            Err(CallError::Interrupted { .. }) => Err(Errno::EINTR),
         }
     }
 

@@ -9,7 +9,9 @@ use warren_kernel::socket::send::Outgoing;
 use warren_kernel::socket::{Address, Family, Host, MessageFlags, Name, Shutdown, SocketKind, SocketOption};
 use warren_kernel::vfs::open::OpenFlags;
 
-pub use SocketKind::{Datagram, SequencedPacket, Stream};
+pub const STREAM: SocketKind = SocketKind::Stream;
+pub const DATAGRAM: SocketKind = SocketKind::Datagram;
+pub const PACKET: SocketKind = SocketKind::SequencedPacket;
 
 /// A port of a host, both as text.
 pub fn inet(host: &str, port: u16) -> Address {
@@ -43,11 +45,11 @@ impl<'a> Proc<'a> {
     }
 
     pub fn tcp(&self) -> Fd {
-        self.socket(Family::Inet, Stream)
+        self.socket(Family::Inet, STREAM)
     }
 
     pub fn udp(&self) -> Fd {
-        self.socket(Family::Inet, Datagram)
+        self.socket(Family::Inet, DATAGRAM)
     }
 
     pub fn unix(&self, kind: SocketKind) -> Fd {
@@ -89,9 +91,7 @@ impl<'a> Proc<'a> {
 
     pub fn accepting(&self, fd: Fd) -> Pending<'a, Fd> {
         Pending::new(
-            self.machine
-                .session
-                .call(self.pid, move |kernel, call| Ok(kernel.accept(call, fd, OpenFlags::empty())?.0)),
+            self.machine.session.call(self.pid, move |kernel, call| Ok(kernel.accept(call, fd, OpenFlags::empty())?.0)),
         )
     }
 

@@ -4,7 +4,9 @@ use super::{CREATE, Machine, R, W, spawn};
 use warren_kernel::id::{Fd, Gid, Pid, Uid};
 use warren_kernel::process::ExitStatus;
 use warren_kernel::process::spawn::Spawn;
+use warren_kernel::process::wait::{Change, Patience, Watch, Which};
 use warren_kernel::seek::Whence;
+use warren_kernel::signal::Signal;
 use warren_kernel::vfs::namespace::Replace;
 use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::{FileKind, Mode, Stat};
@@ -193,6 +195,23 @@ impl<'a> Proc<'a> {
 
     pub fn child(&self) -> Proc<'a> {
         self.spawn(&spawn("/bin/prog")).expect("a child")
+    }
+
+    pub fn wait(&self, which: Which, watch: Watch, block: bool) -> Result<Option<(Pid, Change)>, Errno> {
+        let patience = if block { Patience::Forever } else { Patience::None };
+        self.call(|kernel, call| kernel.waitpid(call, which, watch, patience))
+    }
+
+    pub fn wait_end(&self, which: Which, block: bool) -> Result<Option<(Pid, ExitStatus)>, Errno> {
+        let change = self.wait(which, Watch::default(), block)?;
+        Ok(change.map(|(pid, change)| match change {
+            Change::Ended(status) => (pid, status),
+            Change::Stopped(_) | Change::Continued => panic!("not asked for"),
+        }))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.machine.session.with(|kernel| kernel.signal_process(self.pid, signal));
     }
 
     pub fn exit(&self, code: u8) {

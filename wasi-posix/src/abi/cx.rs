@@ -1,12 +1,18 @@
 //! What a host function works with: the guest's memory, its session, and the ways it can stop.
 
 use crate::errno::wasi;
-use crate::guest::{End, Guest, Preopens};
+use crate::guest::{End, Guest, Preopens, end_of};
 use crate::memory;
 use warren_kernel::id::Fd;
+use warren_kernel::signal::Signal;
 use warren_kernel::vfs::open::At;
 use warren_kernel::{Call, CallError, Errno, Kernel, Step};
 use wasmtime::{AsContext, AsContextMut, Caller};
+
+/// Handlers that may run one in another (each has a stack of its own); a signal beyond that waits.
+const HANDLERS_MAX: u32 = 8;
+/// Signals handled at one safe point; more wait for the next.
+const DELIVERIES_MAX: u32 = 64;
 
 /// A host function's call.
 pub struct Cx<'a> {
@@ -28,9 +34,17 @@ impl From<Errno> for Stop {
     }
 }
 
+fn ended(stop: Stop) -> wasmtime::Error {
+    match stop {
+        Stop::End(end) => end.into(),
+        Stop::Errno(errno) => End::Faulted(Signal::KILL, errno.to_string()).into(),
+    }
+}
+
 impl From<CallError> for Stop {
     fn from(error: CallError) -> Stop {
         match error {
+            CallError::Interrupted { .. } => Stop::Errno(Errno::EINTR),
             CallError::Failed(errno) => Stop::Errno(errno),
             CallError::Doomed(signal) => Stop::End(End::Signaled(signal)),
         }
@@ -142,25 +156,55 @@ pub enum FdRef {
 }
 
 impl<'a> Cx<'a> {
-    /// A safe point: a process that was killed ends here, before the call has any effect.
-    pub(crate) fn enter(caller: Caller<'a, Guest>) -> wasmtime::Result<Cx<'a>> {
-        match caller.data().doom.get() {
-            Some(signal) => Err(End::Signaled(signal).into()),
-            None => Ok(Cx { caller }),
+    /// A safe point: a process that was killed ends here, before the call has any effect; one that is stopped waits;
+    /// one that catches a signal handles it.
+    pub(crate) async fn enter(caller: Caller<'a, Guest>) -> wasmtime::Result<Cx<'a>> {
+        let mut cx = Cx { caller };
+        if !cx.guest().doom.is_clear() {
+            cx.handle_signals().await.map_err(ended)?;
         }
+        Ok(cx)
     }
 
     /// The answer in WebAssembly's terms, and another safe point.
-    pub(crate) fn leave<T: Answer>(self, answer: Result<T, Stop>) -> wasmtime::Result<T::Wasm> {
+    pub(crate) async fn leave<T: Answer>(mut self, answer: Result<T, Stop>) -> wasmtime::Result<T::Wasm> {
         let answer = match answer {
             Ok(value) => value.value(),
             Err(Stop::Errno(errno)) => T::failure(errno),
             Err(Stop::End(end)) => return Err(end.into()),
         };
-        match self.caller.data().doom.get() {
-            Some(signal) => Err(End::Signaled(signal).into()),
-            None => Ok(answer),
+        if !self.guest().doom.is_clear() {
+            self.handle_signals().await.map_err(ended)?;
         }
+        Ok(answer)
+    }
+
+    /// Runs the handlers of the signals that have arrived, in order, each through the guest's trampoline. `None` if there
+    /// was none to run; otherwise whether all were set with SA_RESTART.
+    async fn handle_signals(&mut self) -> Result<Option<bool>, Stop> {
+        let mut restart = None;
+        for _ in 0..DELIVERIES_MAX {
+            let guest = self.guest();
+            let pid = guest.pid;
+            let next = match (guest.trampoline.clone(), guest.handlers < HANDLERS_MAX, guest.stacks.take()) {
+                (Some(trampoline), true, Some(stack)) => Some((trampoline, stack)),
+                // Nothing to run it with now: it stays pending.
+                _ => None,
+            };
+            let session = guest.session.clone();
+            // Made as a call, so that a stopped process waits here and a killed one ends.
+            let delivery =
+                session.call(pid, |kernel, _| Ok(next.as_ref().and_then(|_| kernel.next_delivery(pid)))).await;
+            let (Some(delivery), Some((trampoline, _stack))) = (delivery?, next) else { return Ok(restart) };
+            restart = Some(restart.unwrap_or(true) && delivery.restarts);
+            self.guest_mut().handlers += 1;
+            let signal = i32::from(delivery.signal.number());
+            let handled = trampoline.call_async(&mut *self, signal).await;
+            self.guest_mut().handlers -= 1;
+            handled.map_err(|error| Stop::End(end_of(error)))?;
+            self.with(|kernel, call| kernel.set_blocked(call, delivery.before))?;
+        }
+        Ok(restart)
     }
 
     /// The guest.
@@ -206,9 +250,19 @@ impl<'a> Cx<'a> {
         &mut self,
         mut op: impl FnMut(&mut Kernel, &mut Call, &mut [u8]) -> Step<T> + Unpin,
     ) -> Result<T, Stop> {
-        let (memory, guest) = self.split();
-        let pid = guest.pid;
-        Ok(guest.session.call(pid, |kernel, call| op(kernel, call, memory)).await?)
+        loop {
+            let (memory, guest) = self.split();
+            let pid = guest.pid;
+            match guest.session.call(pid, |kernel, call| op(kernel, call, memory)).await {
+                Err(CallError::Interrupted { restarts }) => match self.handle_signals().await? {
+                    // Another process may have taken the signal back: no handler, no interruption.
+                    None if self.guest().doom.is_clear() => {}
+                    Some(true) if restarts => {}
+                    _ => return Err(Errno::EINTR.into()),
+                },
+                result => return Ok(result?),
+            }
+        }
     }
 
     /// Makes a system call that cannot wait.

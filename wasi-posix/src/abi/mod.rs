@@ -6,6 +6,7 @@
 //! the answer is a WASI errno.
 
 pub mod fs;
+pub mod lock;
 pub mod net;
 pub mod preview1;
 pub mod process;
@@ -60,9 +61,9 @@ macro_rules! functions {
         pub fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             $($(linker.func_wrap_async($module, stringify!($name), |caller: Caller<'_, Guest>, ($($arg,)*): ($($ty,)*)| {
                 Box::new(async move {
-                    let mut cx = Cx::enter(caller)?;
+                    let mut cx = Cx::enter(caller).await?;
                     let answer = $handler(&mut cx, $($arg),*).await;
-                    cx.leave(answer)
+                    cx.leave(answer).await
                 })
             })?;)*)*
             link_spawn_v4(linker)
@@ -70,9 +71,9 @@ macro_rules! functions {
     };
 }
 
-const OUTSIDE: Support = Partial("inside the session; connections to the outside are refused: nothing carries them yet");
+const OUTSIDE: Support =
+    Partial("inside the session; connections to the outside are refused: nothing carries them yet");
 const NO_TERMINAL: Support = Partial("no descriptor is a terminal yet: answers as for a pipe");
-const NO_LOCKS: Support = Partial("answers as if nobody else held a lock");
 
 functions! {
     "wasi_snapshot_preview1":
@@ -178,15 +179,15 @@ functions! {
     proc_fexec(fd: u32, argv: u32, argv_len: u32, env: u32, env_len: u32, close: u32, count: u32) = spawn::proc_fexec, Full;
     proc_waitpid(pid: u32, options: u32, out_status: u32, out_pid: u32) = process::proc_waitpid, Full;
     proc_waitpid_v2(pid: u32, options: u32, out_exit: u32, out_signal: u32, out_pid: u32, out_core: u32) = process::proc_waitpid_v2, Full;
-    proc_waitpid_v3(pid: u32, options: u32, out_status: u32, out_pid: u32) = process::proc_waitpid_v3, Partial("no process stops yet: WUNTRACED and WCONTINUED are accepted and never answer");
-    proc_kill(pid: u32, signal: u32) = process::proc_kill, Partial("stop signals are discarded until there is job control");
+    proc_waitpid_v3(pid: u32, options: u32, out_status: u32, out_pid: u32) = process::proc_waitpid_v3, Full;
+    proc_kill(pid: u32, signal: u32) = process::proc_kill, Full;
     proc_getpid(out: u32) = process::proc_getpid, Full;
     proc_getppid(out: u32) = process::proc_getppid, Full;
     proc_getrlimit(resource: u32, soft: u32, hard: u32) = process::proc_getrlimit, Full;
     proc_setrlimit(resource: u32, soft: u64, hard: u64) = process::proc_setrlimit, Full;
     proc_umask(mask: u32, out: u32) = process::proc_umask, Full;
     umask(mask: u32, set: u32, out: u32) = process::umask, Full;
-    proc_itimer_real(op: u32, value: u64, interval: u64, out_left: u32, out_interval: u32) = process::proc_itimer_real, Refused("no timers that signal yet: ENOSYS, and a query answers none");
+    proc_itimer_real(op: u32, value: u64, interval: u64, out_left: u32, out_interval: u32) = process::proc_itimer_real, Full;
     proc_getpgid(pid: u32, out: u32) = process::proc_getpgid, Full;
     proc_setpgid(pid: u32, group: u32) = process::proc_setpgid, Full;
     fd_pipe(out_read: u32, out_write: u32) = process::fd_pipe, Full;
@@ -195,17 +196,17 @@ functions! {
     fd_dup_min(fd: u32, from: u32, out: u32) = process::fd_dup_min, Full;
     fd_getfd(fd: u32, out: u32) = process::fd_getfd, Full;
     fd_setfd(fd: u32, flags: u32) = process::fd_setfd, Full;
-    fd_flock(fd: u32, op: u32) = process::fd_flock, NO_LOCKS;
-    fd_record_lock(fd: u32, cmd: u32, kind: u32, start: u64, len: u64, out_kind: u32, out_pid: u32, out_start: u32, out_len: u32) = process::fd_record_lock, NO_LOCKS;
+    fd_flock(fd: u32, op: u32) = lock::fd_flock, Full;
+    fd_record_lock(fd: u32, cmd: u32, kind: u32, start: u64, len: u64, out_kind: u32, out_pid: u32, out_start: u32, out_len: u32) = lock::fd_record_lock, Full;
     proc_closefrom(from: u32) = process::proc_closefrom, Full;
     fd_socketpair(kind: u32, nonblock: u32, cloexec: u32, out_a: u32, out_b: u32) = net::fd_socketpair, Full;
     fd_sendmsg_rights(fd: u32, data: u32, len: u32, rights: u32, count: u32, flags: u32, out: u32) = net::fd_sendmsg_rights, Full;
     fd_recvmsg_rights(fd: u32, data: u32, cap: u32, rights: u32, rights_cap: u32, flags: u32, out: u32, out_rights: u32, out_flags: u32) = net::fd_recvmsg_rights, Full;
     sleep_ms(ms: u32) = process::sleep_ms, Full;
     pty_open(out_master: u32, out_slave: u32) = net::unsupported2, Refused("there are no terminals yet: EOPNOTSUPP");
-    proc_sigaction(signal: u32, action: u32, mask_lo: u32, mask_hi: u32, flags: u32) = process::proc_sigaction, Partial("default and ignore; a handler is remembered, and its signal held instead of delivered");
+    proc_sigaction(signal: u32, action: u32, mask_lo: u32, mask_hi: u32, flags: u32) = process::proc_sigaction, Full;
     proc_signal_mask_v2(how: u32, lo: u32, hi: u32, out_lo: u32, out_hi: u32) = process::proc_signal_mask_v2, Full;
-    proc_ppoll_v1(fds: u32, count: u32, sec: i64, nsec: i64, mask_lo: u32, mask_hi: u32, has_mask: u32, out: u32) = process::proc_ppoll_v1, Partial("the mask is not swapped: no signal is delivered to a handler yet");
+    proc_ppoll_v1(fds: u32, count: u32, sec: i64, nsec: i64, mask_lo: u32, mask_hi: u32, has_mask: u32, out: u32) = process::proc_ppoll_v1, Full;
 
     "host_net":
     net_socket(domain: u32, kind: u32, protocol: u32, out: u32) = net::net_socket, Full;
@@ -322,9 +323,9 @@ fn link_spawn_v4(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             for (word, arg) in words.iter_mut().zip(args) {
                 *word = arg.i32().unwrap_or_default() as u32;
             }
-            let mut cx = Cx::enter(caller)?;
+            let mut cx = Cx::enter(caller).await?;
             let answer = spawn::proc_spawn_v4(&mut cx, &words).await;
-            results[0] = Val::I32(cx.leave(answer)?);
+            results[0] = Val::I32(cx.leave(answer).await?);
             Ok(())
         })
     })?;

@@ -1,4 +1,4 @@
-//! host_process: waiting, signals, groups, limits, descriptors, locks.
+//! host_process: waiting, signals, groups, limits, descriptors.
 
 use super::cx::{Cx, Stop};
 use super::preview1::{deadline_in, sleep_until};
@@ -9,7 +9,7 @@ use warren_kernel::Errno;
 use warren_kernel::id::{Fd, Pgid, Pid};
 use warren_kernel::poll::{PollEvents, PollFd};
 use warren_kernel::process::group::Target;
-use warren_kernel::process::wait::{Patience, Which};
+use warren_kernel::process::wait::{Change, Patience, Watch, Which};
 use warren_kernel::process::{ExitStatus, Resource, ResourceLimit};
 use warren_kernel::signal::{Disposition, Signal, SignalSet};
 use warren_kernel::vfs::open::OpenFlags;
@@ -41,7 +41,7 @@ fn patience(cx: &mut Cx<'_>, block: bool) -> Patience {
     Patience::Until(deadline_in(cx, pause.min(POLL_PAUSE_MAX)))
 }
 
-async fn wait(cx: &mut Cx<'_>, pid: u32, block: bool) -> Result<Option<(Pid, ExitStatus)>, Stop> {
+async fn wait(cx: &mut Cx<'_>, pid: u32, watch: Watch, block: bool) -> Result<Option<(Pid, Change)>, Stop> {
     let which = match pid as i32 {
         -1 => Which::Any,
         0 => {
@@ -52,7 +52,16 @@ async fn wait(cx: &mut Cx<'_>, pid: u32, block: bool) -> Result<Option<(Pid, Exi
         group => Which::Group(Pgid(group.unsigned_abs())),
     };
     let patience = patience(cx, block);
-    cx.call_quietly(|kernel, call, _| kernel.waitpid(call, which, patience)).await
+    cx.call_quietly(|kernel, call, _| kernel.waitpid(call, which, watch, patience)).await
+}
+
+/// As [`wait`], for the forms that know of ends alone.
+async fn wait_end(cx: &mut Cx<'_>, pid: u32, block: bool) -> Result<Option<(Pid, ExitStatus)>, Stop> {
+    let change = wait(cx, pid, Watch::default(), block).await?;
+    Ok(change.and_then(|(pid, change)| match change {
+        Change::Ended(status) => Some((pid, status)),
+        Change::Stopped(_) | Change::Continued => None,
+    }))
 }
 
 pub async fn proc_waitpid(cx: &mut Cx<'_>, pid: u32, options: u32, out_status: u32, out_pid: u32) -> Done {
@@ -60,7 +69,7 @@ pub async fn proc_waitpid(cx: &mut Cx<'_>, pid: u32, options: u32, out_status: u
         return Err(Errno::EINVAL.into());
     }
     cx.check(&[(out_status, 4), (out_pid, 4)])?;
-    let ended = wait(cx, pid, options & WNOHANG == 0).await?;
+    let ended = wait_end(cx, pid, options & WNOHANG == 0).await?;
     let (pid, status) = ended.map_or((0, 0), |(pid, status)| (pid.0, u32::from(status.shell_code())));
     memory::put_u32(cx.memory(), out_status, status)?;
     Ok(memory::put_u32(cx.memory(), out_pid, pid)?)
@@ -79,7 +88,7 @@ pub async fn proc_waitpid_v2(
         return Err(Errno::EINVAL.into());
     }
     cx.check(&[(out_exit, 4), (out_signal, 4), (out_pid, 4), (out_core, 4)])?;
-    let ended = wait(cx, pid, options & WNOHANG == 0).await?;
+    let ended = wait_end(cx, pid, options & WNOHANG == 0).await?;
     let (pid, exit, signal) = match ended {
         None => (0, 0, 0),
         Some((pid, ExitStatus::Exited(code))) => (pid.0, u32::from(code), 0),
@@ -97,8 +106,9 @@ pub async fn proc_waitpid_v3(cx: &mut Cx<'_>, pid: u32, options: u32, out_status
         return Err(Errno::EINVAL.into());
     }
     cx.check(&[(out_status, 4), (out_pid, 4)])?;
-    let ended = wait(cx, pid, options & WNOHANG == 0).await?;
-    let (pid, status) = ended.map_or((0, 0), |(pid, status)| (pid.0, status.raw()));
+    let watch = Watch { stopped: options & WUNTRACED != 0, continued: options & WCONTINUED != 0 };
+    let change = wait(cx, pid, watch, options & WNOHANG == 0).await?;
+    let (pid, status) = change.map_or((0, 0), |(pid, change)| (pid.0, change.raw()));
     memory::put_u32(cx.memory(), out_status, status)?;
     Ok(memory::put_u32(cx.memory(), out_pid, pid)?)
 }
@@ -121,6 +131,8 @@ pub async fn proc_sigaction(cx: &mut Cx<'_>, signal: u32, action: u32, mask_lo: 
     let disposition = match action {
         0 => Disposition::Default,
         1 => Disposition::Ignore,
+        // Nothing could run the handler.
+        2 if cx.guest().trampoline.is_none() => return Err(Errno::EOPNOTSUPP.into()),
         2 => Disposition::Catch { mask: signal_set(mask_lo, mask_hi), flags },
         _ => return Err(Errno::EINVAL.into()),
     };
@@ -196,24 +208,24 @@ pub async fn umask(cx: &mut Cx<'_>, mask: u32, set: u32, out: u32) -> Done {
     Ok(memory::put_u32(cx.memory(), out, before)?)
 }
 
+/// op 0 asks, 1 sets; microseconds, both zero being no timer.
 pub async fn proc_itimer_real(
     cx: &mut Cx<'_>,
     op: u32,
     value: u64,
-    _interval: u64,
+    interval: u64,
     out_left: u32,
     out_interval: u32,
 ) -> Done {
     cx.check(&[(out_left, 8), (out_interval, 8)])?;
-    match (op, value) {
-        // Asking for it, or clearing it: there is none.
-        (0, _) | (1, 0) => {
-            memory::put_u64(cx.memory(), out_left, 0)?;
-            Ok(memory::put_u64(cx.memory(), out_interval, 0)?)
-        }
-        (1, _) => Err(Errno::ENOSYS.into()),
-        _ => Err(Errno::EINVAL.into()),
-    }
+    let before = cx.with(|kernel, call| match op {
+        0 => kernel.getitimer(call),
+        1 => kernel.setitimer(call, Duration::from_micros(value), Duration::from_micros(interval)),
+        _ => Err(Errno::EINVAL),
+    })?;
+    let micros = |time: Duration| u64::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX);
+    memory::put_u64(cx.memory(), out_left, micros(before.value))?;
+    Ok(memory::put_u64(cx.memory(), out_interval, micros(before.interval))?)
 }
 
 pub async fn sleep_ms(cx: &mut Cx<'_>, ms: u32) -> Done {
@@ -228,9 +240,9 @@ pub async fn proc_ppoll_v1(
     count: u32,
     sec: i64,
     nsec: i64,
-    _mask_lo: u32,
-    _mask_hi: u32,
-    _has_mask: u32,
+    mask_lo: u32,
+    mask_hi: u32,
+    has_mask: u32,
     out: u32,
 ) -> Done {
     let timeout = match (sec, nsec) {
@@ -238,7 +250,17 @@ pub async fn proc_ppoll_v1(
         (0.., 0..1_000_000_000) => Some(Duration::new(sec as u64, nsec as u32)),
         _ => return Err(Errno::EINVAL.into()),
     };
-    poll_records(cx, fds, count, timeout, out).await
+    if has_mask == 0 {
+        return poll_records(cx, fds, count, timeout, out).await;
+    }
+    // What the mask lets in is handled inside the call; then the old one is back.
+    let mask = signal_set(mask_lo, mask_hi);
+    let before = cx.with(|kernel, call| kernel.set_blocked(call, mask))?;
+    let polled = poll_records(cx, fds, count, timeout, out).await;
+    if !matches!(polled, Err(Stop::End(_))) {
+        cx.with(|kernel, call| kernel.set_blocked(call, before))?;
+    }
+    polled
 }
 
 /// poll() over records of 8 bytes: fd, events, revents.
@@ -303,50 +325,4 @@ pub async fn fd_setfd(cx: &mut Cx<'_>, fd: u32, flags: u32) -> Done {
 
 pub async fn proc_closefrom(cx: &mut Cx<'_>, from: u32) -> Done {
     Ok(cx.with(|kernel, call| kernel.close_from(call, Fd(from)))?)
-}
-
-// ---- locks: until the kernel has them, nobody else ever holds one
-
-pub async fn fd_flock(cx: &mut Cx<'_>, fd: u32, op: u32) -> Done {
-    const NONBLOCK: u32 = 4;
-    let fd = cx.real(fd)?;
-    cx.with(|kernel, call| kernel.process(call.pid)?.descriptors.get(fd))?;
-    // LOCK_SH 1, LOCK_EX 2, LOCK_UN 8.
-    if matches!(op & !NONBLOCK, 1 | 2 | 8) { Ok(()) } else { Err(Errno::EINVAL.into()) }
-}
-
-#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
-pub async fn fd_record_lock(
-    cx: &mut Cx<'_>,
-    fd: u32,
-    cmd: u32,
-    kind: u32,
-    start: u64,
-    len: u64,
-    out_kind: u32,
-    out_pid: u32,
-    out_start: u32,
-    out_len: u32,
-) -> Done {
-    const GETLK: u32 = 12;
-    const SETLK: u32 = 13;
-    const SETLKW: u32 = 14;
-    const UNLOCKED: u32 = 2;
-    let fd = cx.real(fd)?;
-    cx.with(|kernel, call| kernel.process(call.pid)?.descriptors.get(fd))?;
-    if kind > UNLOCKED {
-        return Err(Errno::EINVAL.into());
-    }
-    match cmd {
-        GETLK => {
-            cx.check(&[(out_kind, 4), (out_pid, 4), (out_start, 8), (out_len, 8)])?;
-            let memory = cx.memory();
-            memory::put_u32(memory, out_kind, UNLOCKED)?;
-            memory::put_u32(memory, out_pid, 0)?;
-            memory::put_u64(memory, out_start, start)?;
-            Ok(memory::put_u64(memory, out_len, len)?)
-        }
-        SETLK | SETLKW => Ok(()),
-        _ => Err(Errno::EINVAL.into()),
-    }
 }

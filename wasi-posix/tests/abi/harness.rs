@@ -28,6 +28,7 @@ pub mod errno {
     pub const OK: i64 = 0;
     pub const E2BIG: i64 = 1;
     pub const EACCES: i64 = 2;
+    pub const EAGAIN: i64 = 6;
     pub const EBADF: i64 = 8;
     pub const ECHILD: i64 = 12;
     pub const EEXIST: i64 = 20;
@@ -48,6 +49,7 @@ pub mod errno {
     pub const EPERM: i64 = 63;
     pub const ERANGE: i64 = 68;
     pub const ESPIPE: i64 = 70;
+    pub const EOVERFLOW: i64 = 61;
     pub const ESRCH: i64 = 71;
     pub const ENODATA: i64 = 78;
 }
@@ -143,7 +145,7 @@ impl Place {
             match self.command(arguments).launch(&self.session).await {
                 Ok(running) => Ok(running.finish().await.unwrap()),
                 Err(CallError::Failed(errno)) => Err(errno),
-                Err(CallError::Doomed(signal)) => panic!("the launch was ended by {signal}"),
+                Err(error @ (CallError::Doomed(_) | CallError::Interrupted { .. })) => panic!("the launch: {error}"),
             }
         })
     }

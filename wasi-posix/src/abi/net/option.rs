@@ -98,9 +98,7 @@ pub async fn net_getsockopt(cx: &mut Cx<'_>, fd: u32, level: u32, name: u32, val
     let status = cx.with(|kernel, call| kernel.socket_status(call, fd))?;
     let options = status.options;
     let word = |value: u32| value.to_le_bytes().to_vec();
-    let time = |time: Duration| {
-        [time.as_secs().to_le_bytes(), u64::from(time.subsec_micros()).to_le_bytes()].concat()
-    };
+    let time = |time: Duration| [time.as_secs().to_le_bytes(), u64::from(time.subsec_micros()).to_le_bytes()].concat();
     let bytes = match named {
         Named::ReuseAddress => word(u32::from(options.reuse_address)),
         Named::Type => word(match status.kind {
@@ -115,9 +113,7 @@ pub async fn net_getsockopt(cx: &mut Cx<'_>, fd: u32, level: u32, name: u32, val
         }
         Named::SendBuffer | Named::ReceiveBuffer => word(BUFFER_BYTES as u32),
         Named::KeepAlive => word(u32::from(options.keep_alive)),
-        Named::Linger => {
-            [word(u32::from(options.linger.is_some())), word(options.linger.unwrap_or_default())].concat()
-        }
+        Named::Linger => [word(u32::from(options.linger.is_some())), word(options.linger.unwrap_or_default())].concat(),
         Named::ReceiveTimeout => time(options.receive_timeout.unwrap_or_default()),
         Named::SendTimeout => time(Duration::ZERO),
         Named::Accepts => word(u32::from(status.listens)),

@@ -148,15 +148,7 @@ mod preview1_flags {
 }
 
 /// preview1's sock_recv().
-pub async fn sock_recv(
-    cx: &mut Cx<'_>,
-    fd: u32,
-    iovs: u32,
-    count: u32,
-    flags: u32,
-    out: u32,
-    out_flags: u32,
-) -> Done {
+pub async fn sock_recv(cx: &mut Cx<'_>, fd: u32, iovs: u32, count: u32, flags: u32, out: u32, out_flags: u32) -> Done {
     cx.check(&[(out, 4), (out_flags, 2)])?;
     let buffers = memory::buffers(cx.memory(), iovs, count)?;
     let fd = socket(cx, fd)?;
