@@ -17,3 +17,5 @@ mod modules;
 mod pointers;
 #[path = "abi/processes.rs"]
 mod processes;
+#[path = "abi/sockets.rs"]
+mod sockets;
