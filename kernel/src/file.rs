@@ -5,7 +5,7 @@ use crate::id::{Ino, MountId};
 use crate::pipe::PipeId;
 use crate::pmap::PMap;
 use crate::pty::{End, TerminalId};
-use crate::socket::Socket;
+use crate::socket::SocketId;
 use crate::vfs::device::Device;
 use crate::vfs::driver::{DriverHandle, DriverPath};
 use crate::vfs::proc::ProcNode;
@@ -60,8 +60,8 @@ pub enum Opened {
     Text(MountId, ProcNode, Arc<[u8]>),
     /// A file of a mounted driver.
     Driver(MountId, DriverPath, DriverHandle),
-    /// A socket, not connected.
-    Socket(Socket),
+    /// A socket.
+    Socket(SocketId),
     /// A name only (O_PATH, or a symbolic link or socket opened to be looked at).
     Path(Node),
 }
@@ -180,6 +180,11 @@ impl OpenFiles {
     /// Every open description.
     pub fn iter(&self) -> impl Iterator<Item = &OpenFile> {
         self.slots.iter().flatten()
+    }
+
+    /// Every open description and its number.
+    pub fn entries(&self) -> impl Iterator<Item = (OpenId, &OpenFile)> {
+        self.slots.iter().enumerate().filter_map(|(at, slot)| Some((OpenId(at as u32), slot.as_ref()?)))
     }
 
     /// Descriptions open now.

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod common;
 
+use common::network::{DATAGRAM, STREAM, inet};
 use common::{Machine, NEW, R, RW, spawn};
 use std::collections::BTreeSet;
 use warren_kernel::Errno;
@@ -20,6 +21,7 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
         "processes" => 2,
         "descriptors" | "open_files" => 3,
         "pipes" | "locks" | "ptys" => 1,
+        "sockets" | "datagrams" | "rights_in_flight" => 2,
         "file_bytes" => 8192,
         "inodes" => 2,
         "memory_bytes" | "process_memory_bytes" => 1 << 20,
@@ -86,6 +88,43 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
             assert_eq!(agent.open("/dev/ptmx", RW), Err(Errno::ENOSPC), "it lives as long as its slave");
             agent.close(slave).expect("open");
             agent.open("/dev/ptmx", RW).expect("room for one");
+            answer
+        }
+        "sockets" => {
+            let pair = || agent.now(|kernel, call| kernel.socket_pair(call, STREAM, OpenFlags::empty()));
+            let (first, second) = pair().expect("two");
+            let before = clean();
+            let answer = pair().map(|_| ());
+            agent.close(first).expect("open");
+            assert_eq!(pair(), Err(Errno::ENFILE), "one is not two");
+            assert_eq!(machine.usage().sockets, before.sockets - 1);
+            agent.close(second).expect("open");
+            answer
+        }
+        "socket_bytes" => {
+            let (left, _right) = agent.pair(DATAGRAM);
+            let before = clean();
+            let answer = agent.send(left, b"x").map(|_| ());
+            assert_eq!(machine.usage(), before);
+            answer
+        }
+        "datagrams" => {
+            let (server, client) = (agent.udp(), agent.udp());
+            agent.bind(server, &inet("127.0.0.1", 5000)).expect("free");
+            for byte in *b"abc" {
+                assert_eq!(agent.send_to(client, &[byte], &inet("127.0.0.1", 5000)), Ok(1), "lost without a word");
+            }
+            agent.nonblock(server);
+            let mut came = std::iter::from_fn(|| agent.receive(server, 9).ok());
+            assert_eq!(came.by_ref().collect::<Vec<_>>().concat(), b"ab");
+            agent.receive(server, 9).map(|_| ())
+        }
+        "rights_in_flight" => {
+            let (left, _right) = agent.pair(STREAM);
+            assert_eq!(agent.send_rights(left, b"x", &[left, left]), Ok(1));
+            let before = clean();
+            let answer = agent.send_rights(left, b"x", &[left]).map(|_| ());
+            assert_eq!(machine.usage(), before);
             answer
         }
         "file_bytes" => {

@@ -300,7 +300,7 @@ impl Kernel {
     }
 
     /// As [`Kernel::place_for_new`], for what is no directory: a `/` at the end names nothing then.
-    fn place_for_file(&mut self, call: &mut Call, found: &Found) -> Step<(Node, Name)> {
+    pub(crate) fn place_for_file(&mut self, call: &mut Call, found: &Found) -> Step<(Node, Name)> {
         if found.must_be_directory && found.node.is_none() {
             return Err(Errno::ENOENT.into());
         }
