@@ -9,9 +9,10 @@
 //! without the kernel's lock at its next safe point (a host call, or the epoch deadline of a busy loop).
 
 use crate::errno::Errno;
+use crate::sync::AtomicU32;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 /// A signal with Linux's number, 1 to 31.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

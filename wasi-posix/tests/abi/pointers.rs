@@ -131,6 +131,7 @@ const FUNCTIONS: &[(&str, &[P])] = &[
     ("host_net.net_getsockopt", &[ONE, ONE, Word(4), To(4), Bytes(&[4, 0, 0, 0])]),
     ("host_net.net_getaddrinfo", &[NAME, ONE, NAME, ONE, ZERO, To(64), Bytes(&[64, 0, 0, 0])]),
     ("host_net.net_dns_query_rr_v1", &[NAME, ONE, Word(12), To(16), Word(16), To(4), To(4), To(4)]),
+    ("host_process.fd_socketpair", &[ONE, ZERO, ZERO, To(4), To(4)]),
     ("host_net.net_poll", &[To(8), ONE, ZERO, To(4)]),
     ("host_user.getuid", &[To(4)]),
     ("host_user.getgid", &[To(4)]),

@@ -258,6 +258,9 @@ fn input_is_mapped() {
     assert_eq!(typed(swapped, b"a\nb\r").0, "a\rb\n");
     assert_eq!(typed(input(InputModes::ISTRIP, InputModes::empty()), b"\xe1\x8a").0, "a\n");
     assert_eq!(typed(input(InputModes::IUCLC, InputModes::empty()), b"ABc\n").0, "abc\n");
+    let mut line = new(input(InputModes::IUCLC, InputModes::empty()));
+    key(&mut line, b"\xc4\xd7\n");
+    assert_eq!(read(&mut line, 9), b"\xe4\xd7\n", "Latin-1, as in Linux");
     let mut line = new(input(InputModes::PARMRK, InputModes::empty()));
     key(&mut line, b"a\xffb\n");
     assert_eq!(read(&mut line, 9), b"a\xff\xffb\n");
