@@ -67,7 +67,7 @@ impl Node {
             cwd: HOME.as_bytes().into(),
             hostname: HOSTNAME.into(),
         };
-        Node { world: World { host: Arc::new(SystemHost), runtimes }, template, handle }
+        Node { world: World { host: Arc::new(SystemHost), runtimes, egress: None }, template, handle }
     }
 
     /// What a session is made of unless something else is said.

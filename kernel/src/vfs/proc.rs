@@ -349,7 +349,7 @@ impl Kernel {
                 let gone = if self.shows_terminal(*id) { "" } else { " (deleted)" };
                 format!("/dev/pts/{}{gone}", id.0).into_bytes()
             }
-            Opened::Socket(socket) => format!("socket:[{}]", socket.number).into_bytes(),
+            Opened::Socket(id) => format!("socket:[{}]", id.0).into_bytes(),
             Opened::File(mount, ino) => self.file_path(*mount, *ino).unwrap_or_else(|| b"/ (deleted)".to_vec()),
             Opened::Directory(node, _) | Opened::Path(node) => {
                 self.path_of(node).unwrap_or_else(|| b"/ (deleted)".to_vec())

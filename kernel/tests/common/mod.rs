@@ -6,6 +6,7 @@
     reason = "block_on parks the test's own thread; how many cases is asked of the environment"
 )]
 
+pub mod network;
 pub mod outside;
 mod process;
 
@@ -31,6 +32,7 @@ use warren_kernel::process::spawn::{Attributes, FileAction, Spawn};
 use warren_kernel::process::strings;
 use warren_kernel::runtime::{LoadError, Program, Runtime};
 use warren_kernel::session::Driver;
+use warren_kernel::socket::egress::Egress;
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::device::Device;
@@ -190,15 +192,22 @@ impl Machine {
     }
 
     pub fn from(template: Template, make: impl FnOnce(World) -> Kernel) -> Machine {
+        Machine::behind(template, None, make)
+    }
+
+    /// With a way out.
+    pub fn behind(template: Template, egress: Option<Arc<dyn Egress>>, make: impl FnOnce(World) -> Kernel) -> Machine {
         let host = Arc::new(FakeHost::default());
         host.realtime.store(1_800_000_000_000_000_000, Ordering::SeqCst);
         let (runtime, driver) = (Arc::new(FakeRuntime::default()), Arc::new(FakeDriver::default()));
-        let world = World { host: host.clone(), runtimes: Arc::from([runtime.clone() as Arc<dyn Runtime>]) };
+        let runtimes = Arc::from([runtime.clone() as Arc<dyn Runtime>]);
+        let world = World { host: host.clone(), runtimes, egress };
         let session = Session::new(make(world), driver.clone());
         session.with(|kernel| {
             let mut call = Call::new(Pid::INIT);
             kernel.mount(&mut call, b"/proc", Mounted::Proc, false).expect("/proc is mounted");
-            kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false).expect("/dev/pts is mounted");
+            // Unless the test made a layer that has no place for it.
+            let _ = kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false);
         });
         Machine { session, host, runtime, driver, template }
     }
