@@ -255,11 +255,11 @@ impl Kernel {
         // A Vec takes whatever is written.
         let _ = write!(text, "{} (", process.pid);
         text.extend(escaped_name(process));
-        let _ = write!(
+        let _ = writeln!(
             text,
             ") {state} {ppid} {group} {session} {terminal} {foreground} 0 0 0 0 0 {user} 0 {children} 0 {PRIORITY} 0 1 \
              0 {start} {virtual_bytes} {pages} {rss_limit} 0 0 0 0 0 0 {blocked} {ignored} {caught} {waits} 0 0 17 0 0 \
-             0 0 0 0 0 0 0 0 0 0 0 {exit_code}\n",
+             0 0 0 0 0 0 0 0 0 0 0 {exit_code}",
             state = self.state_letter(process),
             ppid = parent(process),
             group = process.group,
