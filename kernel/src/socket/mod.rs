@@ -38,6 +38,7 @@ mod connect;
 mod queue;
 mod readiness;
 mod rights;
+pub(crate) mod status;
 
 pub use address::{Address, HOST_MAX, Host, Name};
 pub use close::Shutdown;
