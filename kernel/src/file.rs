@@ -33,6 +33,8 @@ pub struct OpenFile {
     pub offset: u64,
     /// Descriptors and other holders that refer to it.
     pub refs: u32,
+    /// Bytes it holds that count as the session's memory ([`Kernel::pin_open`](crate::kernel::Kernel)).
+    pub(crate) pinned: u64,
     /// The call that is using the offset while it waits for a driver (Linux's f_pos_lock).
     pub(crate) turn: Option<u64>,
 }
@@ -94,6 +96,20 @@ pub enum Listing {
     Fixed(Arc<[(Name, Ino, FileKind)]>),
 }
 
+impl Listing {
+    /// Bytes one name may pin: itself, and its place in the map.
+    const NAME_BYTES: u64 = 320;
+
+    /// Bytes the names may pin beside a directory that has changed since.
+    pub(crate) fn bytes(&self) -> u64 {
+        let names = match self {
+            Listing::Tree { names, .. } => names.len(),
+            Listing::Fixed(names) => names.len(),
+        };
+        names as u64 * Listing::NAME_BYTES
+    }
+}
+
 /// The open file descriptions of a session.
 #[derive(Debug, Default)]
 pub struct OpenFiles {
@@ -104,7 +120,7 @@ pub struct OpenFiles {
 impl OpenFile {
     /// A description without flags, at offset 0.
     pub fn new(what: Opened, read: bool, write: bool) -> OpenFile {
-        OpenFile { what, read, write, append: false, nonblock: false, offset: 0, refs: 0, turn: None }
+        OpenFile { what, read, write, append: false, nonblock: false, offset: 0, refs: 0, pinned: 0, turn: None }
     }
 }
 

@@ -80,6 +80,7 @@ pub struct Kernel {
     pub(crate) next_pid: u32,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    pub(crate) cpu_used: Duration,
     pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
@@ -159,6 +160,7 @@ impl Kernel {
             next_pid: FIRST_PID,
             next_pipe: 1,
             memory_used: 0,
+            cpu_used: Duration::ZERO,
             alarms: Alarms::default(),
             waiters: Waiters::default(),
             events: Events::default(),
@@ -200,6 +202,7 @@ impl Kernel {
             started: self.booted,
             cpu: Duration::ZERO,
             memory: 0,
+            pinned: 0,
             awaited: false,
         }
     }
@@ -346,6 +349,36 @@ impl Kernel {
         true
     }
 
+    /// Counts bytes the kernel itself holds for as long as a guest likes, and no other limit bounds: arguments, the text
+    /// of an open file of /proc, the names of a directory being listed.
+    ///
+    /// # Errors
+    /// `ENOMEM` at the session's memory.
+    pub(crate) fn pin(&mut self, pid: Pid, bytes: u64) -> Result<(), Errno> {
+        if self.memory_used.saturating_add(bytes) > self.limits.memory_bytes {
+            return Err(self.limit_reached(pid, "memory_bytes", Errno::ENOMEM));
+        }
+        self.memory_used += bytes;
+        Ok(())
+    }
+
+    /// Gives back what [`Kernel::pin`] counted.
+    pub(crate) fn unpin(&mut self, bytes: u64) {
+        self.memory_used -= bytes;
+    }
+
+    /// An open file holds so many bytes now.
+    ///
+    /// # Errors
+    /// `ENOMEM` at the session's memory; it holds what it held before then.
+    pub(crate) fn pin_open(&mut self, pid: Pid, open: OpenId, bytes: u64) -> Result<(), Errno> {
+        let before = self.files.get(open)?.pinned;
+        self.pin(pid, bytes.saturating_sub(before))?;
+        self.unpin(before.saturating_sub(bytes));
+        self.files.get_mut(open)?.pinned = bytes;
+        Ok(())
+    }
+
     /// Gives back all memory counted for a process, as exec does before the new image.
     pub fn release_memory(&mut self, pid: Pid) {
         if let Some(process) = self.processes.get_mut(&pid) {
@@ -373,6 +406,11 @@ impl Kernel {
         }
     }
 
+    /// CPU time of every process of the session, those that have ended included.
+    pub fn cpu_used(&self) -> Duration {
+        self.cpu_used
+    }
+
     /// Bytes of memory of all processes.
     pub fn memory_used(&self) -> u64 {
         self.memory_used
@@ -384,6 +422,7 @@ impl Kernel {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let before = process.cpu.as_secs();
         process.cpu += time;
+        self.cpu_used += time;
         let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
         let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
         // Each second beyond the soft limit, as Linux does.
@@ -472,6 +511,7 @@ impl Kernel {
             let is_socket = self.files.get(open).is_ok_and(|file| matches!(file.what, Opened::Socket(_)));
             return is_socket && self.sockets.in_flight() > 0;
         };
+        self.unpin(file.pinned);
         self.drop_flock(open, &file);
         match &file.what {
             Opened::PipeReader(id) => self.close_pipe_end(*id, true, false),

@@ -21,6 +21,10 @@ pub mod host;
 pub mod kernel;
 pub mod runtime;
 pub mod session;
+#[cfg(not(loom))]
+mod sync;
+#[cfg(loom)]
+pub mod sync;
 pub mod wait;
 
 pub mod event;

@@ -19,3 +19,5 @@ mod pointers;
 mod processes;
 #[path = "abi/sockets.rs"]
 mod sockets;
+#[path = "abi/terminals.rs"]
+mod terminals;

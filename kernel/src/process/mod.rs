@@ -161,6 +161,8 @@ pub struct Process {
     pub cpu: Duration,
     /// Bytes of memory its runtime has charged.
     pub memory: u64,
+    /// Bytes of arguments and environment, counted as the session's memory.
+    pub(crate) pinned: u64,
     /// Someone outside the session waits for it: it stays a zombie of init until collected.
     pub awaited: bool,
 }

@@ -139,8 +139,8 @@ impl Kernel {
         match (node, directory) {
             (Node::Tree(mount, ino), Node::Tree(to, parent)) if *mount == to => {
                 let now = self.now();
-                self.mounts.tree_mut(to).ok_or(Errno::EIO)?.link(*ino, parent, &name, now)?;
-                Ok(())
+                let linked = self.mounts.tree_mut(to).ok_or(Errno::EIO)?.link(*ino, parent, &name, now);
+                Ok(linked.map_err(|errno| self.quota_reached(call.pid, "inodes", errno))?)
             }
             (Node::Driver(mount, from), Node::Driver(to, path)) if *mount == to => {
                 self.ask_done(call, to, FsRequest::Link(from.clone(), driver_join(&path, &name)))

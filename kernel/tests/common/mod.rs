@@ -202,7 +202,8 @@ impl Machine {
         session.with(|kernel| {
             let mut call = Call::new(Pid::INIT);
             kernel.mount(&mut call, b"/proc", Mounted::Proc, false).expect("/proc is mounted");
-            kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false).expect("/dev/pts is mounted");
+            // Unless the test made a layer that has no place for it.
+            let _ = kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false);
         });
         Machine { session, host, runtime, driver, template }
     }

@@ -73,7 +73,6 @@ macro_rules! functions {
 
 const OUTSIDE: Support =
     Partial("inside the session; connections to the outside are refused: nothing carries them yet");
-const NO_TERMINAL: Support = Partial("no descriptor is a terminal yet: answers as for a pipe");
 
 functions! {
     "wasi_snapshot_preview1":
@@ -203,8 +202,8 @@ functions! {
     fd_sendmsg_rights(fd: u32, data: u32, len: u32, rights: u32, count: u32, flags: u32, out: u32) = net::fd_sendmsg_rights, Full;
     fd_recvmsg_rights(fd: u32, data: u32, cap: u32, rights: u32, rights_cap: u32, flags: u32, out: u32, out_rights: u32, out_flags: u32) = net::fd_recvmsg_rights, Full;
     sleep_ms(ms: u32) = process::sleep_ms, Full;
-    pty_open(out_master: u32, out_slave: u32) = net::unsupported2, Refused("there are no terminals yet: EOPNOTSUPP");
     proc_sigaction(signal: u32, action: u32, mask_lo: u32, mask_hi: u32, flags: u32) = process::proc_sigaction, Full;
+    pty_open(out_master: u32, out_slave: u32) = tty::pty_open, Full;
     proc_signal_mask_v2(how: u32, lo: u32, hi: u32, out_lo: u32, out_hi: u32) = process::proc_signal_mask_v2, Full;
     proc_ppoll_v1(fds: u32, count: u32, sec: i64, nsec: i64, mask_lo: u32, mask_hi: u32, has_mask: u32, out: u32) = process::proc_ppoll_v1, Full;
 
@@ -254,19 +253,19 @@ functions! {
     getgrgid(gid: u32, buf: u32, cap: u32, out: u32) = user::getgrgid, Full;
     getgrnam(name: u32, len: u32, buf: u32, cap: u32, out: u32) = user::getgrnam, Full;
     getgrent(index: u32, buf: u32, cap: u32, out: u32) = user::getgrent, Full;
-    isatty(fd: u32, out: u32) = user::isatty, NO_TERMINAL;
+    isatty(fd: u32, out: u32) = user::isatty, Full;
 
     "host_tty":
-    read(buf: u32, cap: u32, timeout: u32) = tty::read, NO_TERMINAL;
-    isatty(fd: u32) = tty::isatty, NO_TERMINAL;
-    get_size(fd: u32, cols: u32, rows: u32) = tty::get_size, NO_TERMINAL;
-    set_size(fd: u32, cols: u32, rows: u32) = tty::set_size, NO_TERMINAL;
-    set_raw_mode(on: u32) = tty::set_raw_mode, NO_TERMINAL;
-    get_attr(fd: u32, flags: u32, cc: u32) = tty::get_attr, NO_TERMINAL;
-    set_attr(fd: u32, flags: u32, cc: u32) = tty::get_attr, NO_TERMINAL;
-    get_pgrp(fd: u32, out: u32) = tty::set_pgrp, NO_TERMINAL;
-    set_pgrp(fd: u32, group: u32) = tty::set_pgrp, NO_TERMINAL;
-    get_sid(fd: u32, out: u32) = tty::set_pgrp, NO_TERMINAL;
+    read(buf: u32, cap: u32, timeout: u32) = tty::read, Full;
+    isatty(fd: u32) = tty::isatty, Full;
+    get_size(fd: u32, cols: u32, rows: u32) = tty::get_size, Full;
+    set_size(fd: u32, cols: u32, rows: u32) = tty::set_size, Full;
+    set_raw_mode(on: u32) = tty::set_raw_mode, Full;
+    get_attr(fd: u32, flags: u32, cc: u32) = tty::get_attr, Full;
+    set_attr(fd: u32, flags: u32, cc: u32) = tty::set_attr, Full;
+    get_pgrp(fd: u32, out: u32) = tty::get_pgrp, Full;
+    set_pgrp(fd: u32, group: u32) = tty::set_pgrp, Full;
+    get_sid(fd: u32, out: u32) = tty::get_sid, Full;
 
     "host_system":
     get_identity(field: u32, buf: u32, cap: u32) = user::get_identity, Full;
