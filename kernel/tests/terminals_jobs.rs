@@ -1,4 +1,5 @@
 //! Job control: controlling terminals, foreground groups, hang-ups, and who gets which signal.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 #[cfg(test)]
 mod common;
