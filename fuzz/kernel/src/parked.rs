@@ -81,7 +81,7 @@ fn change_everything(agent: Proc<'_>, root: Proc<'_>) {
 fn parked_layer() -> Arc<Layer> {
     let attributes = |mode| Attributes { mode, uid: 0, gid: 0, mtime_seconds: 0 };
     let mut builder = LayerBuilder::new();
-    for path in ["/bin", "/etc", "/dev", "/home", "/usr", "/tmp", "/proc"] {
+    for path in ["/bin", "/etc", "/dev", "/dev/pts", "/home", "/usr", "/tmp", "/proc"] {
         builder.directory(path, attributes(0o755)).expect("it is well formed");
     }
     let agent = Attributes { uid: 1000, gid: 1000, ..attributes(0o755) };
