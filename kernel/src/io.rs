@@ -9,6 +9,8 @@ use crate::kernel::Kernel;
 use crate::pipe::{PipeId, ReadError, WriteError};
 use crate::process::{Resource, ResourceLimit};
 use crate::signal::Signal;
+use crate::socket::receive::Incoming;
+use crate::socket::send::Outgoing;
 use crate::vfs::Node;
 use crate::vfs::device::Device;
 use crate::vfs::driver::{DriverHandle, FsAnswer, FsRequest};
@@ -121,7 +123,10 @@ impl Kernel {
             }
             Opened::Directory(..) => return Err(Errno::EISDIR.into()),
             Opened::Socket(_) if at.is_some() => return Err(Errno::ESPIPE.into()),
-            Opened::Socket(_) => return Err(Errno::ENOTCONN.into()),
+            Opened::Socket(id) => {
+                let id = *id;
+                return Ok(self.receive_socket(call, id, nonblock, &Incoming::bytes(want), put)?.count);
+            }
             Opened::PipeWriter(_) | Opened::Path(_) => return Err(Errno::EBADF.into()),
         };
         if at.is_none() {
@@ -275,7 +280,10 @@ impl Kernel {
             }
             Opened::Text(..) => Err(Errno::EACCES.into()),
             Opened::Socket(_) if at.is_some() => Err(Errno::ESPIPE.into()),
-            Opened::Socket(_) => Err(Errno::ENOTCONN.into()),
+            Opened::Socket(id) => {
+                let id = *id;
+                self.send_socket(call, id, nonblock, &Outgoing::bytes(data))
+            }
             Opened::Directory(..) | Opened::PipeReader(_) | Opened::Path(_) => Err(Errno::EBADF.into()),
         }
     }

@@ -81,6 +81,10 @@ pub enum WaitKey {
     Process(Pid),
     /// Any process of the session ended (an embedder waits for a pid that is no child of its own).
     Exits,
+    /// Bytes, a connection, an end or an error came to this socket.
+    SocketInput(u64),
+    /// Room came in this socket's input or queue of connections, or it can no longer take anything.
+    SocketRoom(u64),
     /// A call that moved the offset of this open file, and waited for a driver meanwhile, is done.
     Offset(crate::file::OpenId),
     /// A lock on this file of the table of locks was let go, or a call that waited for one no longer does.

@@ -74,6 +74,10 @@ impl Kernel {
                 self.load_image(call, &path, None, arguments)?
             }
         };
+        let pinned = bytes_of(&loaded.arguments, &environment);
+        self.pin(call.pid, pinned)?;
+        let before = std::mem::replace(&mut self.process_mut(call.pid)?.pinned, pinned);
+        self.unpin(before);
         for fd in also_close {
             let _ = self.close(call, *fd);
         }
@@ -93,7 +97,7 @@ impl Kernel {
         if arguments.iter().chain(environment.iter()).any(too_long) {
             return Err(Errno::E2BIG);
         }
-        let bytes: u64 = arguments.iter().chain(environment.iter()).map(|item| item.len() as u64 + 9).sum();
+        let bytes = bytes_of(arguments, environment);
         if bytes > self.limits.argument_bytes {
             Err(self.limit_reached(pid, "argument_bytes", Errno::E2BIG))
         } else {
@@ -247,6 +251,11 @@ pub enum ExecImage {
     Path(Arc<[u8]>),
     /// An open file (fexecve).
     Descriptor(Fd),
+}
+
+/// What arguments and environment pin, as E2BIG counts it: each string with its NUL and a pointer.
+pub(crate) fn bytes_of(arguments: &Strings, environment: &Strings) -> u64 {
+    arguments.iter().chain(environment.iter()).map(|item| item.len() as u64 + 9).sum()
 }
 
 fn image_of(bytes: Vec<u8>) -> Image {

@@ -165,6 +165,8 @@ pub struct Process {
     pub memory: u64,
     /// What /proc shows beside.
     pub account: Account,
+    /// Bytes of arguments and environment, counted as the session's memory.
+    pub(crate) pinned: u64,
     /// Someone outside the session waits for it: it stays a zombie of init until collected.
     pub awaited: bool,
 }

@@ -1,8 +1,7 @@
 //! `/proc/net`: the session's sockets and its one interface, loopback. Every process has the same network.
 
-use crate::file::Opened;
 use crate::kernel::Kernel;
-use crate::socket::{Family, SocketKind};
+use crate::socket::{Family, Name, Phase, ShownSocket, SocketKind};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
@@ -46,30 +45,6 @@ pub(super) fn place(name: &[u8]) -> Option<u8> {
     FILES.iter().position(|(file, _)| file.as_bytes() == name).map(|at| at as u8)
 }
 
-/// What a socket does, by TCP's number of the state; Unix sockets and UDP are shown by the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Nobody is at the other end.
-    Idle,
-}
-
-/// A socket as `/proc/net` shows it.
-pub(crate) struct Row {
-    /// Its inode.
-    pub number: u64,
-    pub family: Family,
-    pub kind: SocketKind,
-    pub phase: Phase,
-    /// Where it is; none before it is bound, and of a Unix socket.
-    pub local: Option<SocketAddr>,
-    /// Whom it is connected to.
-    pub remote: Option<SocketAddr>,
-    /// Bytes that wait to be received.
-    pub received: u64,
-    /// A Unix socket's name as it is shown: empty without, `@` before an abstract one.
-    pub name: Vec<u8>,
-}
-
 /// Lines padded to `width`, as Linux pads those of IPv4.
 fn table(head: &str, width: usize, rows: &[String]) -> Vec<u8> {
     let lines = std::iter::once(head).chain(rows.iter().map(String::as_str));
@@ -88,59 +63,43 @@ fn address(at: Option<SocketAddr>, family: Family) -> String {
     format!("{}:{:04X}", words.collect::<String>(), at.map_or(0, |at| at.port()))
 }
 
-impl Phase {
-    /// The number in the tables of TCP and UDP.
-    const fn inet(self) -> u8 {
-        match self {
-            Phase::Idle => 7,
-        }
+/// The number of a phase in the tables of TCP and UDP.
+const fn inet_state(phase: Phase) -> u8 {
+    match phase {
+        Phase::Connected => 1,
+        Phase::Connecting => 2,
+        Phase::Closing => 5,
+        Phase::Idle | Phase::Closed => 7,
+        Phase::Ended => 8,
+        Phase::Listening => 10,
     }
+}
 
-    /// The number in the table of Unix sockets.
-    const fn unix(self) -> u8 {
-        match self {
-            Phase::Idle => 1,
-        }
+/// The number of a phase in the table of Unix sockets.
+const fn unix_state(phase: Phase) -> u8 {
+    match phase {
+        Phase::Idle | Phase::Listening => 1,
+        Phase::Connecting => 2,
+        Phase::Connected | Phase::Closing | Phase::Ended | Phase::Closed => 3,
     }
+}
 
-    const fn listens(self) -> bool {
-        match self {
-            Phase::Idle => false,
-        }
+/// Whether a socket has a line in the tables of TCP and UDP: one of TCP that is only bound has none, as on Linux.
+fn has_line(socket: &ShownSocket) -> bool {
+    match socket.kind {
+        SocketKind::Stream => socket.phase != Phase::Idle,
+        _ => socket.local.inet().is_some_and(|at| at.port() != 0),
     }
 }
 
 impl Kernel {
-    /// Every open socket, in order of its number.
-    fn socket_rows(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self
-            .files
-            .iter()
-            .filter_map(|file| match &file.what {
-                Opened::Socket(socket) => Some(Row {
-                    number: socket.number,
-                    family: socket.family,
-                    kind: socket.kind,
-                    phase: Phase::Idle,
-                    local: None,
-                    remote: None,
-                    received: 0,
-                    name: Vec::new(),
-                }),
-                _ => None,
-            })
-            .collect();
-        rows.sort_by_key(|row| row.number);
-        rows
-    }
-
     /// The lines of a table of TCP or UDP: sockets that have an address.
     fn inet_rows(&self, family: Family, kind: SocketKind) -> Vec<String> {
-        let rows = self.socket_rows();
-        let shown = rows.iter().filter(|row| row.family == family && row.kind == kind && row.local.is_some());
-        let line = |(at, row): (usize, &Row)| {
-            let (local, remote) = (address(row.local, family), address(row.remote, family));
-            let (state, received, inode) = (row.phase.inet(), row.received, row.number);
+        let sockets = self.shown_sockets();
+        let shown = sockets.iter().filter(|it| it.family == family && it.kind == kind && has_line(it));
+        let line = |(at, row): (usize, &ShownSocket)| {
+            let (local, remote) = (address(row.local.inet(), family), address(row.remote.inet(), family));
+            let (state, received, inode) = (inet_state(row.phase), row.received, row.number);
             let rest = match kind {
                 SocketKind::Stream => "1 0000000000000000 100 0 0 10 0",
                 _ => "2 0000000000000000 0",
@@ -154,32 +113,35 @@ impl Kernel {
 
     fn unix_table(&self) -> Vec<u8> {
         let mut text = b"Num       RefCount Protocol Flags    Type St Inode Path\n".to_vec();
-        for row in self.socket_rows().iter().filter(|row| row.family == Family::Unix) {
-            let flags = if row.phase.listens() { 0x10000 } else { 0 };
+        for row in self.shown_sockets().iter().filter(|row| row.family == Family::Unix) {
+            let flags = if row.phase == Phase::Listening { 0x10000 } else { 0 };
             let kind = match row.kind {
                 SocketKind::Stream => 1,
                 SocketKind::Datagram => 2,
+                SocketKind::SequencedPacket => 5,
             };
             // A Vec takes whatever is written.
             let _ = write!(
                 text,
                 "0000000000000000: 00000002 00000000 {flags:08X} {kind:04X} {:02X} {:>5}",
-                row.phase.unix(),
+                unix_state(row.phase),
                 row.number
             );
-            if !row.name.is_empty() {
-                text.push(b' ');
-                text.extend(row.name.iter().map(|byte| if *byte == b'\n' { b'?' } else { *byte }));
-            }
+            let name = match &row.local {
+                Name::Path(path) => [b" ".as_slice(), path].concat(),
+                Name::Abstract(name) => [b" @".as_slice(), name].concat(),
+                Name::Unnamed | Name::Inet(_) => Vec::new(),
+            };
+            text.extend(name.iter().map(|byte| if matches!(byte, b'\n' | 0) { b'@' } else { *byte }));
             text.push(b'\n');
         }
         text
     }
 
     fn sockstat(&self) -> Vec<u8> {
-        let rows = self.socket_rows();
+        let rows = self.shown_sockets();
         let count = |kind: SocketKind| {
-            rows.iter().filter(|row| row.family == Family::Inet && row.kind == kind && row.local.is_some()).count()
+            rows.iter().filter(|row| row.family == Family::Inet && row.kind == kind && has_line(row)).count()
         };
         format!(
             "sockets: used {}\nTCP: inuse {} orphan 0 tw 0 alloc {} mem 0\nUDP: inuse {} mem 0\nUDPLITE: inuse 0\n\

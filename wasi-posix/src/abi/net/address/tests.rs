@@ -49,37 +49,17 @@ fn what_is_no_address_is_refused() {
 }
 
 #[test]
-fn hosts_are_looked_up_by_every_name_of_a_line() {
-    let text = b"127.0.0.1 localhost\n::1\tlocalhost ip6\n# 9.9.9.9 db\n10.0.0.1  DB db.local # primary\nbad db\n10.0.0.1 db\n";
-    let addresses = |name| in_hosts(text, name).iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(addresses("localhost"), ["127.0.0.1", "::1"]);
-    assert_eq!(addresses("db"), ["10.0.0.1"]);
-    assert_eq!(addresses("db.local"), ["10.0.0.1"]);
-    assert!(addresses("primary").is_empty());
-}
-
-#[test]
-fn answers_are_json_of_the_wanted_family() {
-    let both = addresses_json(&LOOPBACK, 0);
-    assert_eq!(both.as_deref(), Some(r#"[{"addr":"127.0.0.1","family":4},{"addr":"::1","family":6}]"#));
-    assert_eq!(addresses_json(&LOOPBACK, 6).as_deref(), Some(r#"[{"addr":"::1","family":6}]"#));
-    assert_eq!(addresses_json(&LOOPBACK[..1], 6), None);
-}
-
-#[test]
-fn a_service_is_a_word_or_missing() {
-    for (service, expected) in
-        [("80", Some("80")), ("https", Some("https")), ("", Some("*")), ("0", Some("*")), ("a b", None), ("*", None)]
-    {
-        assert_eq!(service_text(service.as_bytes()), expected, "{service}");
+fn names_are_told_as_they_are_read() {
+    for (name, text) in [
+        (Name::Unnamed, "unix-unnamed"),
+        (Name::Inet("127.0.0.1:80".parse().unwrap()), "127.0.0.1:80"),
+        (Name::Inet("[::1]:80".parse().unwrap()), "[::1]:80"),
+        (Name::Inet("[::ffff:127.0.0.1]:80".parse().unwrap()), "[::ffff:127.0.0.1]:80"),
+        (Name::Path(b"/run/a b".as_slice().into()), "unix:/run/a b"),
+        (Name::Path(b"/\xff".as_slice().into()), "unix-path-hex:2fff"),
+        (Name::Path(b"a\nb".as_slice().into()), "unix-path-hex:610a62"),
+        (Name::Abstract(b"\0x".as_slice().into()), "unix-abstract:0078"),
+    ] {
+        assert_eq!(name_text(&name), text);
     }
-}
-
-#[test]
-fn known_options_have_a_length() {
-    assert_eq!(option_len(1, 2), Some(4));
-    assert_eq!(option_len(0x7fff_ffff, 66), Some(16));
-    assert_eq!(option_len(6, 1), Some(0));
-    assert_eq!(option_len(1, 1), None);
-    assert_eq!(option_len(6, 2), None);
 }
