@@ -211,8 +211,8 @@ impl Kernel {
             started: self.booted,
             cpu: Duration::ZERO,
             memory: 0,
-            account: Default::default(),
             pinned: 0,
+            account: Default::default(),
             awaited: false,
         }
     }

@@ -163,10 +163,10 @@ pub struct Process {
     pub cpu: Duration,
     /// Bytes of memory its runtime has charged.
     pub memory: u64,
-    /// What /proc shows beside.
-    pub account: Account,
     /// Bytes of arguments and environment, counted as the session's memory.
     pub(crate) pinned: u64,
+    /// What /proc shows beside.
+    pub account: Account,
     /// Someone outside the session waits for it: it stays a zombie of init until collected.
     pub awaited: bool,
 }

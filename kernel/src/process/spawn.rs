@@ -204,8 +204,8 @@ impl Kernel {
             started,
             cpu: Duration::ZERO,
             memory: 0,
-            account: Default::default(),
             pinned: 0,
+            account: Default::default(),
             awaited,
         };
         let held: Vec<OpenId> = child.descriptors.iter().map(|(_, descriptor)| descriptor.open).collect();

@@ -12,7 +12,7 @@
 //!
 //! Read in this order: [`address`] (where a socket is), `queue` (what waits in one), `bind` (which socket has a
 //! name), `connect` (how two meet), `send`, `receive`, `close` (how they part), `rights` (descriptors on their way),
-//! `readiness` (what poll() says), `shown` (what /proc/net says), [`option`], [`resolve`] and [`egress`] (names, and the way out).
+//! `readiness` (what poll() says), [`option`], [`resolve`] and [`egress`] (names, and the way out).
 //!
 //! Who may: a connection inside the session is asked of the policy by address (`127.0.0.1:80`), one to the outside as it
 //! was named; a listener by address or path. A Unix socket's path follows the path's rights.
@@ -38,7 +38,7 @@ mod connect;
 mod queue;
 mod readiness;
 mod rights;
-mod shown;
+pub(crate) mod status;
 
 pub use address::{Address, HOST_MAX, Host, Name};
 pub(crate) use bind::EPHEMERAL_PORTS;
@@ -47,7 +47,6 @@ pub use connect::BACKLOG_MAX;
 pub use option::{Options, SocketOption, SocketStatus};
 pub use queue::{BUFFER_BYTES, MESSAGE_COST, STREAM_FLOOR};
 pub use rights::RIGHTS_MAX;
-pub(crate) use shown::{Phase, ShownSocket};
 
 use crate::errno::Errno;
 use crate::fetch::Call;

@@ -67,7 +67,7 @@ impl Kernel {
                 let gone = if self.shows_terminal(*id) { "" } else { " (deleted)" };
                 format!("/dev/pts/{}{gone}", id.0).into_bytes()
             }
-            Opened::Socket(id) => format!("socket:[{}]", id.0).into_bytes(),
+            Opened::Socket(socket) => format!("socket:[{}]", socket.0).into_bytes(),
             Opened::File(mount, ino) => self.shown_file(*mount, *ino),
             Opened::Path(Node::Tree(mount, ino)) if !self.is_tree_directory(*mount, *ino) => {
                 self.shown_file(*mount, *ino)
@@ -151,7 +151,7 @@ impl Kernel {
             }
             Opened::Text(mount, proc, _) => place(*mount, proc.ino()),
             Opened::Driver(mount, ..) => place(*mount, Ino(0)),
-            Opened::Socket(id) => (SOCKETS_MOUNT, id.0),
+            Opened::Socket(socket) => (SOCKETS_MOUNT, socket.0),
         }
     }
 }

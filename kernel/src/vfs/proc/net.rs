@@ -1,7 +1,8 @@
 //! `/proc/net`: the session's sockets and its one interface, loopback. Every process has the same network.
 
 use crate::kernel::Kernel;
-use crate::socket::{Family, Name, Phase, ShownSocket, SocketKind};
+use crate::socket::status::{Phase, Row};
+use crate::socket::{Family, SocketKind};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
@@ -63,42 +64,49 @@ fn address(at: Option<SocketAddr>, family: Family) -> String {
     format!("{}:{:04X}", words.collect::<String>(), at.map_or(0, |at| at.port()))
 }
 
-/// The number of a phase in the tables of TCP and UDP.
+/// The number of a state in the tables of TCP and UDP (Linux's tcp_states.h).
 const fn inet_state(phase: Phase) -> u8 {
     match phase {
         Phase::Connected => 1,
         Phase::Connecting => 2,
-        Phase::Closing => 5,
+        Phase::WriteShut => 5,
         Phase::Idle | Phase::Closed => 7,
-        Phase::Ended => 8,
+        Phase::PeerEnded => 8,
         Phase::Listening => 10,
     }
 }
 
-/// The number of a phase in the table of Unix sockets.
+/// The number of a state in the table of Unix sockets (Linux's net.h).
 const fn unix_state(phase: Phase) -> u8 {
     match phase {
         Phase::Idle | Phase::Listening => 1,
         Phase::Connecting => 2,
-        Phase::Connected | Phase::Closing | Phase::Ended | Phase::Closed => 3,
+        Phase::Connected | Phase::WriteShut | Phase::PeerEnded | Phase::Closed => 3,
     }
 }
 
 /// Whether a socket has a line in the tables of TCP and UDP: one of TCP that is only bound has none, as on Linux.
-fn has_line(socket: &ShownSocket) -> bool {
-    match socket.kind {
-        SocketKind::Stream => socket.phase != Phase::Idle,
-        _ => socket.local.inet().is_some_and(|at| at.port() != 0),
+fn has_line(row: &Row) -> bool {
+    match row.kind {
+        SocketKind::Stream => row.phase != Phase::Idle,
+        SocketKind::Datagram | SocketKind::SequencedPacket => row.local.is_some(),
     }
 }
 
 impl Kernel {
+    /// Every socket, in order of its number.
+    fn socket_rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.sockets.rows().collect();
+        rows.sort_by_key(|row| row.number);
+        rows
+    }
+
     /// The lines of a table of TCP or UDP: sockets that have an address.
     fn inet_rows(&self, family: Family, kind: SocketKind) -> Vec<String> {
-        let sockets = self.shown_sockets();
-        let shown = sockets.iter().filter(|it| it.family == family && it.kind == kind && has_line(it));
-        let line = |(at, row): (usize, &ShownSocket)| {
-            let (local, remote) = (address(row.local.inet(), family), address(row.remote.inet(), family));
+        let rows = self.socket_rows();
+        let shown = rows.iter().filter(|row| row.family == family && row.kind == kind && has_line(row));
+        let line = |(at, row): (usize, &Row)| {
+            let (local, remote) = (address(row.local, family), address(row.remote, family));
             let (state, received, inode) = (inet_state(row.phase), row.received, row.number);
             let rest = match kind {
                 SocketKind::Stream => "1 0000000000000000 100 0 0 10 0",
@@ -113,7 +121,7 @@ impl Kernel {
 
     fn unix_table(&self) -> Vec<u8> {
         let mut text = b"Num       RefCount Protocol Flags    Type St Inode Path\n".to_vec();
-        for row in self.shown_sockets().iter().filter(|row| row.family == Family::Unix) {
+        for row in self.socket_rows().iter().filter(|row| row.family == Family::Unix) {
             let flags = if row.phase == Phase::Listening { 0x10000 } else { 0 };
             let kind = match row.kind {
                 SocketKind::Stream => 1,
@@ -127,19 +135,17 @@ impl Kernel {
                 unix_state(row.phase),
                 row.number
             );
-            let name = match &row.local {
-                Name::Path(path) => [b" ".as_slice(), path].concat(),
-                Name::Abstract(name) => [b" @".as_slice(), name].concat(),
-                Name::Unnamed | Name::Inet(_) => Vec::new(),
-            };
-            text.extend(name.iter().map(|byte| if matches!(byte, b'\n' | 0) { b'@' } else { *byte }));
+            if !row.name.is_empty() {
+                text.push(b' ');
+                text.extend(row.name.iter().map(|byte| if matches!(byte, b'\n' | 0) { b'@' } else { *byte }));
+            }
             text.push(b'\n');
         }
         text
     }
 
     fn sockstat(&self) -> Vec<u8> {
-        let rows = self.shown_sockets();
+        let rows = self.socket_rows();
         let count = |kind: SocketKind| {
             rows.iter().filter(|row| row.family == Family::Inet && row.kind == kind && has_line(row)).count()
         };

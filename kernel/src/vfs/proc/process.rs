@@ -216,7 +216,7 @@ impl Kernel {
         }
         match shape {
             Shape::Cwd => Ok(ProcLink {
-                text: self.path_of(&process.cwd).unwrap_or_else(|| b"/ (deleted)".to_vec()),
+                text: self.path_of(&process.cwd).unwrap_or_else(|| b"(deleted)".to_vec()),
                 node: Some(process.cwd.clone()),
             }),
             Shape::Exe if !has_image(process) => Err(Errno::ENOENT),
