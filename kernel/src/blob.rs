@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+/// Bytes of one content, at most: as many as a whole package has. What is made of a file's content block by block, such
+/// as holes in it, is bounded by this.
+pub const BLOB_BYTES_MAX: u64 = 4 << 30;
+
 /// Bytes that many owners read and none changes: a mapping or a buffer.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 

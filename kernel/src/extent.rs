@@ -329,7 +329,8 @@ impl FileBytes {
         }
         self.base_loaded_for(offset, if end == self.len { end.next_multiple_of(BLOCK) } else { end })?;
         let mut at = offset;
-        while at < end {
+        while let Some(kept) = self.next_kept(at).filter(|kept| *kept < end) {
+            at = kept;
             let index = at / BLOCK;
             let stop = end.min((index + 1) * BLOCK);
             let whole = at.is_multiple_of(BLOCK) && (stop.is_multiple_of(BLOCK) || stop == self.len);
@@ -345,6 +346,16 @@ impl FileBytes {
             at = stop;
         }
         Ok(())
+    }
+
+    /// The next offset at or after `from` where the base is seen or an own block is. What lies between is a hole already,
+    /// and may be longer than could be walked block by block.
+    fn next_kept(&self, from: u64) -> Option<u64> {
+        if self.base.as_ref().is_some_and(|base| base.len > from / BLOCK * BLOCK) {
+            return Some(from);
+        }
+        let (index, _) = self.blocks.range_from(Bound::Included(&(from / BLOCK))).next()?;
+        Some(from.max(index * BLOCK))
     }
 
     /// The next offset at or after `from` that holds data, or `None` past the last (SEEK_DATA).
@@ -391,9 +402,14 @@ impl FileBytes {
                 Some(Block::Zero) => return Some(at),
                 None => match &self.base {
                     Some(base) if at < base.len => {
-                        if (at / BLOCK + 1) * BLOCK > base.len && base.len < self.len {
-                            return Some(base.len);
+                        // As far as the base is seen without an own block over it, at once.
+                        let own = self.blocks.range_from(Bound::Excluded(&(at / BLOCK))).next();
+                        match own.map(|(index, _)| index * BLOCK).filter(|own| *own < base.len) {
+                            Some(own) => at = own,
+                            None if base.len.is_multiple_of(BLOCK) => at = base.len,
+                            None => return Some(base.len),
                         }
+                        continue;
                     }
                     _ => return Some(at),
                 },

@@ -63,6 +63,10 @@ impl Kernel {
         }
         let read = self.read_open_at(call, open, at, want, put);
         self.end_turn_unless_waiting(call, &read);
+        if let (Ok(count), Ok(process)) = (&read, self.process_mut(call.pid)) {
+            process.account.io.reads += 1;
+            process.account.io.read_bytes += *count as u64;
+        }
         read
     }
 
@@ -193,6 +197,10 @@ impl Kernel {
         }
         let written = self.write_open_at(call, open, at, data);
         self.end_turn_unless_waiting(call, &written);
+        if let (Ok(count), Ok(process)) = (&written, self.process_mut(call.pid)) {
+            process.account.io.writes += 1;
+            process.account.io.written_bytes += *count as u64;
+        }
         written
     }
 

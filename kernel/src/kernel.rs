@@ -78,14 +78,19 @@ pub struct Kernel {
     pub(crate) terminals: Terminals,
     pub(crate) processes: BTreeMap<Pid, Process>,
     pub(crate) next_pid: u32,
+    /// Processes made so far, init not counted.
+    pub(crate) forks: u64,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    /// CPU time of all processes there were.
     pub(crate) cpu_used: Duration,
     pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
     pub(crate) starts: Vec<Start>,
     pub(crate) booted: Monotonic,
+    /// Random, for /proc to tell this kernel from any other.
+    pub(crate) boot_id: [u8; 16],
 }
 
 /// What a session holds.
@@ -143,6 +148,8 @@ impl Kernel {
         let quota = Quota { bytes: template.limits.file_bytes, inodes: template.limits.inodes };
         let mounts = Mounts::new(Tree::new(template.layer.inodes(), quota));
         let booted = world.host.monotonic();
+        let mut boot_id = [0; 16];
+        world.host.fill_random(&mut boot_id);
         let mut kernel = Kernel {
             limits: template.limits.clone(),
             policy: template.policy.clone(),
@@ -158,6 +165,7 @@ impl Kernel {
             terminals: Terminals::default(),
             processes: BTreeMap::new(),
             next_pid: FIRST_PID,
+            forks: 0,
             next_pipe: 1,
             memory_used: 0,
             cpu_used: Duration::ZERO,
@@ -166,6 +174,7 @@ impl Kernel {
             events: Events::default(),
             starts: Vec::new(),
             booted,
+            boot_id,
         };
         let init = kernel.init_process();
         kernel.processes.insert(Pid::INIT, init);
@@ -203,6 +212,7 @@ impl Kernel {
             cpu: Duration::ZERO,
             memory: 0,
             pinned: 0,
+            account: Default::default(),
             awaited: false,
         }
     }
@@ -559,6 +569,7 @@ impl Kernel {
                 .values()
                 .any(|process| process.pid == pid || process.group.0 == pid.0 || process.session.0 == pid.0);
             if !taken {
+                self.forks += 1;
                 return pid;
             }
         }

@@ -175,6 +175,12 @@ impl Waiters {
         self.by_key.contains_key(&key)
     }
 
+    /// What the oldest call that is parked under `key` waits for.
+    pub fn parked_on(&self, key: WaitKey) -> Option<&Wait> {
+        let oldest = self.by_key.get(&key)?.first()?;
+        self.parked.get(oldest).map(|waiter| &waiter.wait)
+    }
+
     /// Calls parked now.
     pub fn len(&self) -> usize {
         self.parked.len()

@@ -96,7 +96,7 @@ impl Place {
     fn new(template: &Template) -> Place {
         let host = Arc::new(FakeHost::default());
         let runtimes: Arc<[Arc<dyn Runtime>]> = Arc::from([Arc::new(FakeRuntime::default()) as Arc<dyn Runtime>]);
-        let world = World { host: host.clone(), runtimes };
+        let world = World { host: host.clone(), runtimes, egress: None };
         let desk = Arc::new(Desk {
             work: AtomicU8::new(Work::AtOnce as u8),
             armed: Mutex::new(Vec::new()),

@@ -7,7 +7,7 @@ use common::{CREATE, FakeHost, FakeRuntime, Machine, NEW, Proc, RW};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use warren_kernel::blob::{BlobId, Blobs, SharedBytes};
+use warren_kernel::blob::{BLOB_BYTES_MAX, BlobId, Blobs, SharedBytes};
 use warren_kernel::id::{Gid, Ino, Lsn, Pid, Uid};
 use warren_kernel::image::{IMAGE_VERSION, RestoreError, SaveError, SessionImage};
 use warren_kernel::policy::{Effect, Policy, Rule};
@@ -295,6 +295,10 @@ fn images_that_make_no_tree_are_refused() {
     refused("a file too long", &|image| {
         of(image, f, &|image| image.content = ContentImage::File { len: u64::MAX, base: None })
     });
+    refused("a content longer than any", &|image| {
+        let base = Some((BlobId([3; 32]), BLOB_BYTES_MAX + 1, 1));
+        of(image, f, &|image| image.content = ContentImage::File { len: 1, base })
+    });
     refused("a block behind the end", &|image| image.files.blocks[0].blocks[0].0 = 5);
     refused("a file that became a directory", &|image| {
         of(image, f, &|image| image.content = ContentImage::Directory(a))
@@ -308,6 +312,30 @@ fn images_that_make_no_tree_are_refused() {
     odd.policy = Policy::session();
     odd.policy.read.rules.push(Rule { effect: Effect::Deny, pattern: String::new() });
     assert!(matches!(restore(&machine.template, &odd), Err(RestoreError::Policy(_))));
+}
+
+/// An image may name a content the layer has and lie about its length: what is not there is not shown.
+#[test]
+fn a_content_of_another_length_is_another_content() {
+    let machine = Machine::new();
+    machine.root().chmod("/bin/prog", 0o700).unwrap();
+    let mut image = parked(&machine);
+    let lie = image.files.inodes.iter_mut().find_map(|inode| match &mut inode.content {
+        ContentImage::File { len, base: Some((_, of, seen)) } => {
+            (*len, *of, *seen) = (1000, 1000, 1000);
+            Some(inode.ino)
+        }
+        _ => None,
+    });
+    assert!(lie.is_some(), "the layer's content is below the file");
+    let mut kernel = restore(&machine.template, &image).unwrap();
+    let mut call = warren_kernel::Call::new(Pid::INIT);
+    let fd = kernel.open(&mut call, At::Root, b"/bin/prog", RW, warren_kernel::vfs::Mode::new(0)).unwrap();
+    let read = kernel.read(&mut call, fd, 1000, &mut |_| panic!("there are no such bytes"));
+    assert!(
+        matches!(read, Err(warren_kernel::Halt::Fetch(_))),
+        "they are asked for, and the source has none: {read:?}"
+    );
 }
 
 /// Where `ino`'s grandparent is, from its parents in the image.

@@ -245,7 +245,7 @@ fn run(ops: &[Op]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(2000))]
 
     #[test]
     fn nothing_panics_and_nothing_is_left(ops in prop::collection::vec(op(), 1..80)) {

@@ -12,3 +12,4 @@ pub mod operation;
 pub mod parked;
 pub mod rules;
 pub mod run;
+pub mod typing;

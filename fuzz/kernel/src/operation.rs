@@ -4,14 +4,19 @@ use crate::common::spawn;
 use crate::number::Number;
 use arbitrary::Arbitrary;
 use std::sync::Arc;
+use std::time::Duration;
 use warren_kernel::host::{Monotonic, Timestamp};
 use warren_kernel::id::{Fd, Gid, Pgid, Pid, Uid};
+use warren_kernel::lock::{LockKind, LockRange, OnConflict};
 use warren_kernel::poll::{PollEvents, PollFd};
 use warren_kernel::process::exec::ExecImage;
 use warren_kernel::process::group::Target;
 use warren_kernel::process::spawn::{Attributes, FileAction, Spawn};
-use warren_kernel::process::wait::{Patience, Which};
+use warren_kernel::process::wait::{Patience, Watch, Which};
 use warren_kernel::process::{Resource, ResourceLimit, strings};
+use warren_kernel::pty::WindowSize;
+use warren_kernel::pty::control::{Queue, When};
+use warren_kernel::pty::termios::{CONTROL_CHARACTERS, InputModes, LocalModes};
 use warren_kernel::seek::Whence;
 use warren_kernel::signal::{Disposition, Signal, SignalSet};
 use warren_kernel::user::Access;
@@ -20,7 +25,7 @@ use warren_kernel::vfs::namespace::Replace;
 use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::xattr::{SetXattr, Subject};
 use warren_kernel::vfs::{FileKind, Mode};
-use warren_kernel::{Call, Kernel, Step};
+use warren_kernel::{Call, Errno, Kernel, Step};
 
 /// One call: what, by whom, on which paths and descriptors, with which numbers.
 #[derive(Clone, Copy, Debug, Arbitrary)]
@@ -39,7 +44,7 @@ pub struct Operation {
 }
 
 /// Names that meet one another, that lead astray, and that lead to each kind of file there is.
-const PATHS: [&[u8]; 48] = [
+const PATHS: [&[u8]; 52] = [
     b"/w/a",
     b"/w/b",
     b"/w/c",
@@ -88,6 +93,10 @@ const PATHS: [&[u8]; 48] = [
     b"/proc/self/environ",
     b"/dev/fd/3",
     b"/proc/self/../self/maps",
+    b"/dev/ptmx",
+    b"/dev/pts/0",
+    b"/dev/pts/1",
+    b"/dev/pts",
 ];
 
 impl Operation {
@@ -174,17 +183,18 @@ impl Operation {
 
     /// Makes the call.
     pub fn perform(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
-        match self.what % 3 {
+        match self.what % 4 {
             0 => self.on_descriptors(kernel, call),
             1 => self.on_paths(kernel, call),
-            _ => self.on_processes(kernel, call),
+            2 => self.on_processes(kernel, call),
+            _ => self.on_terminals(kernel, call),
         }
     }
 
     fn on_descriptors(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
         let (fd, second) = (Operation::descriptor(self.fd), Operation::descriptor(self.second));
         let (number, small) = (self.number.long(), self.count.small());
-        match self.what / 3 % 27 {
+        match self.what / 4 % 27 {
             0 => Ok(kernel.close(call, fd)?),
             1 => kernel.read(call, fd, small, &mut |_| ()).map(drop),
             2 => kernel.pread(call, fd, number, small, &mut |_| ()).map(drop),
@@ -250,7 +260,7 @@ impl Operation {
         let (fd, second) = (Operation::descriptor(self.fd), Operation::descriptor(self.second));
         let mode = Mode::new(self.number.word());
         let flags = OpenFlags::from_bits_truncate(u32::from(self.flags));
-        match self.what / 3 % 27 {
+        match self.what / 4 % 27 {
             0..=3 => kernel.open(call, at, path, flags, mode).map(drop),
             4 => kernel.open(call, At::Fd(fd), other, flags, mode).map(drop),
             5 => kernel.open_unnamed(call, at, path, flags, mode).map(drop),
@@ -291,7 +301,7 @@ impl Operation {
     fn on_processes(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
         let fd = Operation::descriptor(self.fd);
         let number = self.number.long();
-        match self.what / 3 % 14 {
+        match self.what / 4 % 19 {
             0 | 1 => kernel.spawn(call, &self.child()).map(drop),
             2 => {
                 let image = if self.even() { ExecImage::Path(self.path().into()) } else { ExecImage::Descriptor(fd) };
@@ -300,12 +310,13 @@ impl Operation {
             }
             3 => {
                 let patience = [Patience::None, Patience::Forever, Patience::Until(Monotonic(number))];
+                let watch = Watch { stopped: self.even(), continued: self.path.is_multiple_of(2) };
                 let which = match self.second % 3 {
                     0 => Which::Any,
                     1 => Which::Child(Operation::pid(self.fd)),
                     _ => Which::Group(Pgid(u32::from(self.fd) % 14)),
                 };
-                kernel.waitpid(call, which, patience[usize::from(self.other) % 3]).map(drop)
+                kernel.waitpid(call, which, watch, patience[usize::from(self.other) % 3]).map(drop)
             }
             4 => {
                 let catch = Disposition::Catch { mask: SignalSet(number), flags: self.count.word() };
@@ -341,9 +352,67 @@ impl Operation {
                     who.set_res_uid(self.even().then_some(uid), Some(uid), None)
                 })?)
             }
-            _ => {
+            13 => {
                 kernel.charge_memory(call.pid, number);
                 Ok(())
+            }
+            14 => {
+                kernel.next_delivery(call.pid);
+                Ok(())
+            }
+            15 => {
+                let time = |number: Number| Duration::from_nanos(number.long());
+                Ok(kernel.setitimer(call, time(self.number), time(self.count)).map(drop)?)
+            }
+            16 => kernel.flock(call, fd, self.lock_kind(), self.on_conflict()),
+            17 => {
+                let range = LockRange::new(number as i64, self.count.long() as i64).map_err(Errno::from)?;
+                kernel.record_lock(call, fd, self.lock_kind(), range, self.on_conflict())
+            }
+            _ => {
+                let range = LockRange::new(self.count.long() as i64, number as i64).map_err(Errno::from)?;
+                Ok(kernel.test_record_lock(call, fd, LockKind::Exclusive, range).map(drop)?)
+            }
+        }
+    }
+
+    fn lock_kind(&self) -> Option<LockKind> {
+        [None, Some(LockKind::Shared), Some(LockKind::Exclusive)][usize::from(self.other) % 3]
+    }
+
+    fn on_conflict(&self) -> OnConflict {
+        if self.even() { OnConflict::Wait } else { OnConflict::Fail }
+    }
+
+    fn on_terminals(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
+        let fd = Operation::descriptor(self.fd);
+        match self.what / 4 % 12 {
+            0 | 1 => Ok(kernel.pty(call, OpenFlags::from_bits_truncate(u32::from(self.flags))).map(drop)?),
+            2 => Ok(kernel.tcgetattr(call, fd).map(drop)?),
+            3 | 4 => {
+                let mut termios = kernel.tcgetattr(call, fd)?;
+                if self.even() {
+                    termios.local = LocalModes::from_bits_retain(termios.local.bits() ^ self.number.word());
+                    termios.input = InputModes::from_bits_retain(termios.input.bits() ^ self.count.word());
+                } else {
+                    termios.characters[usize::from(self.path) % CONTROL_CHARACTERS] = self.other;
+                }
+                let when = if self.second.is_multiple_of(2) { When::Now } else { When::Flush };
+                kernel.tcsetattr(call, fd, termios, when)
+            }
+            5 => kernel.tcflush(call, fd, [Queue::Input, Queue::Output, Queue::Both][usize::from(self.other) % 3]),
+            6 => Ok(kernel.window_size(call, fd).map(drop)?),
+            7 => {
+                let size = WindowSize { rows: self.flags, columns: self.flags, width: 0, height: 0 };
+                Ok(kernel.set_window_size(call, fd, size)?)
+            }
+            8 => Ok(kernel.tcgetpgrp(call, fd).map(drop)?),
+            9 => kernel.tcsetpgrp(call, fd, Pgid(u32::from(self.second) % 14)),
+            10 => Ok(kernel.tcgetsid(call, fd).map(drop)?),
+            // What a person types: lines, an interrupt, a stop, an end of file.
+            _ => {
+                let typed = [&b"line\n"[..], b"\x03", b"\x1a", b"\x04", b"\x13", b"\x11", b"\x16\x7f\x15"];
+                kernel.write(call, fd, &[typed[usize::from(self.other) % typed.len()]]).map(drop)
             }
         }
     }

@@ -81,7 +81,7 @@ fn change_everything(agent: Proc<'_>, root: Proc<'_>) {
 fn parked_layer() -> Arc<Layer> {
     let attributes = |mode| Attributes { mode, uid: 0, gid: 0, mtime_seconds: 0 };
     let mut builder = LayerBuilder::new();
-    for path in ["/bin", "/etc", "/dev", "/home", "/usr", "/tmp", "/proc"] {
+    for path in ["/bin", "/etc", "/dev", "/dev/pts", "/home", "/usr", "/tmp", "/proc"] {
         builder.directory(path, attributes(0o755)).expect("it is well formed");
     }
     let agent = Attributes { uid: 1000, gid: 1000, ..attributes(0o755) };
@@ -241,7 +241,7 @@ fn restored(image: &SessionImage) -> Option<Machine> {
     let host = Arc::new(FakeHost::default());
     host.realtime.store(1_800_000_000_000_000_000, Ordering::SeqCst);
     let (runtime, driver) = (Arc::new(FakeRuntime::default()), Arc::new(FakeDriver::default()));
-    let world = World { host: host.clone(), runtimes: Arc::from([runtime.clone() as Arc<dyn Runtime>]) };
+    let world = World { host: host.clone(), runtimes: Arc::from([runtime.clone() as Arc<dyn Runtime>]), egress: None };
     let blobs: Arc<dyn Blobs> = Arc::new(Nothing);
     let kernel = Kernel::restore(world, template.clone(), image, &blobs).ok()?;
     Some(Machine { session: Session::new(kernel, driver.clone()), host, runtime, driver, template })

@@ -29,12 +29,58 @@ const STRUCTURE_ROOM: u32 = 512;
 
 /// Paths, names, lists of strings separated by NUL, addresses.
 const TEXTS: &[&[u8]] = &[
-    b"/tmp/a", b"/tmp/b", b"a", b"b", b"/tmp", b"/tmp/a/b", b".", b"..", b"/", b"", b"/usr/bin/guest", b"guest\0one\0two",
-    b"A=b\0PATH=/usr/bin:/tmp\0bad", b"/dev/null", b"/dev/zero", b"/proc/self/fd/1", b"/proc/self/status", b"/proc/self/exe",
-    b"/dev/tty", b"/proc/mounts", b"user.x", b"user.y", b"agent", b"root", b"localhost", b"127.0.0.1", b"::1", b"example.org",
-    b"127.0.0.1:80", b"[::1]:8080", b"localhost:http", b"unix:/tmp/s", b"ro", b"rw,remount", b"80", b"http", b"/tmp/fifo",
-    b"/etc/passwd", b"/etc/shadow", b"/home/agent", b"link", b"/tmp/link", b"a\0b", b"\xff\xfe", b"/dev/urandom", b"/dev/full",
-    b"/dev/stdin", b"#!/usr/bin/guest\n", b"\0asm\x01\0\0\0", b"hostname", b"/proc/1/cmdline", b"/proc/self/stat",
+    b"/tmp/a",
+    b"/tmp/b",
+    b"a",
+    b"b",
+    b"/tmp",
+    b"/tmp/a/b",
+    b".",
+    b"..",
+    b"/",
+    b"",
+    b"/usr/bin/guest",
+    b"guest\0one\0two",
+    b"A=b\0PATH=/usr/bin:/tmp\0bad",
+    b"/dev/null",
+    b"/dev/zero",
+    b"/proc/self/fd/1",
+    b"/proc/self/status",
+    b"/proc/self/exe",
+    b"/dev/tty",
+    b"/proc/mounts",
+    b"user.x",
+    b"user.y",
+    b"agent",
+    b"root",
+    b"localhost",
+    b"127.0.0.1",
+    b"::1",
+    b"example.org",
+    b"127.0.0.1:80",
+    b"[::1]:8080",
+    b"localhost:http",
+    b"unix:/tmp/s",
+    b"ro",
+    b"rw,remount",
+    b"80",
+    b"http",
+    b"/tmp/fifo",
+    b"/etc/passwd",
+    b"/etc/shadow",
+    b"/home/agent",
+    b"link",
+    b"/tmp/link",
+    b"a\0b",
+    b"\xff\xfe",
+    b"/dev/urandom",
+    b"/dev/full",
+    b"/dev/stdin",
+    b"#!/usr/bin/guest\n",
+    b"\0asm\x01\0\0\0",
+    b"hostname",
+    b"/proc/1/cmdline",
+    b"/proc/self/stat",
 ];
 
 /// What the guest finds in its memory: address and bytes.
@@ -52,7 +98,10 @@ fn words(words: &[u32]) -> Vec<u8> {
 /// Arrays of buffers, of polls, of subscriptions, of file actions; sets of signals; a terminal's attributes.
 fn structures() -> Vec<Vec<u8>> {
     let poll = |fd: u32, events: u16| [&fd.to_le_bytes()[..], &events.to_le_bytes(), &[0, 0]].concat();
-    let clock = |flags: u16| [&[0u8; 8][..], &[0; 8], &words(&[1, 0]), &1000u64.to_le_bytes(), &[0; 8], &flags.to_le_bytes(), &[0; 6]].concat();
+    let clock = |flags: u16| {
+        [&[0u8; 8][..], &[0; 8], &words(&[1, 0]), &1000u64.to_le_bytes(), &[0; 8], &flags.to_le_bytes(), &[0; 6]]
+            .concat()
+    };
     let ready = |kind: u8, fd: u32| [&[0u8; 8][..], &[kind, 0, 0, 0, 0, 0, 0, 0], &fd.to_le_bytes(), &[0; 28]].concat();
     vec![
         words(&[BUFFERS, 16, BUFFERS + 64, 100]),
@@ -92,7 +141,8 @@ fn records(data: &[u8], imports: &[Import], most: usize) -> Vec<u8> {
     for _ in 0..most {
         let Some(function) = input.next().zip(input.next()) else { break };
         let number = usize::from(u16::from_le_bytes([function.0, function.1])) % (imports.len() + 8);
-        let mut record = Record { function: number.min(imports.len()) as u32, from_memory: 0, arguments: [0; ARGUMENTS] };
+        let mut record =
+            Record { function: number.min(imports.len()) as u32, from_memory: 0, arguments: [0; ARGUMENTS] };
         match imports.get(number) {
             Some(import) => record.fill(import, &mut input),
             None => record.poke(&mut input),
@@ -100,6 +150,19 @@ fn records(data: &[u8], imports: &[Import], most: usize) -> Vec<u8> {
         bytes.extend(record.bytes());
     }
     bytes
+}
+
+/// A program of one call, about the first of the texts: its address and length are the arguments behind the first.
+pub fn one_call(function: usize, first: u32) -> Vec<u8> {
+    let mut arguments = [0; ARGUMENTS];
+    (arguments[0], arguments[1], arguments[2]) = (first.into(), STRINGS.into(), TEXTS[0].len() as u64);
+    let record = Record { function: function as u32, from_memory: 0, arguments }.bytes();
+    [&(record.len() as u32).to_le_bytes()[..], &record].concat()
+}
+
+/// The first of the texts: a path.
+pub fn first_path() -> &'static [u8] {
+    TEXTS[0]
 }
 
 struct Record {
@@ -151,8 +214,8 @@ fn meant(name: &str, choice: u8, low: u8, length: &mut u32) -> u32 {
             0..=199 => low % 12,
             _ => [u32::MAX, 0x4000_0003, 0x4000_0004, 3, 4, u32::MAX - 1][low as usize % 6],
         },
-        "path" | "new" | "target" | "name" | "cmd" | "argv" | "env" | "cwd" | "search" | "host" | "service" | "addr"
-        | "options" | "data" => {
+        "path" | "new" | "target" | "name" | "cmd" | "argv" | "env" | "cwd" | "search" | "host" | "service"
+        | "addr" | "options" | "data" => {
             let text = low as usize % TEXTS.len();
             *length = TEXTS[text].len() as u32;
             STRINGS + text as u32 * STRING_ROOM

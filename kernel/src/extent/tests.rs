@@ -256,3 +256,33 @@ fn to_vec_is_bounded() {
     file.set_len(1 << 40);
     assert!(matches!(file.to_vec(1 << 20), Err(Halt::Fail(Errno::EFBIG))));
 }
+
+/// As long as a file can be: none of this could be done block by block.
+#[test]
+fn holes_and_bases_are_passed_over_at_once() {
+    let mut sparse = FileBytes::default();
+    sparse.set_len(FILE_SIZE_MAX);
+    sparse.write(FILE_SIZE_MAX / 2 + 7, b"x").unwrap();
+    assert_eq!(sparse.next_hole(0), Some(0));
+    assert_eq!(sparse.next_data(0), Some(FILE_SIZE_MAX / 2));
+    sparse.punch(3, FILE_SIZE_MAX).unwrap();
+    assert_eq!((sparse.next_data(0), sparse.len(), sparse.blocks().len()), (None, FILE_SIZE_MAX, 0));
+    let mut based = FileBytes::from_blob(Blob::lazy(BlobId([1; 32]), FILE_SIZE_MAX, Arc::new(Source(Vec::new()))));
+    assert_eq!(based.next_hole(5), Some(FILE_SIZE_MAX));
+    based.punch(4 * BLOCK, BLOCK).unwrap();
+    assert_eq!((based.next_hole(5), based.next_hole(5 * BLOCK)), (Some(4 * BLOCK), Some(FILE_SIZE_MAX)));
+    assert_eq!(based.next_data(4 * BLOCK), Some(5 * BLOCK));
+}
+
+#[test]
+fn the_end_of_a_base_is_a_hole_unless_it_is_the_end_of_the_file() {
+    let mut file = FileBytes::from_blob(lazy(2 * BLOCK + 10));
+    assert_eq!(file.next_hole(1), Some(2 * BLOCK + 10));
+    file.set_len(5 * BLOCK);
+    assert_eq!(file.next_hole(1), Some(2 * BLOCK + 10));
+    let mut even = FileBytes::from_blob(lazy(2 * BLOCK));
+    even.set_len(5 * BLOCK);
+    assert_eq!(even.next_hole(1), Some(2 * BLOCK));
+    even.write(2 * BLOCK, &[1; BLOCK as usize]).unwrap();
+    assert_eq!(even.next_hole(1), Some(3 * BLOCK));
+}

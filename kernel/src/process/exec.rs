@@ -7,6 +7,7 @@
 //! ```
 
 use super::Strings;
+use super::account::ImageFacts;
 use crate::blob::{BlobId, SharedBytes};
 use crate::errno::Errno;
 use crate::event::What;
@@ -42,6 +43,7 @@ pub(crate) struct Loaded {
     pub program: Program,
     pub runtime: Arc<dyn Runtime>,
     pub executable: Arc<[u8]>,
+    pub image: ImageFacts,
     pub arguments: Strings,
 }
 
@@ -107,6 +109,7 @@ impl Kernel {
     pub(crate) fn install_image(&mut self, pid: Pid, loaded: &Loaded, environment: Strings) {
         let Ok(process) = self.process_mut(pid) else { return };
         process.executable = loaded.executable.clone();
+        process.account.image = loaded.image.clone();
         process.arguments = loaded.arguments.clone();
         process.environment = environment;
         process.signals = process.signals.after_exec();
@@ -126,11 +129,13 @@ impl Kernel {
         arguments: Strings,
     ) -> Step<Loaded> {
         let (mut path, mut node) = self.find_command(call, command, search)?;
+        let command = path.clone();
         let mut arguments = arguments;
         for _ in 0..=SHEBANG_DEPTH_MAX {
             let image = self.read_image(call, &node)?;
             let bytes: &[u8] = (*image.bytes).as_ref();
             let head = &bytes[..bytes.len().min(SHEBANG_MAX)];
+            let facts = ImageFacts::new(command.clone(), &node, bytes.len());
             if let Some(runtime) = self.world.runtimes.iter().find(|runtime| runtime.claims(head)).cloned() {
                 let program = match call.program(&runtime, image)? {
                     Ok(program) => program,
@@ -140,7 +145,8 @@ impl Kernel {
                         return Err(errno.into());
                     }
                 };
-                return Ok(Loaded { program, runtime, executable: self.absolute(call.pid, &path), arguments });
+                let executable = self.absolute(call.pid, &path);
+                return Ok(Loaded { program, runtime, executable, image: facts, arguments });
             }
             let Shebang { interpreter, argument } = Shebang::of(head).ok_or(Errno::ENOEXEC)?;
             let rest = arguments.iter().skip(1).cloned();

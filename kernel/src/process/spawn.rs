@@ -205,6 +205,7 @@ impl Kernel {
             cpu: Duration::ZERO,
             memory: 0,
             pinned: 0,
+            account: Default::default(),
             awaited,
         };
         let held: Vec<OpenId> = child.descriptors.iter().map(|(_, descriptor)| descriptor.open).collect();

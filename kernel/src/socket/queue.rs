@@ -67,6 +67,14 @@ pub(crate) struct MessageQueue {
 }
 
 impl Input {
+    /// Bytes that wait, of messages those of the first (FIONREAD).
+    pub(crate) fn waiting(&self) -> usize {
+        match self {
+            Input::Bytes(queue) => queue.bytes.len(),
+            Input::Messages(queue) => queue.first().map_or(0, |message| message.bytes.len()),
+        }
+    }
+
     /// Bytes of memory it has.
     pub(crate) fn charge(&self) -> usize {
         match self {

@@ -334,6 +334,8 @@ impl Tree {
             Err(errno) => return Err(errno),
         };
         match replaced {
+            // As Linux: an ancestor of what is moved has at least that in it, whatever is moved.
+            Some(other) if self.is_within(from.0, other) => return Err(Errno::ENOTEMPTY),
             Some(other) => self.check_replaceable(other, is_directory)?,
             None => self.can_add(to.0, to.1)?,
         }

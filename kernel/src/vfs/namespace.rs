@@ -223,14 +223,15 @@ impl Kernel {
         new: &[u8],
         replace: Replace,
     ) -> Step<()> {
+        // As Linux: both directories are found before anything is said of what is in them.
         let from = self.walk_name(call, old_at, old)?;
         self.permit_found(call, Domain::Write, &from)?;
-        let (from_directory, from_name) = from.place()?.clone();
-        let must_be_directory = from.must_be_directory;
-        let moved = from.existing()?;
         let to = self.walk_name(call, new_at, new)?;
         self.permit_found(call, Domain::Write, &to)?;
+        let (from_directory, from_name) = from.place()?.clone();
         let (to_directory, to_name) = to.place()?.clone();
+        let must_be_directory = from.must_be_directory;
+        let moved = from.existing()?;
         let is_directory = self.stat_node(call, &moved)?.kind == FileKind::Directory;
         if (must_be_directory || to.must_be_directory) && !is_directory {
             return Err(Errno::ENOTDIR.into());

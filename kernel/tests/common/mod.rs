@@ -1,7 +1,10 @@
 //! A session over a pretend world: clocks that are set, random bytes from a seed, a runtime that only notes what it
 //! was told to start, a driver whose fetches run at once or when the test says so.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-#![allow(clippy::disallowed_methods, reason = "block_on parks the test's own thread")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "block_on parks the test's own thread; how many cases is asked of the environment"
+)]
 
 pub mod network;
 pub mod outside;
@@ -9,6 +12,7 @@ mod process;
 
 pub use process::Proc;
 
+use proptest::prelude::ProptestConfig;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
@@ -313,6 +317,13 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             std::thread::park();
         }
     }
+}
+
+/// proptest's configuration with this many cases, unless `PROPTEST_CASES` says otherwise.
+pub fn config(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    if asked { default } else { ProptestConfig { cases, ..default } }
 }
 
 /// A call that is polled by hand.

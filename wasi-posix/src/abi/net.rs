@@ -180,11 +180,6 @@ fn socket(cx: &mut Cx<'_>, fd: u32) -> Result<Fd, Errno> {
     }
 }
 
-/// A function of two arguments that cannot be had yet.
-pub async fn unsupported2(_cx: &mut Cx<'_>, _a: u32, _b: u32) -> Done {
-    Err(Errno::EOPNOTSUPP.into())
-}
-
 // ---- readiness
 
 /// poll() over any descriptors; a negative timeout is none.

@@ -2,7 +2,7 @@
 //! proportional to it, and a tree that passed can be walked, counted and changed like any other.
 
 use super::{BlockRange, ContentImage, Delta, InodeImage};
-use crate::blob::{Blob, BlobId, Blobs};
+use crate::blob::{BLOB_BYTES_MAX, Blob, BlobId, Blobs};
 use crate::errno::Errno;
 use crate::extent::{BLOCK, Block, FILE_SIZE_MAX, FileBytes};
 use crate::id::{Ino, Lsn};
@@ -32,7 +32,8 @@ pub fn apply(inodes: &Inodes, delta: &Delta, source: &Arc<dyn Blobs>) -> Result<
     for image in &delta.inodes {
         let made = {
             let old = next.map.get(&image.ino).map(|inode| &**inode);
-            let blob = |id, len| known_blob(old, inodes, id).unwrap_or_else(|| Blob::lazy(id, len, source.clone()));
+            let blob =
+                |id, len| known_blob(old, inodes, id, len).unwrap_or_else(|| Blob::lazy(id, len, source.clone()));
             image.apply(old, delta.to, &blob)?
         };
         next.map.insert(image.ino, Arc::new(made));
@@ -66,10 +67,12 @@ fn changed<'a>(next: &'a mut Inodes, touched: &BTreeSet<Ino>, ino: Ino) -> Resul
     Ok(Arc::make_mut(inode))
 }
 
-/// A blob this file or some other already shows. The search is long only for contents a delta newly names: rare.
-fn known_blob(old: Option<&Inode>, inodes: &Inodes, id: BlobId) -> Option<Arc<Blob>> {
+/// A blob this file or some other already shows. The search is long only for contents a delta newly names: rare. One of
+/// another length is another blob, whatever its name says: more of it would be shown than it has.
+fn known_blob(old: Option<&Inode>, inodes: &Inodes, id: BlobId, len: u64) -> Option<Arc<Blob>> {
+    let is_it = |blob: &&Arc<Blob>| blob.id() == id && blob.len() == len;
     let of = |inode: &Inode| match &inode.content {
-        Content::File(bytes) => bytes.base().map(|(blob, _)| blob).filter(|blob| blob.id() == id).cloned(),
+        Content::File(bytes) => bytes.base().map(|(blob, _)| blob).filter(is_it).cloned(),
         _ => None,
     };
     old.and_then(of).or_else(|| inodes.iter().find_map(|(_, inode)| of(inode)))
@@ -107,7 +110,8 @@ impl InodeImage {
                     Some(Content::File(bytes)) => bytes.clone(),
                     _ => FileBytes::default(),
                 };
-                let base_fits = base.is_none_or(|(_, of, seen)| 0 < seen && seen <= of && seen <= *len);
+                let base_fits =
+                    base.is_none_or(|(_, of, seen)| 0 < seen && seen <= of && seen <= *len && of <= BLOB_BYTES_MAX);
                 if !base_fits || *len > FILE_SIZE_MAX {
                     return Err(Errno::EINVAL);
                 }

@@ -286,6 +286,7 @@ impl Model {
         match self.directories[&to.0].get(&to.1).copied() {
             Some(_) if !replace => return Err(Errno::EEXIST),
             Some(same) if same == moved => return Ok(()),
+            Some(other) if self.is_within(from.0, other) => return Err(Errno::ENOTEMPTY),
             Some(other) => match (self.directories.get(&other), is_directory) {
                 (Some(names), true) if !names.is_empty() => return Err(Errno::ENOTEMPTY),
                 (Some(_), false) => return Err(Errno::EISDIR),
