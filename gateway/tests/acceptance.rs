@@ -447,8 +447,8 @@ fn json() {
     let value = object(&finish(warren().args(["run", "--json", "printf '\\377'; cat"]), b"input"));
     assert_eq!(value["stdout"], "\u{fffd}");
     let missing = run(&["--json", "no-such-command", "x"]);
-    // known wrong: a command that cannot be started prints no object, so a caller has nothing to parse.
-    assert_eq!((missing.code(), missing.stdout.as_str()), (127, ""));
+    let value = object(&missing);
+    assert_eq!((missing.code(), &value["status"], &value["error"]), (127, &127.into(), &"ENOENT".into()));
 }
 
 /// Nothing a session shows is a fact of the machine it runs on.

@@ -339,8 +339,7 @@ impl Operation {
             8 => Ok(kernel.setsid(call).map(drop)?),
             9 => Ok(kernel.umask(call, self.number.word()).map(drop)?),
             10 => {
-                // The size of files stays limited: the pretend file system outside has them in memory.
-                let resource = Resource::new(u32::from(self.fd) % 12).filter(|it| *it != Resource::FSIZE);
+                let resource = Resource::new(u32::from(self.fd) % 12);
                 let limit = ResourceLimit { soft: number, hard: self.count.long() };
                 resource.map_or(Ok(()), |resource| Ok(kernel.setrlimit(call, resource, limit)?))
             }
