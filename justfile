@@ -5,6 +5,8 @@ lint:
     cargo clippy --workspace --all-targets -- -D warnings
 test:
     cargo test --workspace
+interleavings:
+    RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom" cargo test -p warren-kernel --test interleavings
 bench:
     cargo run -p warren-loadtest -- bench
 # A target of fuzz/ (package, abi, line, kernel, image) and how long; see CONTRIBUTING.md.

@@ -16,9 +16,11 @@ use crate::file::OpenId;
 use crate::host::Monotonic;
 use crate::id::Pid;
 use crate::runtime::{LoadError, Program, Runtime};
+use crate::socket::egress::Egress;
 use crate::vfs::driver::{FileSystem, FsAnswer, FsRequest};
 use crate::wait::{Halt, Step};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,6 +32,8 @@ pub enum Fetch {
     Driver(Arc<dyn FileSystem>, FsRequest),
     /// A program made from an image.
     Program(Arc<dyn Runtime>, Image),
+    /// The addresses of a host outside.
+    Resolve(Arc<dyn Egress>, String),
 }
 
 /// An executable's bytes, as a runtime loads them.
@@ -51,6 +55,8 @@ pub enum Fetched {
     Driver(FsRequest, Result<FsAnswer, Errno>),
     /// The program of this image.
     Program(BlobId, Result<Program, LoadError>),
+    /// The addresses of this host.
+    Resolved(String, Result<Arc<[IpAddr]>, Errno>),
 }
 
 impl Fetch {
@@ -65,6 +71,10 @@ impl Fetch {
             Fetch::Program(runtime, image) => {
                 let program = runtime.load(&image);
                 Fetched::Program(image.id, program)
+            }
+            Fetch::Resolve(egress, name) => {
+                let addresses = egress.resolve(&name);
+                Fetched::Resolved(name, addresses)
             }
         }
     }
@@ -209,6 +219,20 @@ impl Call {
         }
     }
 
+    /// The addresses of a host outside: replayed, or a reason to fetch them.
+    pub(crate) fn resolve(&mut self, egress: &Arc<dyn Egress>, name: &str) -> Step<Arc<[IpAddr]>> {
+        match self.answers.get(self.replayed) {
+            Some(Fetched::Resolved(asked, addresses)) if asked == name => {
+                self.replayed += 1;
+                Ok(addresses.clone()?)
+            }
+            _ => {
+                self.answers.truncate(self.replayed);
+                Err(Halt::Fetch(Box::new(Fetch::Resolve(egress.clone(), name.to_owned()))))
+            }
+        }
+    }
+
     /// The program of `image`: cached by its runtime, replayed, or a reason to fetch it.
     pub(crate) fn program(&mut self, runtime: &Arc<dyn Runtime>, image: Image) -> Step<Result<Program, LoadError>> {
         if let Some(program) = runtime.cached(&image.id) {
@@ -233,6 +257,7 @@ impl fmt::Debug for Fetch {
             Fetch::Blob(blob) => write!(f, "Fetch::Blob({blob:?})"),
             Fetch::Driver(_, request) => write!(f, "Fetch::Driver({request:?})"),
             Fetch::Program(_, image) => write!(f, "Fetch::Program({image:?})"),
+            Fetch::Resolve(_, name) => write!(f, "Fetch::Resolve({name})"),
         }
     }
 }
@@ -243,6 +268,7 @@ impl fmt::Debug for Fetched {
             Fetched::Blob(loaded) => write!(f, "Fetched::Blob({loaded:?})"),
             Fetched::Driver(request, answer) => write!(f, "Fetched::Driver({request:?}, {answer:?})"),
             Fetched::Program(id, program) => write!(f, "Fetched::Program({id:?}, {})", program.is_ok()),
+            Fetched::Resolved(name, addresses) => write!(f, "Fetched::Resolved({name}, {addresses:?})"),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::id::{Ino, MountId};
 use crate::pipe::PipeId;
 use crate::pmap::PMap;
 use crate::pty::{End, TerminalId};
-use crate::socket::Socket;
+use crate::socket::SocketId;
 use crate::vfs::device::Device;
 use crate::vfs::driver::{DriverHandle, DriverPath};
 use crate::vfs::proc::ProcNode;
@@ -33,6 +33,8 @@ pub struct OpenFile {
     pub offset: u64,
     /// Descriptors and other holders that refer to it.
     pub refs: u32,
+    /// Bytes it holds that count as the session's memory ([`Kernel::pin_open`](crate::kernel::Kernel)).
+    pub(crate) pinned: u64,
     /// The call that is using the offset while it waits for a driver (Linux's f_pos_lock).
     pub(crate) turn: Option<u64>,
 }
@@ -58,8 +60,8 @@ pub enum Opened {
     Text(MountId, ProcNode, Arc<[u8]>),
     /// A file of a mounted driver.
     Driver(MountId, DriverPath, DriverHandle),
-    /// A socket, not connected.
-    Socket(Socket),
+    /// A socket.
+    Socket(SocketId),
     /// A name only (O_PATH, or a symbolic link or socket opened to be looked at).
     Path(Node),
 }
@@ -94,6 +96,20 @@ pub enum Listing {
     Fixed(Arc<[(Name, Ino, FileKind)]>),
 }
 
+impl Listing {
+    /// Bytes one name may pin: itself, and its place in the map.
+    const NAME_BYTES: u64 = 320;
+
+    /// Bytes the names may pin beside a directory that has changed since.
+    pub(crate) fn bytes(&self) -> u64 {
+        let names = match self {
+            Listing::Tree { names, .. } => names.len(),
+            Listing::Fixed(names) => names.len(),
+        };
+        names as u64 * Listing::NAME_BYTES
+    }
+}
+
 /// The open file descriptions of a session.
 #[derive(Debug, Default)]
 pub struct OpenFiles {
@@ -104,7 +120,7 @@ pub struct OpenFiles {
 impl OpenFile {
     /// A description without flags, at offset 0.
     pub fn new(what: Opened, read: bool, write: bool) -> OpenFile {
-        OpenFile { what, read, write, append: false, nonblock: false, offset: 0, refs: 0, turn: None }
+        OpenFile { what, read, write, append: false, nonblock: false, offset: 0, refs: 0, pinned: 0, turn: None }
     }
 }
 
@@ -164,6 +180,11 @@ impl OpenFiles {
     /// Every open description.
     pub fn iter(&self) -> impl Iterator<Item = &OpenFile> {
         self.slots.iter().flatten()
+    }
+
+    /// Every open description and its number.
+    pub fn entries(&self) -> impl Iterator<Item = (OpenId, &OpenFile)> {
+        self.slots.iter().enumerate().filter_map(|(at, slot)| Some((OpenId(at as u32), slot.as_ref()?)))
     }
 
     /// Descriptions open now.

@@ -9,6 +9,8 @@ use crate::kernel::Kernel;
 use crate::pipe::{PipeId, ReadError, WriteError};
 use crate::process::{Resource, ResourceLimit};
 use crate::signal::Signal;
+use crate::socket::receive::Incoming;
+use crate::socket::send::Outgoing;
 use crate::vfs::Node;
 use crate::vfs::device::Device;
 use crate::vfs::driver::{DriverHandle, FsAnswer, FsRequest};
@@ -61,6 +63,10 @@ impl Kernel {
         }
         let read = self.read_open_at(call, open, at, want, put);
         self.end_turn_unless_waiting(call, &read);
+        if let (Ok(count), Ok(process)) = (&read, self.process_mut(call.pid)) {
+            process.account.io.reads += 1;
+            process.account.io.read_bytes += *count as u64;
+        }
         read
     }
 
@@ -117,7 +123,10 @@ impl Kernel {
             }
             Opened::Directory(..) => return Err(Errno::EISDIR.into()),
             Opened::Socket(_) if at.is_some() => return Err(Errno::ESPIPE.into()),
-            Opened::Socket(_) => return Err(Errno::ENOTCONN.into()),
+            Opened::Socket(id) => {
+                let id = *id;
+                return Ok(self.receive_socket(call, id, nonblock, &Incoming::bytes(want), put)?.count);
+            }
             Opened::PipeWriter(_) | Opened::Path(_) => return Err(Errno::EBADF.into()),
         };
         if at.is_none() {
@@ -188,6 +197,10 @@ impl Kernel {
         }
         let written = self.write_open_at(call, open, at, data);
         self.end_turn_unless_waiting(call, &written);
+        if let (Ok(count), Ok(process)) = (&written, self.process_mut(call.pid)) {
+            process.account.io.writes += 1;
+            process.account.io.written_bytes += *count as u64;
+        }
         written
     }
 
@@ -267,7 +280,10 @@ impl Kernel {
             }
             Opened::Text(..) => Err(Errno::EACCES.into()),
             Opened::Socket(_) if at.is_some() => Err(Errno::ESPIPE.into()),
-            Opened::Socket(_) => Err(Errno::ENOTCONN.into()),
+            Opened::Socket(id) => {
+                let id = *id;
+                self.send_socket(call, id, nonblock, &Outgoing::bytes(data))
+            }
             Opened::Directory(..) | Opened::PipeReader(_) | Opened::Path(_) => Err(Errno::EBADF.into()),
         }
     }

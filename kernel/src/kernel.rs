@@ -17,6 +17,8 @@ use crate::process::{Process, Resource, ResourceLimit, State, Strings, strings};
 use crate::pty::Terminals;
 use crate::runtime::{Program, Runtime};
 use crate::signal::{Signal, Signals};
+use crate::socket::Sockets;
+use crate::socket::egress::Egress;
 use crate::timer::Alarms;
 use crate::user::Credentials;
 use crate::vfs::Node;
@@ -54,6 +56,8 @@ pub struct World {
     pub host: Arc<dyn Host>,
     /// Guest runtimes, asked in order whether an image is theirs.
     pub runtimes: Arc<[Arc<dyn Runtime>]>,
+    /// The way out; without it, nothing outside is reached.
+    pub egress: Option<Arc<dyn Egress>>,
 }
 
 /// The kernel of one session.
@@ -68,18 +72,25 @@ pub struct Kernel {
     pub(crate) pipes: HashMap<PipeId, Pipe>,
     /// The pipe of each FIFO that is open.
     pub(crate) fifos: HashMap<(MountId, Ino), PipeId>,
+    pub(crate) sockets: Sockets,
     /// Inodes that open files and working directories hold, so that they outlive their names.
     pub(crate) held: HashMap<(MountId, Ino), u32>,
     pub(crate) terminals: Terminals,
     pub(crate) processes: BTreeMap<Pid, Process>,
     pub(crate) next_pid: u32,
+    /// Processes made so far, init not counted.
+    pub(crate) forks: u64,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    /// CPU time of all processes there were.
+    pub(crate) cpu_used: Duration,
     pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
     pub(crate) starts: Vec<Start>,
     pub(crate) booted: Monotonic,
+    /// Random, for /proc to tell this kernel from any other.
+    pub(crate) boot_id: [u8; 16],
 }
 
 /// What a session holds.
@@ -91,6 +102,12 @@ pub struct Usage {
     pub open_files: usize,
     /// Pipes and open FIFOs.
     pub pipes: usize,
+    /// Sockets, those that wait to be accepted included.
+    pub sockets: usize,
+    /// Bytes in all sockets, as allocated.
+    pub socket_bytes: u64,
+    /// Descriptors on their way through Unix sockets.
+    pub rights_in_flight: u64,
     /// flock() locks and ranges of record locks.
     pub locks: usize,
     /// Terminals with an end that is open.
@@ -131,6 +148,8 @@ impl Kernel {
         let quota = Quota { bytes: template.limits.file_bytes, inodes: template.limits.inodes };
         let mounts = Mounts::new(Tree::new(template.layer.inodes(), quota));
         let booted = world.host.monotonic();
+        let mut boot_id = [0; 16];
+        world.host.fill_random(&mut boot_id);
         let mut kernel = Kernel {
             limits: template.limits.clone(),
             policy: template.policy.clone(),
@@ -141,17 +160,21 @@ impl Kernel {
             locks: Locks::default(),
             pipes: HashMap::new(),
             fifos: HashMap::new(),
+            sockets: Sockets::default(),
             held: HashMap::new(),
             terminals: Terminals::default(),
             processes: BTreeMap::new(),
             next_pid: FIRST_PID,
+            forks: 0,
             next_pipe: 1,
             memory_used: 0,
+            cpu_used: Duration::ZERO,
             alarms: Alarms::default(),
             waiters: Waiters::default(),
             events: Events::default(),
             starts: Vec::new(),
             booted,
+            boot_id,
         };
         let init = kernel.init_process();
         kernel.processes.insert(Pid::INIT, init);
@@ -188,6 +211,8 @@ impl Kernel {
             started: self.booted,
             cpu: Duration::ZERO,
             memory: 0,
+            pinned: 0,
+            account: Default::default(),
             awaited: false,
         }
     }
@@ -334,6 +359,36 @@ impl Kernel {
         true
     }
 
+    /// Counts bytes the kernel itself holds for as long as a guest likes, and no other limit bounds: arguments, the text
+    /// of an open file of /proc, the names of a directory being listed.
+    ///
+    /// # Errors
+    /// `ENOMEM` at the session's memory.
+    pub(crate) fn pin(&mut self, pid: Pid, bytes: u64) -> Result<(), Errno> {
+        if self.memory_used.saturating_add(bytes) > self.limits.memory_bytes {
+            return Err(self.limit_reached(pid, "memory_bytes", Errno::ENOMEM));
+        }
+        self.memory_used += bytes;
+        Ok(())
+    }
+
+    /// Gives back what [`Kernel::pin`] counted.
+    pub(crate) fn unpin(&mut self, bytes: u64) {
+        self.memory_used -= bytes;
+    }
+
+    /// An open file holds so many bytes now.
+    ///
+    /// # Errors
+    /// `ENOMEM` at the session's memory; it holds what it held before then.
+    pub(crate) fn pin_open(&mut self, pid: Pid, open: OpenId, bytes: u64) -> Result<(), Errno> {
+        let before = self.files.get(open)?.pinned;
+        self.pin(pid, bytes.saturating_sub(before))?;
+        self.unpin(before.saturating_sub(bytes));
+        self.files.get_mut(open)?.pinned = bytes;
+        Ok(())
+    }
+
     /// Gives back all memory counted for a process, as exec does before the new image.
     pub fn release_memory(&mut self, pid: Pid) {
         if let Some(process) = self.processes.get_mut(&pid) {
@@ -348,6 +403,9 @@ impl Kernel {
             processes: self.processes.len() - 1,
             open_files: self.files.len(),
             pipes: self.pipes.len(),
+            sockets: self.sockets.len(),
+            socket_bytes: self.sockets.bytes(),
+            rights_in_flight: self.sockets.in_flight(),
             locks: self.locks.held(),
             terminals: self.terminals.len(),
             held_inodes: self.held.len(),
@@ -356,6 +414,11 @@ impl Kernel {
             file_bytes: used.bytes,
             inodes: used.inodes,
         }
+    }
+
+    /// CPU time of every process of the session, those that have ended included.
+    pub fn cpu_used(&self) -> Duration {
+        self.cpu_used
     }
 
     /// Bytes of memory of all processes.
@@ -369,6 +432,7 @@ impl Kernel {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let before = process.cpu.as_secs();
         process.cpu += time;
+        self.cpu_used += time;
         let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
         let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
         // Each second beyond the soft limit, as Linux does.
@@ -436,20 +500,41 @@ impl Kernel {
         Ok(self.files.add(file))
     }
 
-    /// One descriptor less on an open file description; the last one closes it.
+    /// One descriptor less on an open file description; the last one closes it, and with a socket what was in flight
+    /// to it, as deep as that goes.
     pub(crate) fn release_open(&mut self, open: OpenId) {
-        let Some(file) = self.files.release(open) else { return };
+        let mut next = Some(open);
+        let mut rest = Vec::new();
+        while let Some(open) = next {
+            let lost = self.release_one(open, &mut rest);
+            if lost && rest.is_empty() {
+                rest = self.unreachable_rights();
+            }
+            next = rest.pop();
+        }
+    }
+
+    /// Releases one description; adds those in flight to a socket that ended to `rest`. Tells whether a socket may now
+    /// be out of reach.
+    fn release_one(&mut self, open: OpenId, rest: &mut Vec<OpenId>) -> bool {
+        let Some(file) = self.files.release(open) else {
+            let is_socket = self.files.get(open).is_ok_and(|file| matches!(file.what, Opened::Socket(_)));
+            return is_socket && self.sockets.in_flight() > 0;
+        };
+        self.unpin(file.pinned);
         self.drop_flock(open, &file);
         match &file.what {
             Opened::PipeReader(id) => self.close_pipe_end(*id, true, false),
             Opened::PipeWriter(id) => self.close_pipe_end(*id, false, true),
             Opened::PipeBoth(id) => self.close_pipe_end(*id, true, true),
+            Opened::Socket(id) => rest.extend(self.close_socket(*id)),
             Opened::Terminal(id, end) => self.close_terminal_end(*id, *end),
             _ => {}
         }
         if let Some(node) = file.holds() {
             self.release_node(&node);
         }
+        matches!(file.what, Opened::Socket(_)) && self.sockets.in_flight() > 0
     }
 
     fn close_pipe_end(&mut self, id: PipeId, reader: bool, writer: bool) {
@@ -479,6 +564,7 @@ impl Kernel {
                 .values()
                 .any(|process| process.pid == pid || process.group.0 == pid.0 || process.session.0 == pid.0);
             if !taken {
+                self.forks += 1;
                 return pid;
             }
         }

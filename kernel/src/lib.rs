@@ -2,8 +2,8 @@
 //!
 //! Read in this order. A [`session::Session`] is the handle that locks a [`kernel::Kernel`] and the only place where
 //! a call waits ([`mod@wait`]) or asks for something from outside the lock ([`fetch`]). A [`process`] owns an [`fd`]
-//! table; a descriptor names an open [`file`], which may be a [`pipe`], a terminal ([`pty`]), a device or a [`vfs`] node; every answer a
-//! guest can get is an [`errno`].
+//! table; a descriptor names an open [`file`], which may be a [`pipe`], a [`socket`], a terminal ([`pty`]), a device or
+//! a [`vfs`] node; every answer a guest can get is an [`errno`].
 //!
 //! The crate has no thread, clock, socket or file of its own: time and randomness come from a [`host::Host`], files
 //! of the outside from a [`vfs::driver::FileSystem`], guests run in a [`runtime::Runtime`], and whoever drives the
@@ -21,6 +21,10 @@ pub mod host;
 pub mod kernel;
 pub mod runtime;
 pub mod session;
+#[cfg(not(loom))]
+mod sync;
+#[cfg(loom)]
+pub mod sync;
 pub mod wait;
 
 pub mod event;

@@ -74,6 +74,14 @@ limits! {
     locks = 1024, ENOLCK;
     /// Terminals of the session; each may hold about 200 KiB.
     ptys = 64, ENOSPC;
+    /// Sockets of the session, those that wait to be accepted included.
+    sockets = 512, ENFILE;
+    /// Bytes in all sockets. At the limit messages fail, and streams hold 4 KiB each.
+    socket_bytes = 16 << 20, ENOBUFS;
+    /// Datagrams that wait at one socket; more are lost (UDP) or held back (Unix).
+    datagrams = 512, EAGAIN;
+    /// Descriptors on their way through Unix sockets.
+    rights_in_flight = 1024, ETOOMANYREFS;
     /// Bytes of files the session wrote, in whole pages.
     file_bytes = 1 << 30, EDQUOT;
     /// Files the session made or changed.

@@ -95,14 +95,17 @@ pub enum PolicyError {
 }
 
 impl Policy {
-    /// What a session may do when nobody said otherwise: everything inside itself, nothing outside.
+    /// What a session may do when nobody said otherwise: everything inside itself, nothing outside. Of its own
+    /// addresses those two are named that programs use: a pattern for all of 127.0.0.0/8 would match host names too.
     pub fn session() -> Policy {
         let allow = || Rules { default: Effect::Allow, rules: Vec::new() };
+        let inside = |pattern: &str| Rule { effect: Effect::Allow, pattern: pattern.to_owned() };
         Policy {
             read: allow(),
             write: allow(),
             execute: allow(),
             environment: allow(),
+            connect: Rules { default: Effect::Deny, rules: vec![inside("127.0.0.1:*"), inside("[::1]:*")] },
             listen: allow(),
             ..Policy::default()
         }

@@ -6,7 +6,6 @@ use crate::file::Opened;
 use crate::host::Monotonic;
 use crate::id::Fd;
 use crate::kernel::Kernel;
-use crate::socket::SocketKind;
 use crate::wait::{Halt, Step, WaitKey};
 use bitflags::bitflags;
 
@@ -31,6 +30,8 @@ bitflags! {
         const RDNORM = 0x40;
         /// As OUT.
         const WRNORM = 0x100;
+        /// The other end of a connection sends no more.
+        const RDHUP = 0x2000;
     }
 }
 
@@ -98,9 +99,7 @@ impl Kernel {
                 return self.terminal_readiness(*id, *end);
             }
             Opened::Path(_) => return PollEvents::NVAL,
-            // Linux's answer for a stream that is not connected.
-            Opened::Socket(socket) if socket.kind == SocketKind::Stream => return output | PollEvents::HUP,
-            Opened::Socket(_) => return output,
+            Opened::Socket(id) => return self.socket_readiness(*id, keys),
             Opened::File(..) | Opened::Directory(..) | Opened::Device(..) | Opened::Text(..) | Opened::Driver(..) => {
                 return input | output;
             }

@@ -16,10 +16,11 @@ use crate::id::Pid;
 use crate::kernel::Kernel;
 use crate::process::Process;
 use crate::signal::Signal;
+use crate::sync::{Mistake, Mutex, MutexGuard, makes};
 use crate::wait::{Halt, Step, Wait, WaitKey, WaiterId};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// What a session needs of whoever drives it.
@@ -232,7 +233,7 @@ impl<F> CallFuture<'_, F> {
         if let Some(id) = self.parked.take() {
             kernel.waiters.unpark(id);
         }
-        if let Some(signal) = doom_of(&kernel, self.call.pid) {
+        if let Some(signal) = doom_of(&kernel, self.call.pid).filter(|_| !makes(Mistake::ForgetsTheKill)) {
             self.session.unlock(kernel);
             return Poll::Ready(Err(CallError::Doomed(signal)));
         }
@@ -240,7 +241,13 @@ impl<F> CallFuture<'_, F> {
         Poll::Pending
     }
 
-    fn park(&mut self, mut kernel: MutexGuard<'_, Kernel>, wait: Wait, context: &Context<'_>) {
+    fn park(&mut self, kernel: MutexGuard<'_, Kernel>, wait: Wait, context: &Context<'_>) {
+        let mut kernel = if makes(Mistake::ParksLate) {
+            drop(kernel);
+            self.session.lock()
+        } else {
+            kernel
+        };
         self.parked = Some(kernel.waiters.park(wait, context.waker().clone()));
         self.session.unlock(kernel);
     }
@@ -259,11 +266,16 @@ impl Session {
         self.inner.driver.offload(Box::new(move || {
             let fetched = fetch.perform();
             let mut fetching = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            fetching.done = Some(fetched);
-            if let Some(waker) = fetching.waker.take() {
+            let waker = fetching.waker.take();
+            if makes(Mistake::WakesEarly) {
                 drop(fetching);
-                waker.wake();
+                waker.into_iter().for_each(Waker::wake);
+                shared.lock().unwrap_or_else(PoisonError::into_inner).done = Some(fetched);
+                return;
             }
+            fetching.done = Some(fetched);
+            drop(fetching);
+            waker.into_iter().for_each(Waker::wake);
         }));
         fetching
     }

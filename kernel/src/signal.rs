@@ -9,9 +9,10 @@
 //! without the kernel's lock at its next safe point (a host call, or the epoch deadline of a busy loop).
 
 use crate::errno::Errno;
+use crate::sync::AtomicU32;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 /// A signal with Linux's number, 1 to 31.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -198,12 +199,20 @@ pub struct Signals {
     pub blocked: SignalSet,
     /// Arrived and not yet acted on.
     pub pending: SignalSet,
+    /// Whose default action this process is spared, by the wish of whoever launched it: an interactive shell that cannot
+    /// catch a signal must survive Ctrl-C. Neither an image that follows nor a child inherits it.
+    pub shielded: SignalSet,
     dispositions: [Disposition; Signal::COUNT],
 }
 
 impl Default for Signals {
     fn default() -> Signals {
-        Signals { blocked: SignalSet(0), pending: SignalSet(0), dispositions: [Disposition::Default; Signal::COUNT] }
+        Signals {
+            blocked: SignalSet(0),
+            pending: SignalSet(0),
+            shielded: SignalSet(0),
+            dispositions: [Disposition::Default; Signal::COUNT],
+        }
     }
 }
 
@@ -232,7 +241,10 @@ impl Signals {
     pub fn ignores(&self, signal: Signal) -> bool {
         match self.disposition(signal) {
             Disposition::Ignore => true,
-            Disposition::Default => matches!(signal.default_action(), Action::Ignore | Action::Continue),
+            Disposition::Default => {
+                let spared = self.shielded.minus(SignalSet::UNBLOCKABLE).contains(signal);
+                spared || matches!(signal.default_action(), Action::Ignore | Action::Continue)
+            }
             Disposition::Catch { .. } => false,
         }
     }
@@ -245,7 +257,7 @@ impl Signals {
     /// What exec() leaves: caught signals return to default; ignored, blocked and pending ones stay.
     #[must_use]
     pub fn after_exec(&self) -> Signals {
-        let mut after = self.clone();
+        let mut after = Signals { shielded: SignalSet(0), ..self.clone() };
         for disposition in &mut after.dispositions {
             if matches!(disposition, Disposition::Catch { .. }) {
                 *disposition = Disposition::Default;

@@ -81,6 +81,10 @@ pub enum WaitKey {
     Process(Pid),
     /// Any process of the session ended (an embedder waits for a pid that is no child of its own).
     Exits,
+    /// Bytes, a connection, an end or an error came to this socket.
+    SocketInput(u64),
+    /// Room came in this socket's input or queue of connections, or it can no longer take anything.
+    SocketRoom(u64),
     /// A call that moved the offset of this open file, and waited for a driver meanwhile, is done.
     Offset(crate::file::OpenId),
     /// A lock on this file of the table of locks was let go, or a call that waited for one no longer does.
@@ -169,6 +173,12 @@ impl Waiters {
     /// Whether a call is parked under `key`.
     pub fn is_parked(&self, key: WaitKey) -> bool {
         self.by_key.contains_key(&key)
+    }
+
+    /// What the oldest call that is parked under `key` waits for.
+    pub fn parked_on(&self, key: WaitKey) -> Option<&Wait> {
+        let oldest = self.by_key.get(&key)?.first()?;
+        self.parked.get(oldest).map(|waiter| &waiter.wait)
     }
 
     /// Calls parked now.

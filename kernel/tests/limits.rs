@@ -3,7 +3,8 @@
 #[cfg(test)]
 mod common;
 
-use common::{Machine, NEW, Pending, R, RW, spawn};
+use common::network::{DATAGRAM, STREAM, inet};
+use common::{Machine, NEW, R, RW, spawn};
 use std::collections::BTreeSet;
 use warren_kernel::Errno;
 use warren_kernel::id::Fd;
@@ -19,7 +20,8 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
     let value = match limit {
         "processes" => 2,
         "descriptors" | "open_files" => 3,
-        "pipes" | "locks" => 1,
+        "pipes" | "locks" | "ptys" => 1,
+        "sockets" | "datagrams" | "rights_in_flight" => 2,
         "file_bytes" => 8192,
         "inodes" => 2,
         "memory_bytes" | "process_memory_bytes" => 1 << 20,
@@ -76,6 +78,55 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
             let shared = Some(LockKind::Shared);
             agent.call(|kernel, call| kernel.flock(call, fd, shared, OnConflict::Fail))
         }
+        "ptys" => {
+            let (master, slave) = agent.now(|kernel, call| kernel.pty(call, OpenFlags::empty())).expect("one");
+            let before = clean();
+            let answer = agent.now(|kernel, call| kernel.pty(call, OpenFlags::empty())).map(|_| ());
+            assert_eq!(agent.open("/dev/ptmx", RW), Err(Errno::ENOSPC));
+            assert_eq!(machine.usage(), before);
+            agent.close(master).expect("open");
+            assert_eq!(agent.open("/dev/ptmx", RW), Err(Errno::ENOSPC), "it lives as long as its slave");
+            agent.close(slave).expect("open");
+            agent.open("/dev/ptmx", RW).expect("room for one");
+            answer
+        }
+        "sockets" => {
+            let pair = || agent.now(|kernel, call| kernel.socket_pair(call, STREAM, OpenFlags::empty()));
+            let (first, second) = pair().expect("two");
+            let before = clean();
+            let answer = pair().map(|_| ());
+            agent.close(first).expect("open");
+            assert_eq!(pair(), Err(Errno::ENFILE), "one is not two");
+            assert_eq!(machine.usage().sockets, before.sockets - 1);
+            agent.close(second).expect("open");
+            answer
+        }
+        "socket_bytes" => {
+            let (left, _right) = agent.pair(DATAGRAM);
+            let before = clean();
+            let answer = agent.send(left, b"x").map(|_| ());
+            assert_eq!(machine.usage(), before);
+            answer
+        }
+        "datagrams" => {
+            let (server, client) = (agent.udp(), agent.udp());
+            agent.bind(server, &inet("127.0.0.1", 5000)).expect("free");
+            for byte in *b"abc" {
+                assert_eq!(agent.send_to(client, &[byte], &inet("127.0.0.1", 5000)), Ok(1), "lost without a word");
+            }
+            agent.nonblock(server);
+            let mut came = std::iter::from_fn(|| agent.receive(server, 9).ok());
+            assert_eq!(came.by_ref().collect::<Vec<_>>().concat(), b"ab");
+            agent.receive(server, 9).map(|_| ())
+        }
+        "rights_in_flight" => {
+            let (left, _right) = agent.pair(STREAM);
+            assert_eq!(agent.send_rights(left, b"x", &[left, left]), Ok(1));
+            let before = clean();
+            let answer = agent.send_rights(left, b"x", &[left]).map(|_| ());
+            assert_eq!(machine.usage(), before);
+            answer
+        }
         "file_bytes" => {
             let fd = agent.open("f", NEW).expect("made");
             assert_eq!(agent.write(fd, &[0; 10_000]), Ok(8192));
@@ -86,9 +137,12 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
             agent.mkdir("two")
         }
         "memory_bytes" | "process_memory_bytes" => {
-            assert!(agent.now(|kernel, call| kernel.charge_memory(call.pid, 1 << 20)));
+            // Arguments are memory of the session, and not of the process.
+            let strings = if limit == "memory_bytes" { machine.usage().memory_bytes } else { 0 };
+            assert!(agent.now(|kernel, call| kernel.charge_memory(call.pid, (1 << 20) - strings)));
+            let before = machine.usage();
             let more = agent.now(|kernel, call| kernel.charge_memory(call.pid, 1));
-            assert_eq!(machine.usage().memory_bytes, 1 << 20);
+            assert_eq!(machine.usage(), before);
             assert!(!agent.now(|kernel, call| kernel.charge_memory(call.pid, u64::MAX)), "no overflow either");
             if more { Ok(()) } else { Err(Errno::ENOMEM) }
         }
@@ -162,14 +216,96 @@ fn a_fifo_woken_at_the_limit_is_opened_all_the_same() {
 fn memory_comes_back_when_a_process_ends() {
     let machine = Machine::new();
     let agent = machine.agent();
+    let before = machine.usage().memory_bytes;
     let child = agent.child();
+    assert!(machine.usage().memory_bytes > before, "its arguments and environment count");
+    let with_strings = machine.usage().memory_bytes;
     assert!(child.now(|kernel, call| kernel.charge_memory(call.pid, 12_345)));
-    assert_eq!(machine.usage().memory_bytes, 12_345);
+    assert_eq!(machine.usage().memory_bytes, with_strings + 12_345);
     child.exit(0);
-    assert_eq!(machine.usage().memory_bytes, 0);
+    assert_eq!(machine.usage().memory_bytes, before, "also while it is a zombie");
     assert!(!child.now(|kernel, call| kernel.charge_memory(warren_kernel::id::Pid(999), call.pid.0.into())));
-    let mut reading: Pending<'_, ()> = Pending::new(
-        machine.session.call(agent.pid, |kernel, _| kernel.sleep_until(warren_kernel::host::Monotonic(5))),
-    );
-    assert!(reading.poll().is_none());
+}
+
+#[test]
+fn what_the_kernel_holds_for_a_guest_is_its_memory() {
+    let machine = Machine::limited(|limits| (limits.memory_bytes, limits.argument_bytes) = (1 << 20, 1 << 20));
+    let agent = machine.agent();
+    let before = machine.usage().memory_bytes;
+    let argument = "x".repeat(100_000);
+    let spawn = |count: usize| warren_kernel::process::spawn::Spawn {
+        arguments: warren_kernel::process::strings(std::iter::repeat_n(&argument, count)),
+        ..common::spawn("/bin/prog")
+    };
+    let child = agent.spawn(&spawn(3)).unwrap();
+    assert!(machine.usage().memory_bytes - before >= 300_000);
+    let mut open = Vec::new();
+    let path = format!("/proc/{}/cmdline", child.pid);
+    let refused = loop {
+        match agent.open(&path, R) {
+            Ok(fd) => open.push(fd),
+            Err(errno) => break errno,
+        }
+    };
+    assert_eq!((refused, open.len()), (Errno::ENOMEM, 2), "an open text is held");
+    assert_eq!(agent.spawn(&spawn(3)).map(|_| ()), Err(Errno::ENOMEM));
+    assert_eq!(machine.limits_reached(), [("memory_bytes".to_owned(), Errno::ENOMEM)]);
+    for fd in open {
+        agent.close(fd).unwrap();
+    }
+    child.exit(0);
+    assert_eq!(machine.usage().memory_bytes, before);
+}
+
+#[test]
+fn the_names_of_a_listed_directory_are_memory_while_it_is_open() {
+    let machine = Machine::limited(|limits| limits.memory_bytes = 100_000);
+    let agent = machine.agent();
+    agent.mkdir("many").unwrap();
+    for index in 0..200 {
+        agent.put(&format!("many/{index}"), b"");
+    }
+    let before = machine.usage().memory_bytes;
+    let list = |fd| agent.call(|kernel, call| kernel.readdir(call, fd, 0, &mut |_| true));
+    let first = agent.open("many", R).unwrap();
+    list(first).unwrap();
+    assert_eq!(machine.usage().memory_bytes, before + 200 * 320);
+    list(first).unwrap();
+    assert_eq!(machine.usage().memory_bytes, before + 200 * 320, "once, however often it is read");
+    let second = agent.open("many", R).unwrap();
+    assert_eq!(list(second), Err(Errno::ENOMEM));
+    agent.close(first).unwrap();
+    assert_eq!(list(second), Ok(()));
+    agent.close(second).unwrap();
+    assert_eq!(machine.usage().memory_bytes, before);
+}
+
+#[test]
+fn every_name_counts_as_an_inode_and_long_links_as_bytes() {
+    let machine = Machine::limited(|limits| (limits.inodes, limits.file_bytes) = (10, 2 * 4096));
+    let agent = machine.agent();
+    agent.put("f", b"");
+    let used = machine.usage();
+    for index in 0.. {
+        match agent.link("f", &format!("f{index}")) {
+            Ok(()) => assert_eq!(machine.usage().inodes, used.inodes + index + 1),
+            Err(errno) => {
+                assert_eq!((errno, machine.usage().inodes), (Errno::EDQUOT, 10));
+                break;
+            }
+        }
+    }
+    assert_eq!(machine.limits_reached(), [("inodes".to_owned(), Errno::EDQUOT)]);
+    for name in ["f0", "f1", "f2", "f3"] {
+        agent.unlink(name).unwrap();
+    }
+    let long = "t".repeat(200);
+    agent.symlink("short", "s").unwrap();
+    assert_eq!(machine.usage().file_bytes, 0);
+    agent.symlink(&long, "l1").unwrap();
+    agent.symlink(&long, "l2").unwrap();
+    assert_eq!(machine.usage().file_bytes, 2 * 4096);
+    assert_eq!(agent.symlink(&long, "l3"), Err(Errno::EDQUOT));
+    agent.unlink("l1").unwrap();
+    assert_eq!(machine.usage().file_bytes, 4096);
 }

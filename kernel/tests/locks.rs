@@ -208,6 +208,27 @@ fn who_gives_up_lets_the_next_go() {
 }
 
 #[test]
+fn a_stopped_process_holds_nobody_up() {
+    let machine = Machine::new();
+    let [one, two, three] = sharing(&machine);
+    assert_eq!(flock(one, F, EX), Ok(()));
+    let (mut second, mut third) = (flocking(two, F, EX), flocking(three, F, EX));
+    assert!(second.poll().is_none() && third.poll().is_none());
+    assert_eq!(flock(one, F, None), Ok(()));
+    assert!(third.poll().is_none(), "it is two's turn");
+    let rings = third.rings();
+    machine.session.with(|kernel| kernel.signal_process(two.pid, Signal::STOP));
+    assert_eq!(third.rings(), rings + 1);
+    assert!(second.poll().is_none());
+    assert_eq!(third.poll(), Some(Ok(())));
+    drop(third);
+    machine.session.with(|kernel| kernel.signal_process(two.pid, Signal::CONT));
+    assert!(second.poll().is_none(), "three has it");
+    three.close(F).expect("open");
+    assert_eq!(second.poll(), Some(Ok(())));
+}
+
+#[test]
 fn ranges_split_and_merge() {
     let machine = Machine::new();
     let [one, two] = sharing(&machine);

@@ -242,8 +242,11 @@ fn renames_that_are_refused_and_that_are_not() {
     }
     root.put("f", b"f");
     root.put("g", b"g");
+    root.put("full/f", b"f");
     for (old, new, errno) in [
         ("none", "x", Errno::ENOENT),
+        ("none", "g/x", Errno::ENOTDIR),
+        ("full/f", "full", Errno::ENOTEMPTY),
         ("f", "none/x", Errno::ENOENT),
         ("a", "a/b/c", Errno::EINVAL),
         ("a", "a/b", Errno::EINVAL),

@@ -29,7 +29,7 @@ impl Blobs for Nothing {
 
 fn world() -> World {
     let runtime: Arc<dyn Runtime> = Arc::new(FakeRuntime::default());
-    World { host: Arc::new(FakeHost::default()), runtimes: Arc::from([runtime]) }
+    World { host: Arc::new(FakeHost::default()), runtimes: Arc::from([runtime]), egress: None }
 }
 
 fn restore(template: &Template, image: &SessionImage) -> Result<Kernel, RestoreError> {

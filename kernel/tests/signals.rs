@@ -3,12 +3,13 @@
 #[cfg(test)]
 mod common;
 
-use common::{Machine, Pending, Proc, reading};
+use common::{Machine, Pending, Proc, reading, spawn};
 use std::time::Duration;
 use warren_kernel::host::Monotonic;
 use warren_kernel::id::{Pgid, Pid};
 use warren_kernel::process::delivery::Delivery;
 use warren_kernel::process::group::Target;
+use warren_kernel::process::spawn::{Attributes, Spawn};
 use warren_kernel::process::{Resource, ResourceLimit};
 use warren_kernel::signal::{Disposition, SA_NODEFER, SA_RESETHAND, SA_RESTART, Signal, SignalSet};
 use warren_kernel::{CallError, Errno};
@@ -140,6 +141,26 @@ fn handlers_run_in_order_with_their_masks() {
     assert_eq!(blocked(), set(&[Signal::HUP]));
     process.signal(Signal::SEGV);
     assert_eq!(doom(process), Some(Signal::SEGV), "SA_RESETHAND: the second time it is fatal");
+}
+
+#[test]
+fn who_launched_may_spare_a_process_a_signals_default_and_it_alone() {
+    let machine = Machine::new();
+    let shell = Spawn {
+        attributes: Attributes { shielded_signals: set(&[Signal::INT, Signal::KILL]), ..Attributes::default() },
+        ..spawn("/bin/prog")
+    };
+    let shell = machine.agent().spawn(&shell).unwrap();
+    let child = shell.child();
+    shell.signal(Signal::INT);
+    assert_eq!((doom(shell), pending(shell)), (None, set(&[])));
+    child.signal(Signal::INT);
+    assert_eq!(doom(child), Some(Signal::INT), "not inherited");
+    shell.now(|kernel, call| kernel.sigaction(call, Signal::INT, catch(0))).unwrap();
+    shell.signal(Signal::INT);
+    assert_eq!(take(shell).map(|delivery| delivery.signal), Some(Signal::INT), "a handler runs even so");
+    shell.signal(Signal::KILL);
+    assert_eq!(doom(shell), Some(Signal::KILL), "nothing spares KILL");
 }
 
 #[test]

@@ -120,6 +120,15 @@ pub(crate) fn put_file(session: &Session, path: &str, bytes: &[u8]) -> Result<()
     })
 }
 
+/// Makes a program of WebAssembly's text format.
+pub(crate) fn put_program(session: &Session, path: &str, text: &str) -> Result<(), Failure> {
+    put_file(session, path, &wat::parse_str(text)?)?;
+    session.with(|kernel| {
+        let call = &mut warren_kernel::Call::new(Pid::INIT);
+        done(kernel.chmod(call, At::Root, path.as_bytes(), Mode::new(0o755)))
+    })
+}
+
 /// The value of a call that has nothing to wait for.
 pub(crate) fn done<T>(step: warren_kernel::Step<T>) -> Result<T, Failure> {
     step.map_err(|halt| match halt {

@@ -33,6 +33,17 @@ pub(crate) fn resident_bytes() -> Result<u64, Failure> {
     Ok(kib * 1024)
 }
 
+/// How often threads of this process have begun to run again after they waited for something.
+pub(crate) fn wake_ups() -> Result<u64, Failure> {
+    let mut sum = 0;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let status = read_to_string(thread?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += line.ok_or("a thread's status has no voluntary_ctxt_switches")?.trim().parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
 /// What the numbers were measured on.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Machine {

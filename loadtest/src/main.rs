@@ -1,4 +1,5 @@
-//! Benchmarks of the promises: what each measures, its target, and what this machine gives.
+//! Benchmarks of the promises: what each measures, its target, and what this machine gives. Also the runner of WASI
+//! test suites, [`conformance`].
 //!
 //! ```text
 //! bench ──for each benchmark, three times──▶ run-one, a process of its own ──JSON──▶ median of the runs ──▶ report
@@ -10,6 +11,7 @@
 
 mod bed;
 mod bench;
+mod conformance;
 mod machine;
 mod measure;
 mod output;
@@ -21,6 +23,7 @@ use clap::{Parser, Subcommand};
 use measure::Measured;
 use report::{Report, Row};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 /// Runs of each benchmark, of which the median is given.
 const RUNS: usize = 3;
@@ -46,6 +49,14 @@ enum Action {
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
     },
+    /// Runs every module of a WASI test suite, and checks what its description says.
+    Conformance {
+        /// The suite, laid out as the WebAssembly/wasi-testsuite repository is.
+        dir: std::path::PathBuf,
+        /// Seconds one program may take.
+        #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+        limit: u64,
+    },
     /// Runs one benchmark once, in this process, and prints its measurement as JSON.
     RunOne {
         /// Its name.
@@ -59,6 +70,8 @@ enum Action {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Action::Bench { quick, json, only } => bench(Effort::new(quick), json, only.as_deref()),
+        Action::Conformance { dir, limit } => conformance::run(&dir, Duration::from_secs(limit))
+            .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Action::RunOne { name, quick } => run_one(&name, Effort::new(quick)),
     };
     done.unwrap_or_else(|error| {

@@ -44,11 +44,14 @@ pub struct EngineOptions {
     pub processes: u32,
     /// Bytes of each instance's memory that stay resident when its slot is given back.
     pub keep_resident: usize,
+    /// Directories a program of plain WASI finds open: where each is, relative to where the program begins, and its name
+    /// there. Without any it has the usual two, `.` and `/`.
+    pub preopens: Vec<(String, String)>,
 }
 
 impl Default for EngineOptions {
     fn default() -> EngineOptions {
-        EngineOptions { cache: None, processes: 1000, keep_resident: 256 * 1024 }
+        EngineOptions { cache: None, processes: 1000, keep_resident: 256 * 1024, preopens: Vec::new() }
     }
 }
 
@@ -95,6 +98,7 @@ struct Inner {
     compiling_private: Gate,
     ticker: Arc<Ticker>,
     handler_stacks: HandlerStacks,
+    preopens: Vec<(String, String)>,
     handle: Handle,
 }
 
@@ -124,8 +128,18 @@ impl Wasm {
         let compiling_private = Gate::new(1);
         let programs = Mutex::default();
         let handler_stacks = HandlerStacks::new(u64::from(options.processes));
-        let inner =
-            Inner { engine, linker, cache, programs, compiling, compiling_private, ticker, handler_stacks, handle };
+        let inner = Inner {
+            engine,
+            linker,
+            cache,
+            programs,
+            compiling,
+            compiling_private,
+            ticker,
+            handler_stacks,
+            preopens: options.preopens.clone(),
+            handle,
+        };
         Ok(Wasm { inner: Arc::new(inner) })
     }
 
@@ -148,6 +162,10 @@ impl Wasm {
 
     pub(crate) fn handler_stacks(&self) -> HandlerStacks {
         self.inner.handler_stacks.clone()
+    }
+
+    pub(crate) fn preopens(&self) -> &[(String, String)] {
+        &self.inner.preopens
     }
 
     pub(crate) fn ticker(&self) -> &Arc<Ticker> {

@@ -41,7 +41,8 @@ pub const fn wasi(errno: Errno) -> u16 {
         Errno::ENAMETOOLONG => 37,
         Errno::ENETUNREACH => 40,
         Errno::ENFILE => 41,
-        Errno::ENOBUFS => 42,
+        // WASI has no ETOOMANYREFS; both say that too much is under way.
+        Errno::ENOBUFS | Errno::ETOOMANYREFS => 42,
         Errno::ENODEV => 43,
         Errno::ENOENT => 44,
         Errno::ENOEXEC => 45,

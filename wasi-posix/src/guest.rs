@@ -204,7 +204,11 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
     let cwd = session.with(|kernel| kernel.process(pid).ok().and_then(|process| kernel.path_of(&process.cwd)));
     let cwd = cwd.unwrap_or_else(|| b"/".to_vec());
     let (preopens, environment) = if linked.plain_wasi {
-        (open_real(session, pid, b".".to_vec()).await, environment)
+        let preopens = match wasm.preopens() {
+            [] => open_real(session, pid, b".".to_vec()).await,
+            named => open_named(session, pid, named).await,
+        };
+        (preopens, environment)
     } else {
         let environment = with_pwd(&environment, &cwd);
         (Preopens::Virtual { cwd }, environment)
@@ -294,8 +298,19 @@ fn with_pwd(environment: &Strings, cwd: &[u8]) -> Strings {
 /// Opens the working directory and the root for a libc that takes preopened directories as real descriptors, at the
 /// lowest numbers from 3.
 pub(crate) async fn open_real(session: &Session, pid: Pid, cwd: Vec<u8>) -> Preopens {
+    let both = vec![(At::Cwd, ".".to_owned(), cwd), (At::Root, "/".to_owned(), b"/".to_vec())];
+    open_directories(session, pid, both).await
+}
+
+/// The same for directories the embedder names. One that cannot be opened is left out.
+async fn open_named(session: &Session, pid: Pid, named: &[(String, String)]) -> Preopens {
+    let all = named.iter().map(|(path, name)| (At::Cwd, path.clone(), name.as_bytes().to_vec()));
+    open_directories(session, pid, all.collect()).await
+}
+
+async fn open_directories(session: &Session, pid: Pid, directories: Vec<(At, String, Vec<u8>)>) -> Preopens {
     let mut opened = Vec::new();
-    for (at, path, name) in [(At::Cwd, ".", cwd), (At::Root, "/", b"/".to_vec())] {
+    for (at, path, name) in directories {
         let call = session.call(pid, |kernel, call| {
             let flags = OpenFlags::READ | OpenFlags::DIRECTORY | OpenFlags::CLOEXEC;
             kernel.open_from(call, Fd(3), at, path.as_bytes(), flags, Mode::new(0))

@@ -60,7 +60,7 @@ const FILES: &[(&str, &str)] = &[
         "/etc/passwd",
         "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/sh\n",
     ),
-    ("/etc/group", "root:x:0:\nnogroup:x:65534:\nusers:x:100:\nagent:x:1000:\n"),
+    ("/etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\nusers:x:100:\nagent:x:1000:\n"),
     ("/etc/hosts", "127.0.0.1 localhost warren\n::1 localhost ip6-localhost\n"),
     ("/etc/hostname", "warren\n"),
     ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),

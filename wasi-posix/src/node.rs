@@ -20,6 +20,7 @@ use warren_kernel::process::spawn::{Attributes, FileAction, Spawn};
 use warren_kernel::process::{ExitStatus, Strings, strings};
 use warren_kernel::pty::WindowSize;
 use warren_kernel::runtime::Runtime;
+use warren_kernel::signal::{Signal, SignalSet};
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::device::Device;
 use warren_kernel::vfs::layer::Layer;
@@ -66,7 +67,7 @@ impl Node {
             cwd: HOME.as_bytes().into(),
             hostname: HOSTNAME.into(),
         };
-        Node { world: World { host: Arc::new(SystemHost), runtimes }, template, handle }
+        Node { world: World { host: Arc::new(SystemHost), runtimes, egress: None }, template, handle }
     }
 
     /// What a session is made of unless something else is said.
@@ -193,7 +194,9 @@ impl Command {
         Command { program: Arc::from(&b"/bin/sh"[..]), ..Command::new(template, ["sh", "-c", line]) }
     }
 
-    /// Launches it in `session` on a new terminal of this size, whatever `stdio` says.
+    /// Launches it in `session` on a new terminal of this size, whatever `stdio` says. An interactive shell (`sh` or
+    /// `bash` without `-c`) is spared the keyboard's signals, which are for what it runs: the packaged one cannot catch
+    /// them.
     ///
     /// # Errors
     /// As [`Kernel::launch`]; `ENOSPC` at the limit `ptys`.
@@ -206,7 +209,13 @@ impl Command {
             FileAction::Duplicate { from: Fd::STDIN, to: Fd::STDOUT },
             FileAction::Duplicate { from: Fd::STDIN, to: Fd::STDERR },
         ];
-        let pid = self.spawn(session, actions).await?;
+        let mut shielded_signals = SignalSet::default();
+        if self.is_interactive_shell() {
+            shielded_signals =
+                [Signal::INT, Signal::QUIT, Signal::TSTP].into_iter().fold(shielded_signals, SignalSet::with);
+        }
+        let attributes = Attributes { shielded_signals, ..Attributes::default() };
+        let pid = self.spawn(session, actions, attributes).await?;
         Ok(OnTerminal { session: session.clone(), pid, terminal })
     }
 
@@ -221,13 +230,24 @@ impl Command {
         }
         let install = |(fd, open): (usize, &OpenId)| FileAction::Install { fd: Fd(fd as u32), open: *open };
         let actions = ends.theirs.iter().enumerate().map(install).collect();
-        let pid = self.spawn(session, actions).await?;
+        let pid = self.spawn(session, actions, Attributes::default()).await?;
         let [stdin, stdout, stderr] =
             ends.ours.each_mut().map(|end| end.take().map(|open| PipeEnd { session: session.clone(), open }));
         Ok(Running { session: session.clone(), pid, stdin, stdout, stderr })
     }
 
-    async fn spawn(&self, session: &Session, actions: Vec<FileAction>) -> Result<Pid, CallError> {
+    fn is_interactive_shell(&self) -> bool {
+        let name = self.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let takes_line = |argument: &Arc<[u8]>| argument.starts_with(b"-") && argument.ends_with(b"c");
+        matches!(name, b"sh" | b"bash") && !self.arguments.iter().skip(1).any(takes_line)
+    }
+
+    async fn spawn(
+        &self,
+        session: &Session,
+        actions: Vec<FileAction>,
+        attributes: Attributes,
+    ) -> Result<Pid, CallError> {
         let search = self.environment.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(DEFAULT_SEARCH);
         let spawn = Spawn {
             command: self.program.clone(),
@@ -236,7 +256,7 @@ impl Command {
             environment: self.environment.clone(),
             cwd: Some(self.cwd.clone()),
             actions,
-            attributes: Attributes::default(),
+            attributes,
         };
         session.call(Pid::INIT, |kernel, call| kernel.launch(call, &spawn)).await
     }

@@ -17,3 +17,7 @@ mod modules;
 mod pointers;
 #[path = "abi/processes.rs"]
 mod processes;
+#[path = "abi/sockets.rs"]
+mod sockets;
+#[path = "abi/terminals.rs"]
+mod terminals;

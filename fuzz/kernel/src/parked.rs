@@ -241,7 +241,7 @@ fn restored(image: &SessionImage) -> Option<Machine> {
     let host = Arc::new(FakeHost::default());
     host.realtime.store(1_800_000_000_000_000_000, Ordering::SeqCst);
     let (runtime, driver) = (Arc::new(FakeRuntime::default()), Arc::new(FakeDriver::default()));
-    let world = World { host: host.clone(), runtimes: Arc::from([runtime.clone() as Arc<dyn Runtime>]) };
+    let world = World { host: host.clone(), runtimes: Arc::from([runtime.clone() as Arc<dyn Runtime>]), egress: None };
     let blobs: Arc<dyn Blobs> = Arc::new(Nothing);
     let kernel = Kernel::restore(world, template.clone(), image, &blobs).ok()?;
     Some(Machine { session: Session::new(kernel, driver.clone()), host, runtime, driver, template })

@@ -70,22 +70,22 @@ impl Kernel {
             let one = SignalSet::default().with(signal);
             left = left.minus(one);
             let Some(process) = self.processes.get_mut(&pid) else { return };
-            match (process.signals.disposition(signal), signal.default_action()) {
-                (Disposition::Catch { .. }, _) => {
-                    caught = true;
-                    continue;
-                }
-                (Disposition::Ignore, _) | (_, Action::Ignore | Action::Continue) => {
-                    process.signals.pending = process.signals.pending.minus(one);
-                }
-                (Disposition::Default, Action::Terminate) => {
-                    process.signals.pending = process.signals.pending.minus(one);
+            if let Disposition::Catch { .. } = process.signals.disposition(signal) {
+                caught = true;
+                continue;
+            }
+            process.signals.pending = process.signals.pending.minus(one);
+            if process.signals.ignores(signal) {
+                continue;
+            }
+            match signal.default_action() {
+                Action::Ignore | Action::Continue => {}
+                Action::Terminate => {
                     process.doom.set(signal);
                     self.waiters.wake(WaitKey::Process(pid));
                     return;
                 }
-                (Disposition::Default, Action::Stop) => {
-                    process.signals.pending = process.signals.pending.minus(one);
+                Action::Stop => {
                     let group = process.group;
                     if signal == Signal::STOP || !self.is_orphaned(group) {
                         self.stop_process(pid, signal);

@@ -7,6 +7,7 @@
 //! ```
 
 use super::Strings;
+use super::account::ImageFacts;
 use crate::blob::{BlobId, SharedBytes};
 use crate::errno::Errno;
 use crate::event::What;
@@ -42,6 +43,7 @@ pub(crate) struct Loaded {
     pub program: Program,
     pub runtime: Arc<dyn Runtime>,
     pub executable: Arc<[u8]>,
+    pub image: ImageFacts,
     pub arguments: Strings,
 }
 
@@ -72,6 +74,10 @@ impl Kernel {
                 self.load_image(call, &path, None, arguments)?
             }
         };
+        let pinned = bytes_of(&loaded.arguments, &environment);
+        self.pin(call.pid, pinned)?;
+        let before = std::mem::replace(&mut self.process_mut(call.pid)?.pinned, pinned);
+        self.unpin(before);
         for fd in also_close {
             let _ = self.close(call, *fd);
         }
@@ -91,7 +97,7 @@ impl Kernel {
         if arguments.iter().chain(environment.iter()).any(too_long) {
             return Err(Errno::E2BIG);
         }
-        let bytes: u64 = arguments.iter().chain(environment.iter()).map(|item| item.len() as u64 + 9).sum();
+        let bytes = bytes_of(arguments, environment);
         if bytes > self.limits.argument_bytes {
             Err(self.limit_reached(pid, "argument_bytes", Errno::E2BIG))
         } else {
@@ -103,6 +109,7 @@ impl Kernel {
     pub(crate) fn install_image(&mut self, pid: Pid, loaded: &Loaded, environment: Strings) {
         let Ok(process) = self.process_mut(pid) else { return };
         process.executable = loaded.executable.clone();
+        process.account.image = loaded.image.clone();
         process.arguments = loaded.arguments.clone();
         process.environment = environment;
         process.signals = process.signals.after_exec();
@@ -122,11 +129,13 @@ impl Kernel {
         arguments: Strings,
     ) -> Step<Loaded> {
         let (mut path, mut node) = self.find_command(call, command, search)?;
+        let command = path.clone();
         let mut arguments = arguments;
         for _ in 0..=SHEBANG_DEPTH_MAX {
             let image = self.read_image(call, &node)?;
             let bytes: &[u8] = (*image.bytes).as_ref();
             let head = &bytes[..bytes.len().min(SHEBANG_MAX)];
+            let facts = ImageFacts::new(command.clone(), &node, bytes.len());
             if let Some(runtime) = self.world.runtimes.iter().find(|runtime| runtime.claims(head)).cloned() {
                 let program = match call.program(&runtime, image)? {
                     Ok(program) => program,
@@ -136,7 +145,8 @@ impl Kernel {
                         return Err(errno.into());
                     }
                 };
-                return Ok(Loaded { program, runtime, executable: self.absolute(call.pid, &path), arguments });
+                let executable = self.absolute(call.pid, &path);
+                return Ok(Loaded { program, runtime, executable, image: facts, arguments });
             }
             let Shebang { interpreter, argument } = Shebang::of(head).ok_or(Errno::ENOEXEC)?;
             let rest = arguments.iter().skip(1).cloned();
@@ -241,6 +251,11 @@ pub enum ExecImage {
     Path(Arc<[u8]>),
     /// An open file (fexecve).
     Descriptor(Fd),
+}
+
+/// What arguments and environment pin, as E2BIG counts it: each string with its NUL and a pointer.
+pub(crate) fn bytes_of(arguments: &Strings, environment: &Strings) -> u64 {
+    arguments.iter().chain(environment.iter()).map(|item| item.len() as u64 + 9).sum()
 }
 
 fn image_of(bytes: Vec<u8>) -> Image {

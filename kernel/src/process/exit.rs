@@ -1,6 +1,6 @@
 //! The end of a process.
 
-use super::{ExitStatus, State};
+use super::{ExitStatus, State, Strings};
 use crate::event::What;
 use crate::id::{Pgid, Pid, Sid};
 use crate::kernel::Kernel;
@@ -18,11 +18,14 @@ impl Kernel {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.state = State::Zombie(status);
         process.news = None;
+        // A zombie has neither, as on Linux.
+        (process.arguments, process.environment) = (Strings::from([]), Strings::from([]));
+        let pinned = std::mem::take(&mut process.pinned);
         let descriptors = std::mem::take(&mut process.descriptors);
         let memory = std::mem::take(&mut process.memory);
         let cwd = process.cwd.clone();
         let (parent, awaited) = (process.parent, process.awaited);
-        self.memory_used -= memory;
+        self.memory_used -= memory + pinned;
         self.release_node(&cwd);
         for (_, descriptor) in descriptors.iter() {
             self.release_open(descriptor.open);

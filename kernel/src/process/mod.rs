@@ -4,6 +4,7 @@
 //! [`group`] has process groups, POSIX sessions and kill(), [`delivery`] what a signal then does. The kernel runs nothing: a runtime does, and tells the
 //! kernel when the process ended.
 
+pub mod account;
 pub mod delivery;
 pub mod exec;
 pub mod exit;
@@ -18,6 +19,7 @@ use crate::signal::{Doom, Signal, Signals};
 use crate::timer::Alarm;
 use crate::user::Credentials;
 use crate::vfs::Node;
+use account::Account;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,6 +163,10 @@ pub struct Process {
     pub cpu: Duration,
     /// Bytes of memory its runtime has charged.
     pub memory: u64,
+    /// Bytes of arguments and environment, counted as the session's memory.
+    pub(crate) pinned: u64,
+    /// What /proc shows beside.
+    pub account: Account,
     /// Someone outside the session waits for it: it stays a zombie of init until collected.
     pub awaited: bool,
 }
@@ -186,9 +192,10 @@ impl Process {
         matches!(self.state, State::Zombie(_))
     }
 
-    /// The name /proc shows: the file name of the image, up to 15 bytes.
+    /// The name /proc shows: the file name of the command, a script's own, up to 15 bytes.
     pub fn name(&self) -> &[u8] {
-        let path = &self.executable;
+        let command = &self.account.image.command;
+        let path = if command.is_empty() { &self.executable } else { command };
         let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
         &path[start..path.len().min(start + 15)]
     }

@@ -4,7 +4,7 @@
 //! the image has to be waited for, so that none is done twice, and is taken out again if one fails or the call is
 //! given up: a spawn that did not succeed has left nothing behind but files its actions made.
 
-use super::exec::Loaded;
+use super::exec::{Loaded, bytes_of};
 use super::{Process, State, Strings};
 use crate::errno::Errno;
 use crate::fetch::Call;
@@ -53,6 +53,8 @@ pub struct Attributes {
     pub default_signals: Option<SignalSet>,
     /// Signals blocked.
     pub blocked_signals: Option<SignalSet>,
+    /// Signals whose default action this process alone is spared ([`crate::signal::Signals::shielded`]).
+    pub shielded_signals: SignalSet,
 }
 
 /// One posix_spawn file action.
@@ -135,6 +137,12 @@ impl Kernel {
         match prepared {
             Ok(loaded) => {
                 self.install_image(child, &loaded, spawn.environment.clone());
+                let actions = bytes_of_actions(&spawn.actions);
+                if let Some(process) = self.processes.get_mut(&child) {
+                    process.pinned -= actions;
+                    process.signals.shielded = spawn.attributes.shielded_signals;
+                }
+                self.unpin(actions);
                 self.starts.push(Start { pid: child, program: loaded.program, runtime: loaded.runtime });
                 Ok(child)
             }
@@ -158,7 +166,11 @@ impl Kernel {
         if self.processes.len() as u64 > self.limits.processes.min(PROCESSES_MAX) {
             return Err(self.limit_reached(call.pid, "processes", Errno::EAGAIN));
         }
-        let child = self.new_child(call.pid, spawn, awaited)?;
+        // The actions too: one of them may wait as long as the guest likes.
+        let pinned = bytes_of(&spawn.arguments, &spawn.environment) + bytes_of_actions(&spawn.actions);
+        self.pin(call.pid, pinned)?;
+        let child = self.new_child(call.pid, spawn, awaited).inspect_err(|_| self.unpin(pinned))?;
+        self.process_mut(child)?.pinned = pinned;
         self.apply_attributes(child, &spawn.attributes).inspect_err(|_| self.discard_child(child))?;
         Ok(child)
     }
@@ -192,6 +204,8 @@ impl Kernel {
             started,
             cpu: Duration::ZERO,
             memory: 0,
+            pinned: 0,
+            account: Default::default(),
             awaited,
         };
         let held: Vec<OpenId> = child.descriptors.iter().map(|(_, descriptor)| descriptor.open).collect();
@@ -288,10 +302,20 @@ impl Kernel {
     /// Takes a child that never ran out of the table again.
     pub(crate) fn discard_child(&mut self, child: Pid) {
         if let Some(process) = self.processes.remove(&child) {
+            self.unpin(process.pinned);
             self.release_node(&process.cwd);
             for (_, descriptor) in process.descriptors.iter() {
                 self.release_open(descriptor.open);
             }
         }
     }
+}
+
+/// What the paths of actions pin.
+fn bytes_of_actions(actions: &[FileAction]) -> u64 {
+    let paths = actions.iter().map(|action| match action {
+        FileAction::Open { path, .. } | FileAction::ChangeDirectory(path) => path.len(),
+        _ => 0,
+    });
+    (paths.sum::<usize>() + std::mem::size_of_val(actions)) as u64
 }

@@ -102,8 +102,10 @@ impl Kernel {
         }
         match found {
             Some((pid, change)) => {
-                if let Change::Ended(_) = change {
-                    self.processes.remove(&pid);
+                if let Change::Ended(_) = change
+                    && let Some(child) = self.processes.remove(&pid)
+                {
+                    self.process_mut(call.pid)?.account.children_cpu += child.cpu + child.account.children_cpu;
                 }
                 Ok(Some((pid, change)))
             }

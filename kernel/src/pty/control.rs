@@ -46,6 +46,23 @@ impl Kernel {
     /// As [`Kernel::tcgetattr`]; a background process gets SIGTTOU, or `EIO` if its group is orphaned.
     pub fn tcsetattr(&mut self, call: &Call, fd: Fd, termios: Termios, when: When) -> Step<()> {
         let (id, _) = self.live_terminal(call, fd)?;
+        self.set_attributes_of(call, id, termios, when)
+    }
+
+    /// Changes the attributes of standard input, or else of the caller's controlling terminal, at once.
+    ///
+    /// # Errors
+    /// `ENOTTY` when neither is a terminal; otherwise as [`Kernel::tcsetattr`].
+    pub fn change_own_terminal(&mut self, call: &Call, change: impl FnOnce(Termios) -> Termios) -> Step<()> {
+        let id = match self.live_terminal(call, Fd::STDIN) {
+            Err(Errno::EBADF | Errno::ENOTTY) => self.controlling_terminal(call.pid).ok_or(Errno::ENOTTY)?,
+            found => found?.0,
+        };
+        let termios = change(*self.terminal(id)?.line.termios());
+        self.set_attributes_of(call, id, termios, When::Now)
+    }
+
+    fn set_attributes_of(&mut self, call: &Call, id: TerminalId, termios: Termios, when: When) -> Step<()> {
         self.require_foreground(call, id, Signal::TTOU)?;
         let terminal = self.terminals.list.get_mut(&id).ok_or(Errno::EIO)?;
         if when == When::Flush {

@@ -314,7 +314,7 @@ impl Line {
         if self.has_output(OutputModes::OPOST) {
             (0..0x20).chain([0x7f]).for_each(|byte: usize| written[byte] = true);
             if self.has_output(OutputModes::OLCUC) {
-                (b'a'..=b'z').for_each(|byte| written[usize::from(byte)] = true);
+                (b'a'..=b'z').chain(0xdf..=0xff).for_each(|byte| written[usize::from(byte)] = true);
             }
         }
         self.written_special = written;
@@ -332,3 +332,6 @@ fn give(from: &VecDeque<u8>, count: usize, put: &mut dyn FnMut(&[u8])) {
         put(&back[..count - first]);
     }
 }
+
+#[cfg(test)]
+mod tests;

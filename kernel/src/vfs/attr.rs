@@ -63,7 +63,7 @@ impl Kernel {
                 self.stat_nameless(call, Ino(id.0), FileKind::Fifo, Mode::new(0o600))
             }
             Opened::Terminal(id, end) => Ok(self.stat_terminal_end(*id, *end)?),
-            Opened::Socket(socket) => self.stat_nameless(call, Ino(socket.number), FileKind::Socket, Mode::new(0o777)),
+            Opened::Socket(id) => self.stat_nameless(call, Ino(id.0), FileKind::Socket, Mode::new(0o777)),
             Opened::Text(mount, proc, _) => self.stat_node(call, &Node::Proc(*mount, *proc)),
             Opened::Driver(mount, _, handle) => {
                 let driver = self.mounts.driver(*mount).ok_or(Errno::EIO)?;

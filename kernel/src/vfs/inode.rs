@@ -78,6 +78,9 @@ impl Content {
     }
 }
 
+/// Bytes of a symbolic link's target that are part of its inode (Linux's tmpfs has 128 too).
+const LINK_TARGET_FREE: usize = 128;
+
 impl Inode {
     /// What it is.
     pub const fn kind(&self) -> FileKind {
@@ -88,10 +91,20 @@ impl Inode {
     pub fn charged(&self) -> u64 {
         let content = match &self.content {
             Content::File(bytes) => bytes.charged(),
+            Content::Symlink(target) if target.len() > LINK_TARGET_FREE => PAGE,
             _ => 0,
         };
         let xattrs: u64 = self.xattrs.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum();
         content + if xattrs == 0 { 0 } else { xattrs.next_multiple_of(PAGE) }
+    }
+
+    /// What it counts in the quota of inodes: each name pins memory beside the inode's own, so each further hard link
+    /// counts as one more, as in Linux's tmpfs.
+    pub fn weight(&self) -> u64 {
+        match &self.content {
+            Content::Directory(_) => 1,
+            _ => u64::from(self.links.max(1)),
+        }
     }
 
     /// What stat() tells, as inode `ino` of filesystem `device`.

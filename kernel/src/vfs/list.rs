@@ -14,7 +14,7 @@ impl Kernel {
     /// freezes the listing; `.` and `..` come first.
     ///
     /// # Errors
-    /// `ENOTDIR`, `EBADF`.
+    /// `ENOTDIR`, `EBADF`; `ENOMEM` when the session's memory cannot hold the names.
     pub fn readdir(
         &mut self,
         call: &mut Call,
@@ -33,6 +33,7 @@ impl Kernel {
             _ => {
                 let node = node.clone();
                 let listing = self.list(call, &node)?;
+                self.pin_open(call.pid, open, listing.bytes())?;
                 if let Opened::Directory(_, slot) = &mut self.files.get_mut(open)?.what {
                     *slot = Some(listing.clone());
                 }

@@ -36,7 +36,7 @@ pub struct Inodes {
     pub(crate) next: u64,
     /// Bytes charged: own blocks of all files.
     pub(crate) bytes: u64,
-    /// Inodes changed or made since the layer.
+    /// Inodes changed or made since the layer, by [`Inode::weight`].
     pub(crate) owned: u64,
 }
 
@@ -106,7 +106,7 @@ impl Inodes {
                 && inode.links == 0
             {
                 self.bytes -= inode.charged();
-                self.owned -= 1;
+                self.owned -= inode.weight();
                 self.map.remove(&ino);
             }
         }
@@ -233,10 +233,13 @@ impl Tree {
         if self.inodes.owned >= self.quota.inodes {
             return Err(Errno::EDQUOT);
         }
+        let mut inode = new_inode(content, birth, Lsn::ZERO);
+        if inode.charged() > self.free_bytes() {
+            return Err(Errno::EDQUOT);
+        }
         let ino = Ino(self.inodes.next);
         self.inodes.next += 1;
-        let lsn = self.log.record(Change::Inode(ino));
-        let mut inode = new_inode(content, birth, lsn);
+        inode.lsn = self.log.record(Change::Inode(ino));
         inode.links = 0;
         self.inodes.bytes += inode.charged();
         self.inodes.owned += 1;
@@ -247,7 +250,7 @@ impl Tree {
     /// Gives `ino` one more name.
     ///
     /// # Errors
-    /// `EPERM` for a directory, `EEXIST`, `EMLINK`, `ENOENT`.
+    /// `EPERM` for a directory, `EEXIST`, `EMLINK`, `ENOENT`; `EDQUOT` at the inode quota.
     pub fn link(&mut self, ino: Ino, directory: Ino, name: &Name, now: Timestamp) -> Result<(), Errno> {
         self.can_add(directory, name)?;
         let inode = self.inode(ino)?;
@@ -256,6 +259,9 @@ impl Tree {
         }
         if inode.links >= LINK_MAX {
             return Err(Errno::EMLINK);
+        }
+        if self.inodes.owned >= self.quota.inodes {
+            return Err(Errno::EDQUOT);
         }
         self.change(ino, |inode| {
             inode.links += 1;
@@ -328,6 +334,8 @@ impl Tree {
             Err(errno) => return Err(errno),
         };
         match replaced {
+            // As Linux: an ancestor of what is moved has at least that in it, whatever is moved.
+            Some(other) if self.is_within(from.0, other) => return Err(Errno::ENOTEMPTY),
             Some(other) => self.check_replaceable(other, is_directory)?,
             None => self.can_add(to.0, to.1)?,
         }
@@ -385,7 +393,7 @@ impl Tree {
             && inode.links == 0
         {
             self.inodes.bytes -= inode.charged();
-            self.inodes.owned = self.inodes.owned.saturating_sub(1);
+            self.inodes.owned = self.inodes.owned.saturating_sub(inode.weight());
             self.inodes.map.remove(&ino);
             self.log.record(Change::Inode(ino));
         }
@@ -556,19 +564,15 @@ impl Tree {
         let lsn = self.log.record(Change::Inode(ino));
         let Some(inode) = self.inodes.map.get_mut(&ino) else { return };
         let inode = Arc::make_mut(inode);
-        let before = if inode.xattrs.is_empty() { None } else { Some(inode.charged()) };
-        if inode.lsn == Lsn::ZERO {
-            self.inodes.owned += 1;
+        let mut before = 0;
+        if inode.lsn != Lsn::ZERO {
+            before = inode.charged();
+            self.inodes.owned -= inode.weight();
         }
         inode.lsn = lsn;
         set(inode);
-        if before.is_some() || !inode.xattrs.is_empty() {
-            let content = match &inode.content {
-                Content::File(bytes) => bytes.charged(),
-                _ => 0,
-            };
-            self.inodes.bytes = self.inodes.bytes - before.unwrap_or(content) + inode.charged();
-        }
+        self.inodes.owned += inode.weight();
+        self.inodes.bytes = self.inodes.bytes - before + inode.charged();
     }
 
     /// Changes a file's bytes, keeps the books, and notes it in the log unless it failed.
@@ -581,7 +585,7 @@ impl Tree {
         self.inodes.bytes = self.inodes.bytes - before + bytes.charged();
         done?;
         if inode.lsn == Lsn::ZERO {
-            self.inodes.owned += 1;
+            self.inodes.owned += inode.weight();
         }
         inode.lsn = self.log.record(what);
         Ok(())

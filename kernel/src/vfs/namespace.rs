@@ -139,8 +139,8 @@ impl Kernel {
         match (node, directory) {
             (Node::Tree(mount, ino), Node::Tree(to, parent)) if *mount == to => {
                 let now = self.now();
-                self.mounts.tree_mut(to).ok_or(Errno::EIO)?.link(*ino, parent, &name, now)?;
-                Ok(())
+                let linked = self.mounts.tree_mut(to).ok_or(Errno::EIO)?.link(*ino, parent, &name, now);
+                Ok(linked.map_err(|errno| self.quota_reached(call.pid, "inodes", errno))?)
             }
             (Node::Driver(mount, from), Node::Driver(to, path)) if *mount == to => {
                 self.ask_done(call, to, FsRequest::Link(from.clone(), driver_join(&path, &name)))
@@ -223,14 +223,15 @@ impl Kernel {
         new: &[u8],
         replace: Replace,
     ) -> Step<()> {
+        // As Linux: both directories are found before anything is said of what is in them.
         let from = self.walk_name(call, old_at, old)?;
         self.permit_found(call, Domain::Write, &from)?;
-        let (from_directory, from_name) = from.place()?.clone();
-        let must_be_directory = from.must_be_directory;
-        let moved = from.existing()?;
         let to = self.walk_name(call, new_at, new)?;
         self.permit_found(call, Domain::Write, &to)?;
+        let (from_directory, from_name) = from.place()?.clone();
         let (to_directory, to_name) = to.place()?.clone();
+        let must_be_directory = from.must_be_directory;
+        let moved = from.existing()?;
         let is_directory = self.stat_node(call, &moved)?.kind == FileKind::Directory;
         if (must_be_directory || to.must_be_directory) && !is_directory {
             return Err(Errno::ENOTDIR.into());
@@ -300,7 +301,7 @@ impl Kernel {
     }
 
     /// As [`Kernel::place_for_new`], for what is no directory: a `/` at the end names nothing then.
-    fn place_for_file(&mut self, call: &mut Call, found: &Found) -> Step<(Node, Name)> {
+    pub(crate) fn place_for_file(&mut self, call: &mut Call, found: &Found) -> Step<(Node, Name)> {
         if found.must_be_directory && found.node.is_none() {
             return Err(Errno::ENOENT.into());
         }

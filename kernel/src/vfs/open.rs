@@ -263,10 +263,12 @@ impl Kernel {
             }
             Node::Proc(mount, proc) => {
                 let text = self.proc_text(call.pid, proc)?;
-                Ok(self.add_open(
-                    call.pid,
-                    with_flags(OpenFile::new(Opened::Text(*mount, *proc, text.into()), false, false), flags),
-                )?)
+                let pinned = text.len() as u64;
+                let file = OpenFile::new(Opened::Text(*mount, *proc, text.into()), false, false);
+                let open = self.add_open(call.pid, with_flags(file, flags))?;
+                // Nobody refers to it yet: one holder less closes it.
+                self.pin_open(call.pid, open, pinned).inspect_err(|_| self.release_open(open))?;
+                Ok(open)
             }
             Node::Driver(mount, path) => self.open_driver(call, *mount, path, flags, None),
             Node::Open(_) => Err(Errno::EIO.into()),

@@ -1,13 +1,18 @@
 //! A session over a pretend world: clocks that are set, random bytes from a seed, a runtime that only notes what it
 //! was told to start, a driver whose fetches run at once or when the test says so.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-#![allow(clippy::disallowed_methods, reason = "block_on parks the test's own thread")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "block_on parks the test's own thread; how many cases is asked of the environment"
+)]
 
+pub mod network;
 pub mod outside;
 mod process;
 
 pub use process::Proc;
 
+use proptest::prelude::ProptestConfig;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
@@ -27,6 +32,7 @@ use warren_kernel::process::spawn::{Attributes, FileAction, Spawn};
 use warren_kernel::process::strings;
 use warren_kernel::runtime::{LoadError, Program, Runtime};
 use warren_kernel::session::Driver;
+use warren_kernel::socket::egress::Egress;
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::device::Device;
@@ -186,15 +192,22 @@ impl Machine {
     }
 
     pub fn from(template: Template, make: impl FnOnce(World) -> Kernel) -> Machine {
+        Machine::behind(template, None, make)
+    }
+
+    /// With a way out.
+    pub fn behind(template: Template, egress: Option<Arc<dyn Egress>>, make: impl FnOnce(World) -> Kernel) -> Machine {
         let host = Arc::new(FakeHost::default());
         host.realtime.store(1_800_000_000_000_000_000, Ordering::SeqCst);
         let (runtime, driver) = (Arc::new(FakeRuntime::default()), Arc::new(FakeDriver::default()));
-        let world = World { host: host.clone(), runtimes: Arc::from([runtime.clone() as Arc<dyn Runtime>]) };
+        let runtimes = Arc::from([runtime.clone() as Arc<dyn Runtime>]);
+        let world = World { host: host.clone(), runtimes, egress };
         let session = Session::new(make(world), driver.clone());
         session.with(|kernel| {
             let mut call = Call::new(Pid::INIT);
             kernel.mount(&mut call, b"/proc", Mounted::Proc, false).expect("/proc is mounted");
-            kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false).expect("/dev/pts is mounted");
+            // Unless the test made a layer that has no place for it.
+            let _ = kernel.mount(&mut call, b"/dev/pts", Mounted::Terminals, false);
         });
         Machine { session, host, runtime, driver, template }
     }
@@ -304,6 +317,13 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             std::thread::park();
         }
     }
+}
+
+/// proptest's configuration with this many cases, unless `PROPTEST_CASES` says otherwise.
+pub fn config(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    if asked { default } else { ProptestConfig { cases, ..default } }
 }
 
 /// A call that is polled by hand.

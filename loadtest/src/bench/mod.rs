@@ -1,13 +1,16 @@
 //! The benchmarks: a table of names, targets and what runs.
 //!
-//! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe, [`text`] guests' own computing
+//! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe and a terminal, [`network`] sockets
+//! inside a session, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
 //! beside the host's, [`session`] what sessions cost to keep and to drop, and [`kernel`] system calls without guests.
 
 mod command;
 mod kernel;
+mod network;
 mod session;
 mod stream;
 mod text;
+mod waiting;
 
 use crate::bed::{Bed, Failure};
 use crate::measure::Measured;
@@ -107,6 +110,36 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
         about: "`cat FILE | wc -c` in a live session, FILE of 64 MiB: the shell's start is in the time",
         target: Target::AtLeast { figure: "rate", value: 1.0, unit: "GB/s" },
         run: stream::pipe_64mib,
+    },
+    Benchmark {
+        name: "pty_64mib",
+        about: "`cat FILE` on a terminal whose lines end as terminals want, read by the outside; FILE of 64 MiB",
+        target: Target::AtLeast { figure: "rate", value: 200.0, unit: "MB/s" },
+        run: stream::pty_64mib,
+    },
+    Benchmark {
+        name: "signal",
+        about: "a signal to a guest blocked in read(): until the byte its handler writes is read outside",
+        target: Target::Latency { p50_us: 50.0, p99_us: None },
+        run: waiting::signal,
+    },
+    Benchmark {
+        name: "connections",
+        about: "TCP over 127.0.0.1 between two guests: connect, one byte echoed, close; one at a time",
+        target: Target::AtLeast { figure: "rate", value: 1000.0, unit: "/s a core" },
+        run: network::connections,
+    },
+    Benchmark {
+        name: "idle_wakeups",
+        about: "100 sessions whose command waits for input: times any thread of ours woke in 5 s",
+        target: Target::AtMost { figure: "woke", value: 0.0, unit: "wake-ups" },
+        run: waiting::idle_wakeups,
+    },
+    Benchmark {
+        name: "pipelines_64",
+        about: "64 sessions at once, each `seq 1 200000 | sort -rn | tail -1`: how busy the cores were, and with whose work",
+        target: Target::AtLeast { figure: "busy", value: 90.0, unit: "% busy" },
+        run: waiting::pipelines,
     },
     Benchmark { name: "sort_10mb", about: "`sort` of 10 MB of lines to /dev/null", target: RATIO, run: text::sort },
     Benchmark { name: "grep_10mb", about: "`grep -c` of a word in 10 MB of lines", target: RATIO, run: text::grep },

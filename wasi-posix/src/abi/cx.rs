@@ -303,25 +303,15 @@ impl<'a> Cx<'a> {
         ranges.iter().try_for_each(|(at, len)| memory::check(memory, *at, *len))
     }
 
-    /// What a descriptor number means. A number that is both a descriptor and a preopened directory is the
-    /// descriptor: a libc that opens files has seen its preopened ones.
+    /// What a descriptor number means. Only a number with the bit is a preopened directory: 3 without it is what the
+    /// program opened there, and nothing after it closed that.
     pub fn fd(&mut self, number: u32) -> FdRef {
-        if !matches!(self.guest().preopens, Preopens::Virtual { .. }) {
-            return FdRef::Real(Fd(number));
+        let is_virtual = matches!(self.guest().preopens, Preopens::Virtual { .. });
+        match number & !PREOPEN_BIT {
+            PREOPEN_CWD if is_virtual && number & PREOPEN_BIT != 0 => FdRef::Preopened(At::Cwd),
+            PREOPEN_ROOT if is_virtual && number & PREOPEN_BIT != 0 => FdRef::Preopened(At::Root),
+            _ => FdRef::Real(Fd(number)),
         }
-        let preopened = match number & !PREOPEN_BIT {
-            PREOPEN_CWD => At::Cwd,
-            PREOPEN_ROOT => At::Root,
-            _ => return FdRef::Real(Fd(number)),
-        };
-        let pid = self.guest().pid;
-        let is_open = |kernel: &mut Kernel, _: &Call| {
-            kernel.process(pid).is_ok_and(|process| process.descriptors.get(Fd(number)).is_ok())
-        };
-        if number & PREOPEN_BIT == 0 && self.with(is_open) {
-            return FdRef::Real(Fd(number));
-        }
-        FdRef::Preopened(preopened)
     }
 
     /// A descriptor that must be real.
@@ -335,24 +325,28 @@ impl<'a> Cx<'a> {
         }
     }
 
-    fn is_directory(&mut self, fd: Fd) -> bool {
-        if !matches!(self.guest().preopens, Preopens::Virtual { .. }) {
-            return true;
-        }
-        self.with(|kernel, call| kernel.is_directory(call, fd))
-    }
-
-    /// Where a path relative to this descriptor begins; all ones is the working directory.
+    /// Where a path relative to this descriptor begins; all ones is the working directory. Some of the ABI's calls give
+    /// 3 and 4 for the preopened directories whatever else 3 and 4 are; no path is relative to a descriptor that is no
+    /// directory.
     pub fn at(&mut self, number: u32) -> At {
         if number == u32::MAX {
             return At::Cwd;
         }
-        match self.fd(number) {
-            // Some of the ABI's calls give 3 for the working directory whatever else 3 is; no path is relative to
-            // a descriptor that is no directory.
-            FdRef::Real(fd) if number == PREOPEN_CWD && !self.is_directory(fd) => At::Cwd,
-            FdRef::Real(fd) => At::Fd(fd),
-            FdRef::Preopened(at) => at,
+        let fd = match self.fd(number) {
+            FdRef::Real(fd) => fd,
+            FdRef::Preopened(at) => return at,
+        };
+        if !matches!(number, PREOPEN_CWD | PREOPEN_ROOT) || !matches!(self.guest().preopens, Preopens::Virtual { .. }) {
+            return At::Fd(fd);
+        }
+        let (is_open, is_directory) = self.with(|kernel, call| {
+            let open = kernel.process(call.pid).is_ok_and(|process| process.descriptors.get(fd).is_ok());
+            (open, kernel.is_directory(call, fd))
+        });
+        match number {
+            PREOPEN_CWD if !is_directory => At::Cwd,
+            PREOPEN_ROOT if !is_open => At::Root,
+            _ => At::Fd(fd),
         }
     }
 }

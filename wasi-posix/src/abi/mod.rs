@@ -71,10 +71,8 @@ macro_rules! functions {
     };
 }
 
-const SOCKETS: Support =
-    Partial("outbound connections are refused by policy; sockets inside the session come with the socket layer");
-const NO_SOCKET: Support = Refused("nothing is ever connected yet: EBADF, ENOTSOCK, or ENOTCONN for a socket");
-const NO_TERMINAL: Support = Partial("no descriptor is a terminal yet: answers as for a pipe");
+const OUTSIDE: Support =
+    Partial("inside the session; connections to the outside are refused: nothing carries them yet");
 
 functions! {
     "wasi_snapshot_preview1":
@@ -120,10 +118,10 @@ functions! {
     proc_raise(signal: u32) = preview1::proc_raise, Full;
     sched_yield() = preview1::sched_yield, Full;
     random_get(buf: u32, len: u32) = preview1::random_get, Full;
-    sock_accept(fd: u32, flags: u32, out: u32) = net::not_a_socket3, NO_SOCKET;
-    sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, out: u32, out_flags: u32) = net::not_a_socket6, NO_SOCKET;
-    sock_send(fd: u32, iovs: u32, count: u32, flags: u32, out: u32) = net::not_a_socket5, NO_SOCKET;
-    sock_shutdown(fd: u32, how: u32) = net::not_a_socket2, NO_SOCKET;
+    sock_accept(fd: u32, flags: u32, out: u32) = net::sock_accept, Full;
+    sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, out: u32, out_flags: u32) = net::sock_recv, Full;
+    sock_send(fd: u32, iovs: u32, count: u32, flags: u32, out: u32) = net::sock_send, Full;
+    sock_shutdown(fd: u32, how: u32) = net::sock_shutdown, Full;
 
     "wasi_unstable":
     args_get(argv: u32, buf: u32) = preview1::args_get, Full;
@@ -168,9 +166,9 @@ functions! {
     proc_raise(signal: u32) = preview1::proc_raise, Full;
     sched_yield() = preview1::sched_yield, Full;
     random_get(buf: u32, len: u32) = preview1::random_get, Full;
-    sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, out: u32, out_flags: u32) = net::not_a_socket6, NO_SOCKET;
-    sock_send(fd: u32, iovs: u32, count: u32, flags: u32, out: u32) = net::not_a_socket5, NO_SOCKET;
-    sock_shutdown(fd: u32, how: u32) = net::not_a_socket2, NO_SOCKET;
+    sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, out: u32, out_flags: u32) = net::sock_recv, Full;
+    sock_send(fd: u32, iovs: u32, count: u32, flags: u32, out: u32) = net::sock_send, Full;
+    sock_shutdown(fd: u32, how: u32) = net::sock_shutdown, Full;
 
     "host_process":
     proc_spawn(argv: u32, argv_len: u32, env: u32, env_len: u32, stdin: u32, stdout: u32, stderr: u32, cwd: u32, cwd_len: u32, out: u32) = spawn::proc_spawn, Full;
@@ -200,37 +198,37 @@ functions! {
     fd_flock(fd: u32, op: u32) = lock::fd_flock, Full;
     fd_record_lock(fd: u32, cmd: u32, kind: u32, start: u64, len: u64, out_kind: u32, out_pid: u32, out_start: u32, out_len: u32) = lock::fd_record_lock, Full;
     proc_closefrom(from: u32) = process::proc_closefrom, Full;
-    fd_socketpair(kind: u32, nonblock: u32, cloexec: u32, out_a: u32, out_b: u32) = net::unsupported5, Refused("there are no sockets yet: EOPNOTSUPP");
-    fd_sendmsg_rights(fd: u32, data: u32, len: u32, rights: u32, count: u32, flags: u32, out: u32) = net::not_a_socket7, NO_SOCKET;
-    fd_recvmsg_rights(fd: u32, data: u32, cap: u32, rights: u32, rights_cap: u32, flags: u32, out: u32, out_rights: u32, out_flags: u32) = net::not_a_socket9, NO_SOCKET;
+    fd_socketpair(kind: u32, nonblock: u32, cloexec: u32, out_a: u32, out_b: u32) = net::fd_socketpair, Full;
+    fd_sendmsg_rights(fd: u32, data: u32, len: u32, rights: u32, count: u32, flags: u32, out: u32) = net::fd_sendmsg_rights, Full;
+    fd_recvmsg_rights(fd: u32, data: u32, cap: u32, rights: u32, rights_cap: u32, flags: u32, out: u32, out_rights: u32, out_flags: u32) = net::fd_recvmsg_rights, Full;
     sleep_ms(ms: u32) = process::sleep_ms, Full;
-    pty_open(out_master: u32, out_slave: u32) = net::unsupported2, Refused("there are no terminals yet: EOPNOTSUPP");
     proc_sigaction(signal: u32, action: u32, mask_lo: u32, mask_hi: u32, flags: u32) = process::proc_sigaction, Full;
+    pty_open(out_master: u32, out_slave: u32) = tty::pty_open, Full;
     proc_signal_mask_v2(how: u32, lo: u32, hi: u32, out_lo: u32, out_hi: u32) = process::proc_signal_mask_v2, Full;
     proc_ppoll_v1(fds: u32, count: u32, sec: i64, nsec: i64, mask_lo: u32, mask_hi: u32, has_mask: u32, out: u32) = process::proc_ppoll_v1, Full;
 
     "host_net":
-    net_socket(domain: u32, kind: u32, protocol: u32, out: u32) = net::net_socket, SOCKETS;
-    net_connect(fd: u32, addr: u32, len: u32) = net::net_connect, SOCKETS;
-    net_bind(fd: u32, addr: u32, len: u32) = net::net_bind, SOCKETS;
-    net_listen(fd: u32, backlog: u32) = net::net_listen, SOCKETS;
-    net_accept(fd: u32, out: u32, addr: u32, len: u32) = net::not_a_socket4, NO_SOCKET;
-    net_validate_socket(fd: u32) = net::net_validate, SOCKETS;
-    net_validate_accept(fd: u32) = net::net_validate, SOCKETS;
-    net_getsockname(fd: u32, out: u32, len: u32) = net::not_connected, SOCKETS;
-    net_getpeername(fd: u32, out: u32, len: u32) = net::not_connected, SOCKETS;
-    net_send(fd: u32, buf: u32, len: u32, flags: u32, out: u32) = net::net_send, SOCKETS;
-    net_recv(fd: u32, buf: u32, len: u32, flags: u32, out: u32) = net::net_recv, SOCKETS;
-    net_sendto(fd: u32, buf: u32, len: u32, flags: u32, addr: u32, addr_len: u32, out: u32) = net::net_sendto, SOCKETS;
-    net_recvfrom(fd: u32, buf: u32, len: u32, flags: u32, out: u32, addr: u32, addr_len: u32) = net::not_connected7, SOCKETS;
-    net_setsockopt(fd: u32, level: u32, name: u32, value: u32, len: u32) = net::net_setsockopt, SOCKETS;
-    net_getsockopt(fd: u32, level: u32, name: u32, value: u32, len: u32) = net::net_getsockopt, SOCKETS;
-    net_getaddrinfo(host: u32, host_len: u32, service: u32, service_len: u32, family: u32, out: u32, len: u32) = net::net_getaddrinfo, Partial("numeric addresses and names of /etc/hosts; other names are refused by policy");
+    net_socket(domain: u32, kind: u32, protocol: u32, out: u32) = net::net_socket, Full;
+    net_connect(fd: u32, addr: u32, len: u32) = net::net_connect, OUTSIDE;
+    net_bind(fd: u32, addr: u32, len: u32) = net::net_bind, Full;
+    net_listen(fd: u32, backlog: u32) = net::net_listen, Full;
+    net_accept(fd: u32, out: u32, addr: u32, len: u32) = net::net_accept, Full;
+    net_validate_socket(fd: u32) = net::net_validate, Full;
+    net_validate_accept(fd: u32) = net::net_validate, Full;
+    net_getsockname(fd: u32, out: u32, len: u32) = net::net_getsockname, Full;
+    net_getpeername(fd: u32, out: u32, len: u32) = net::net_getpeername, Full;
+    net_send(fd: u32, buf: u32, len: u32, flags: u32, out: u32) = net::net_send, Full;
+    net_recv(fd: u32, buf: u32, len: u32, flags: u32, out: u32) = net::net_recv, Full;
+    net_sendto(fd: u32, buf: u32, len: u32, flags: u32, addr: u32, addr_len: u32, out: u32) = net::net_sendto, OUTSIDE;
+    net_recvfrom(fd: u32, buf: u32, len: u32, flags: u32, out: u32, addr: u32, addr_len: u32) = net::net_recvfrom, Full;
+    net_setsockopt(fd: u32, level: u32, name: u32, value: u32, len: u32) = net::net_setsockopt, Full;
+    net_getsockopt(fd: u32, level: u32, name: u32, value: u32, len: u32) = net::net_getsockopt, Full;
+    net_getaddrinfo(host: u32, host_len: u32, service: u32, service_len: u32, family: u32, out: u32, len: u32) = net::net_getaddrinfo, Partial("numeric addresses and names of /etc/hosts; for others there is no resolver yet: EACCES, or EHOSTUNREACH where the policy allows them");
     net_dns_query_rr_v1(name: u32, len: u32, record: u32, out: u32, cap: u32, out_len: u32, out_ttl: u32, out_flags: u32) = net::net_dns_query, Refused("no resolver yet: EACCES with an event, as the policy denies outside names");
     net_poll(fds: u32, count: u32, timeout: u32, out: u32) = net::net_poll, Full;
     net_close(fd: u32) = preview1::fd_close, Full;
     net_set_nonblock(fd: u32, on: u32) = net::net_set_nonblock, Full;
-    net_tls_connect(fd: u32, host: u32, len: u32) = net::not_connected, SOCKETS;
+    net_tls_connect(fd: u32, host: u32, len: u32) = net::net_tls_connect, Refused("TLS is for connections to the outside, which there are none of yet: ENOTCONN, or EOPNOTSUPP inside");
 
     "host_user":
     getuid(out: u32) = user::getuid, Full;
@@ -255,19 +253,19 @@ functions! {
     getgrgid(gid: u32, buf: u32, cap: u32, out: u32) = user::getgrgid, Full;
     getgrnam(name: u32, len: u32, buf: u32, cap: u32, out: u32) = user::getgrnam, Full;
     getgrent(index: u32, buf: u32, cap: u32, out: u32) = user::getgrent, Full;
-    isatty(fd: u32, out: u32) = user::isatty, NO_TERMINAL;
+    isatty(fd: u32, out: u32) = user::isatty, Full;
 
     "host_tty":
-    read(buf: u32, cap: u32, timeout: u32) = tty::read, NO_TERMINAL;
-    isatty(fd: u32) = tty::isatty, NO_TERMINAL;
-    get_size(fd: u32, cols: u32, rows: u32) = tty::get_size, NO_TERMINAL;
-    set_size(fd: u32, cols: u32, rows: u32) = tty::set_size, NO_TERMINAL;
-    set_raw_mode(on: u32) = tty::set_raw_mode, NO_TERMINAL;
-    get_attr(fd: u32, flags: u32, cc: u32) = tty::get_attr, NO_TERMINAL;
-    set_attr(fd: u32, flags: u32, cc: u32) = tty::get_attr, NO_TERMINAL;
-    get_pgrp(fd: u32, out: u32) = tty::set_pgrp, NO_TERMINAL;
-    set_pgrp(fd: u32, group: u32) = tty::set_pgrp, NO_TERMINAL;
-    get_sid(fd: u32, out: u32) = tty::set_pgrp, NO_TERMINAL;
+    read(buf: u32, cap: u32, timeout: u32) = tty::read, Full;
+    isatty(fd: u32) = tty::isatty, Full;
+    get_size(fd: u32, cols: u32, rows: u32) = tty::get_size, Full;
+    set_size(fd: u32, cols: u32, rows: u32) = tty::set_size, Full;
+    set_raw_mode(on: u32) = tty::set_raw_mode, Full;
+    get_attr(fd: u32, flags: u32, cc: u32) = tty::get_attr, Full;
+    set_attr(fd: u32, flags: u32, cc: u32) = tty::set_attr, Full;
+    get_pgrp(fd: u32, out: u32) = tty::get_pgrp, Full;
+    set_pgrp(fd: u32, group: u32) = tty::set_pgrp, Full;
+    get_sid(fd: u32, out: u32) = tty::get_sid, Full;
 
     "host_system":
     get_identity(field: u32, buf: u32, cap: u32) = user::get_identity, Full;

@@ -184,6 +184,8 @@ fn attributes(
         new_session: flags & flag::SET_SESSION != 0,
         default_signals: set(flag::SET_DEFAULT_SIGNALS, default),
         blocked_signals: set(flag::SET_MASK, mask),
+        // Only whoever launches from outside spares a process anything.
+        shielded_signals: SignalSet::default(),
     })
 }
 

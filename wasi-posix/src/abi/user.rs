@@ -3,7 +3,7 @@
 //! Accounts are the lines of the session's own /etc/passwd and /etc/group, read anew for each question with the
 //! caller's rights. A line that is not well formed is as if it were not there.
 
-use super::cx::{Cx, FdRef, Stop};
+use super::cx::{Cx, Stop};
 use crate::memory;
 use warren_kernel::id::{Gid, Uid};
 use warren_kernel::user::{Credentials, GROUPS_MAX};
@@ -256,13 +256,11 @@ fn number(field: &[u8]) -> Option<u32> {
 
 // ---- the terminal and the machine
 
-/// No descriptor is a terminal yet; one that is not open is EBADF.
+/// Whether a descriptor is a terminal; one that is not open is EBADF.
 pub async fn isatty(cx: &mut Cx<'_>, fd: u32, out: u32) -> Done {
     cx.check(&[(out, 4)])?;
-    if let FdRef::Real(fd) = cx.fd(fd) {
-        cx.with(|kernel, call| kernel.process(call.pid)?.descriptors.get(fd))?;
-    }
-    Ok(memory::put_u32(cx.memory(), out, 0)?)
+    let is_terminal = super::tty::is_terminal(cx, fd).await?.ok_or(Errno::EBADF)?;
+    Ok(memory::put_u32(cx.memory(), out, u32::from(is_terminal))?)
 }
 
 /// uname(), a field at a time: 0 nodename, 1 sysname, 2 release, 3 version, 4 machine, 5 domainname.

@@ -141,7 +141,6 @@ fn descriptors_say_what_is_wrong() {
     script.expect("host_tty.get_size", &[i(1), i(0), i(0)], 25);
     script.expect("host_tty.get_size", &[i(99), i(0), i(0)], 9);
     script.expect("host_fs.fd_insert_range", &[i(1), l(0), l(1)], EOPNOTSUPP);
-    script.expect("host_process.fd_socketpair", &[i(3), i(0), i(0), i(out), i(out)], EOPNOTSUPP);
     script.run(&place);
 }
 

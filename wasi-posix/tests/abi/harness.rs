@@ -419,7 +419,12 @@ impl Script {
     pub fn run(self, place: &Place) -> Found {
         let finished = place.run_wat(&self.wat());
         assert_eq!(finished.status, ExitStatus::Exited(0), "{:?}", place.faults());
-        let (log, mut rest) = finished.stdout.split_at(self.calls.len() * 8);
+        self.read(&finished.stdout)
+    }
+
+    /// What a run of it said, compared with what is expected.
+    pub fn read(&self, output: &[u8]) -> Found {
+        let (log, mut rest) = output.split_at(self.calls.len() * 8);
         let values: Vec<i64> = log.chunks_exact(8).map(|value| i64::from_le_bytes(value.try_into().unwrap())).collect();
         let wrong: Vec<String> = (self.calls.iter().zip(&values))
             .filter(|((_, want), value)| want.is_some_and(|want| want != **value))

@@ -181,7 +181,8 @@ fn a_module_of_too_much_memory_is_killed_at_its_start() {
 fn memory_grows_to_the_limit() {
     for change in [
         (|limits: &mut warren_kernel::limits::Limits| limits.process_memory_bytes = 10 * 65_536) as fn(&mut _),
-        |limits| limits.memory_bytes = 10 * 65_536,
+        // And what its arguments and environment count.
+        |limits| limits.memory_bytes = 10 * 65_536 + 4096,
     ] {
         let place = Place::with(|template| change(&mut template.limits));
         let text =

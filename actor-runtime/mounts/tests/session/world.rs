@@ -136,7 +136,7 @@ impl Fixture {
             cwd: b"/".as_slice().into(),
             hostname: "warren".into(),
         };
-        let world = World { host: Arc::new(StillHost), runtimes: Arc::new([]) };
+        let world = World { host: Arc::new(StillHost), runtimes: Arc::new([]), egress: None };
         Fixture { directory: tempfile::tempdir().unwrap(), session: Session::new(Kernel::new(world, template), driver) }
     }
 

@@ -53,7 +53,7 @@ impl Line {
         }
         let map = |byte: &u8| {
             let byte = if strips { byte & 0x7f } else { *byte };
-            if lowers { byte.to_ascii_lowercase() } else { byte }
+            if lowers { lower(byte) } else { byte }
         };
         let mapped: Vec<u8> = bytes.iter().map(map).collect();
         self.receive_mapped(&mapped, signals);
@@ -312,4 +312,12 @@ impl Line {
 /// Letters and digits, Latin-1's and the first bytes of UTF-8's included (the kernel's isalnum()), and `_`.
 fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || (byte >= 0xc0 && byte != 0xd7 && byte != 0xf7)
+}
+
+/// Lower case, Latin-1's letters included (the kernel's tolower()).
+fn lower(byte: u8) -> u8 {
+    match byte {
+        b'A'..=b'Z' | 0xc0..=0xd6 | 0xd8..=0xde => byte + 0x20,
+        _ => byte,
+    }
 }

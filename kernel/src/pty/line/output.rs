@@ -25,30 +25,34 @@ impl Line {
         if self.stopped || !self.echoes.is_empty() {
             return 0;
         }
+        let room = OUTPUT_MAX - self.output.len();
+        if !self.has_output(OutputModes::OPOST) {
+            let count = bytes.len().min(room);
+            self.output.extend(&bytes[..count]);
+            return count;
+        }
+        // Gathered first: a ring takes one long run far sooner than many short ones.
+        let mut out = Vec::with_capacity(room.min(bytes.len() * 2));
         let mut rest = bytes;
         while !rest.is_empty() {
-            let room = OUTPUT_MAX - self.output.len();
-            let reach = &rest[..rest.len().min(room)];
-            let run = if self.has_output(OutputModes::OPOST) {
-                reach.iter().position(|byte| self.written_special[usize::from(*byte)]).unwrap_or(reach.len())
-            } else {
-                reach.len()
-            };
+            let reach = &rest[..rest.len().min(room - out.len())];
+            let run = reach.iter().position(|byte| self.written_special[usize::from(*byte)]).unwrap_or(reach.len());
             if run > 0 {
                 self.move_columns(&rest[..run]);
-                self.output.extend(&rest[..run]);
+                out.extend_from_slice(&rest[..run]);
                 rest = &rest[run..];
                 continue;
             }
             let columns = (self.column, self.line_column);
             let processed = self.process_byte(rest[0]);
-            if processed.len > room {
+            if processed.len > room - out.len() {
                 (self.column, self.line_column) = columns;
                 break;
             }
-            self.output.extend(processed.bytes());
+            out.extend_from_slice(processed.bytes());
             rest = &rest[1..];
         }
+        self.output.extend(&out);
         bytes.len() - rest.len()
     }
 
@@ -91,8 +95,7 @@ impl Line {
             }
             _ => {
                 self.move_columns(&[byte]);
-                let upper = self.has_output(OutputModes::OLCUC) && !byte.is_ascii_control();
-                Processed::one(if upper { byte.to_ascii_uppercase() } else { byte })
+                Processed::one(if self.has_output(OutputModes::OLCUC) { upper(byte) } else { byte })
             }
         }
     }
@@ -199,5 +202,13 @@ impl Line {
     /// Output is held (STOP).
     pub fn stop(&mut self) {
         self.stopped = true;
+    }
+}
+
+/// Upper case, Latin-1's letters included (the kernel's toupper()).
+fn upper(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | 0xdf..=0xf6 | 0xf8..=0xff => byte - 0x20,
+        _ => byte,
     }
 }

@@ -274,7 +274,7 @@ fn entries(inodes: &Inodes, ino: Ino) -> Option<&PMap<super::Name, Ino>> {
 /// Brings the books of charged bytes and owned inodes from the old inodes to the new ones.
 fn count<'a>(old: &Inodes, next: &mut Inodes, changed: impl Iterator<Item = &'a Ino>) {
     let own = |inode: Option<&Arc<Inode>>| {
-        inode.filter(|inode| inode.lsn != Lsn::ZERO).map_or((0, 0), |inode| (inode.charged(), 1))
+        inode.filter(|inode| inode.lsn != Lsn::ZERO).map_or((0, 0), |inode| (inode.charged(), inode.weight()))
     };
     let changed: BTreeSet<Ino> = changed.copied().collect();
     for ino in changed {

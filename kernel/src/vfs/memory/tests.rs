@@ -230,7 +230,7 @@ pub(crate) fn assert_sound(inodes: &Inodes) {
         assert!(inode.links == 0 || reachable.contains(&ino), "{ino:?} has a name that nobody can walk to");
     }
     let owned: Vec<_> = inodes.iter().filter(|(_, inode)| inode.lsn != Lsn::ZERO).collect();
-    assert_eq!(inodes.owned, owned.len() as u64, "the book of inodes");
+    assert_eq!(inodes.owned, owned.iter().map(|(_, inode)| inode.weight()).sum::<u64>(), "the book of inodes");
     assert_eq!(inodes.bytes, owned.iter().map(|(_, inode)| inode.charged()).sum::<u64>(), "the book of bytes");
 }
 
@@ -286,6 +286,7 @@ impl Model {
         match self.directories[&to.0].get(&to.1).copied() {
             Some(_) if !replace => return Err(Errno::EEXIST),
             Some(same) if same == moved => return Ok(()),
+            Some(other) if self.is_within(from.0, other) => return Err(Errno::ENOTEMPTY),
             Some(other) => match (self.directories.get(&other), is_directory) {
                 (Some(names), true) if !names.is_empty() => return Err(Errno::ENOTEMPTY),
                 (Some(_), false) => return Err(Errno::EISDIR),

@@ -314,7 +314,7 @@ async fn write_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, coun
 }
 
 /// At most `most` bytes of `buffers` behind the first `skip`; every range was checked.
-fn rest_of<'m>(memory: &'m [u8], buffers: &[Buffer], skip: usize, most: usize) -> Vec<&'m [u8]> {
+pub(crate) fn rest_of<'m>(memory: &'m [u8], buffers: &[Buffer], skip: usize, most: usize) -> Vec<&'m [u8]> {
     let (mut skip, mut left) = (skip, most);
     let mut parts = Vec::with_capacity(buffers.len());
     for buffer in buffers {

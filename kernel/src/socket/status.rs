@@ -1,0 +1,80 @@
+//! Sockets as `/proc/net` shows them.
+
+use super::{Family, Name, Socket, SocketId, SocketKind, Sockets, State};
+use std::net::SocketAddr;
+
+/// What a socket does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nobody is at the other end.
+    Idle,
+    /// It waits for whoever comes.
+    Listening,
+    /// It waits for a place in a listener's queue.
+    Connecting,
+    /// Both ends send.
+    Connected,
+    /// This end sends nothing more.
+    WriteShut,
+    /// The other end sends nothing more.
+    PeerEnded,
+}
+
+/// A socket as `/proc/net` shows it.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Its inode.
+    pub number: u64,
+    pub family: Family,
+    pub kind: SocketKind,
+    pub phase: Phase,
+    /// Where it is; none before it is bound, and of a Unix socket.
+    pub local: Option<SocketAddr>,
+    /// Whom it is connected to.
+    pub remote: Option<SocketAddr>,
+    /// Bytes that wait to be received.
+    pub received: u64,
+    /// A Unix socket's name as it is shown: empty without, `@` before an abstract one.
+    pub name: Vec<u8>,
+}
+
+impl Sockets {
+    /// Every socket, in no order.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        self.table.iter().map(|(id, socket)| socket.row(*id))
+    }
+}
+
+impl Socket {
+    fn row(&self, id: SocketId) -> Row {
+        Row {
+            number: id.0,
+            family: self.family,
+            kind: self.kind,
+            phase: self.phase(),
+            local: self.local.inet().filter(|at| at.port() != 0),
+            remote: match &self.state {
+                State::Connected { name, .. } => name.inet(),
+                State::Connecting { to, .. } => Some(*to),
+                State::Idle | State::Listening(_) => None,
+            },
+            received: self.input.waiting() as u64,
+            name: match &self.local {
+                Name::Path(path) => path.to_vec(),
+                Name::Abstract(name) => [b"@", &name[..]].concat(),
+                Name::Unnamed | Name::Inet(_) => Vec::new(),
+            },
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.state {
+            State::Idle => Phase::Idle,
+            State::Listening(_) => Phase::Listening,
+            State::Connecting { .. } => Phase::Connecting,
+            State::Connected { .. } if self.ended => Phase::PeerEnded,
+            State::Connected { .. } if self.write_shut => Phase::WriteShut,
+            State::Connected { .. } => Phase::Connected,
+        }
+    }
+}
