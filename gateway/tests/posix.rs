@@ -117,6 +117,21 @@ fn a_rust_program_agrees_with_linux() {
     assert_eq!(expected.end, End::Signaled(10), "{}", shown(&expected));
 }
 
+/// A program of plain WASI, which knows nothing of Warren, finds what is beside it and what is in the root.
+#[test]
+fn a_plain_program_finds_relative_and_absolute_paths() {
+    let folder = folder();
+    let Some(toolchain) = Toolchain::find(&folder) else { return };
+    let Some(bench) = common::bench() else { return };
+    let module = toolchain.plain(&folder.join("plain/paths.c")).unwrap();
+    let paths = ["made", "./made", "/work/made", "/etc/hostname", "missing", "/missing"];
+    let found = run_on_warren(bench, &std::fs::read(&module).unwrap(), &paths);
+    let expected = "made: text\n./made: text\n/work/made: text\n/etc/hostname: warren\n\
+        missing: no\n/missing: no\n";
+    assert_eq!(String::from_utf8_lossy(&found.stdout), expected, "{}", shown(&found));
+    assert_eq!(found.end, End::Exited(0));
+}
+
 /// What is wrong with a case; `None` when it agrees, or is known not to.
 fn judge(
     toolchain: &Toolchain,
@@ -230,7 +245,7 @@ fn cases(folder: &Path) -> Vec<Case> {
     for area in std::fs::read_dir(folder).unwrap() {
         let area = area.unwrap().path();
         let name = area.file_name().unwrap().to_str().unwrap().to_owned();
-        if !area.is_dir() || matches!(name.as_str(), "include" | "rust") {
+        if !area.is_dir() || matches!(name.as_str(), "include" | "plain" | "rust") {
             continue;
         }
         for file in std::fs::read_dir(&area).unwrap() {

@@ -340,6 +340,11 @@ impl Kernel {
         Err(Errno::EACCES)
     }
 
+    /// What [`Kernel::permit`] would answer, for someone who only wants to know: a refusal is no event.
+    pub fn would_permit(&self, domain: Domain, subject: &[u8]) -> bool {
+        self.policy.decide(domain, subject) == Effect::Allow
+    }
+
     /// Counts memory of a process; `false` refuses, and nothing was counted.
     pub fn charge_memory(&mut self, pid: Pid, bytes: u64) -> bool {
         let Some(process) = self.processes.get(&pid) else { return false };

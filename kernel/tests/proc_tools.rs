@@ -4,6 +4,9 @@
 mod common;
 
 #[cfg(test)]
+#[path = "proc_tools/network.rs"]
+mod network;
+#[cfg(test)]
 #[path = "proc_tools/parsers.rs"]
 mod parsers;
 #[cfg(test)]

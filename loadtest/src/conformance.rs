@@ -188,7 +188,8 @@ impl Beds {
             return Ok(node.clone());
         }
         let handle = self.runtime.handle().clone();
-        let options = EngineOptions { processes: PROCESSES, preopens: preopens.clone(), ..EngineOptions::default() };
+        let options =
+            EngineOptions { processes: PROCESSES, preopens: Some(preopens.clone()), ..EngineOptions::default() };
         let wasm = Wasm::new(&options, handle.clone())?;
         let node = Node::new(wasm, layer::build(&project([]), &(Arc::new(NoBlobs) as _))?, [], handle);
         self.nodes.insert(preopens, node.clone());

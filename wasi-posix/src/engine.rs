@@ -45,13 +45,13 @@ pub struct EngineOptions {
     /// Bytes of each instance's memory that stay resident when its slot is given back.
     pub keep_resident: usize,
     /// Directories a program of plain WASI finds open: where each is, relative to where the program begins, and its name
-    /// there. Without any it has the usual two, `.` and `/`.
-    pub preopens: Vec<(String, String)>,
+    /// there. `None` is the usual: `.`, and each directory of the root.
+    pub preopens: Option<Vec<(String, String)>>,
 }
 
 impl Default for EngineOptions {
     fn default() -> EngineOptions {
-        EngineOptions { cache: None, processes: 1000, keep_resident: 256 * 1024, preopens: Vec::new() }
+        EngineOptions { cache: None, processes: 1000, keep_resident: 256 * 1024, preopens: None }
     }
 }
 
@@ -98,7 +98,7 @@ struct Inner {
     compiling_private: Gate,
     ticker: Arc<Ticker>,
     handler_stacks: HandlerStacks,
-    preopens: Vec<(String, String)>,
+    preopens: Option<Vec<(String, String)>>,
     handle: Handle,
 }
 
@@ -164,8 +164,8 @@ impl Wasm {
         self.inner.handler_stacks.clone()
     }
 
-    pub(crate) fn preopens(&self) -> &[(String, String)] {
-        &self.inner.preopens
+    pub(crate) fn preopens(&self) -> Option<&[(String, String)]> {
+        self.inner.preopens.as_deref()
     }
 
     pub(crate) fn ticker(&self) -> &Arc<Ticker> {

@@ -16,14 +16,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use warren_kernel::Session;
 use warren_kernel::event::What;
 use warren_kernel::id::{Fd, Pid};
+use warren_kernel::policy::Domain;
 use warren_kernel::process::{ExitStatus, Strings, strings};
 use warren_kernel::runtime::{Program, Runtime};
 use warren_kernel::signal::{Doom, Signal, SignalSet};
-use warren_kernel::vfs::Mode;
+use warren_kernel::vfs::memory::ROOT_INO;
 use warren_kernel::vfs::open::{At, OpenFlags};
+use warren_kernel::vfs::{FileKind, Mode};
+use warren_kernel::{Kernel, Session};
 use wasmtime::{Memory, ResourceLimiter, Store, Trap, TypedFunc, UpdateDeadline};
 
 /// What a host function knows of its guest.
@@ -71,6 +73,9 @@ impl Polls {
         self.0 = 0;
     }
 }
+
+/// Directories of the root that a program of plain WASI finds open, at most.
+const TOP_LEVEL_MAX: usize = 64;
 
 /// How a guest's libc learns of the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,8 +210,8 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
     let cwd = cwd.unwrap_or_else(|| b"/".to_vec());
     let (preopens, environment) = if linked.plain_wasi {
         let preopens = match wasm.preopens() {
-            [] => open_real(session, pid, b".".to_vec()).await,
-            named => open_named(session, pid, named).await,
+            None => open_plain(session, pid).await,
+            Some(named) => open_named(session, pid, named).await,
         };
         (preopens, environment)
     } else {
@@ -295,19 +300,46 @@ fn with_pwd(environment: &Strings, cwd: &[u8]) -> Strings {
     strings(kept.chain([pwd]))
 }
 
-/// Opens the working directory and the root for a libc that takes preopened directories as real descriptors, at the
-/// lowest numbers from 3.
+/// Opens the working directory and the root for an older libc of the POSIX host ABI, which takes preopened directories
+/// as real descriptors, at the lowest numbers from 3. It makes every path absolute itself, beginning with PWD.
 pub(crate) async fn open_real(session: &Session, pid: Pid, cwd: Vec<u8>) -> Preopens {
     let both = vec![(At::Cwd, ".".to_owned(), cwd), (At::Root, "/".to_owned(), b"/".to_vec())];
     open_directories(session, pid, both).await
 }
 
-/// The same for directories the embedder names. One that cannot be opened is left out.
+/// Opens what a program of plain WASI finds: the working directory as `.`, which is 3 and where such a libc looks for a
+/// relative path, and the directories of the root by their paths. The root itself cannot be one of them: that libc takes
+/// `.` and `/` for the same. It also takes `etc/x` and `/etc/x` for the same, so a name that the working directory has
+/// too is left to it, and so are links (/bin, /lib).
+async fn open_plain(session: &Session, pid: Pid) -> Preopens {
+    let mut all = vec![(At::Cwd, ".".to_owned(), b".".to_vec())];
+    for name in session.with(|kernel| top_level(kernel)) {
+        let own = session.call(pid, |kernel, call| kernel.stat(call, At::Cwd, name.as_bytes(), false));
+        if own.await.is_err() {
+            all.push((At::Root, format!("/{name}"), format!("/{name}").into_bytes()));
+        }
+    }
+    open_directories(session, pid, all).await
+}
+
+/// The names of the root's directories that the policy lets a session read.
+fn top_level(kernel: &Kernel) -> Vec<String> {
+    let root = kernel.root();
+    let Ok(directory) = root.directory(ROOT_INO) else { return Vec::new() };
+    let names = directory.entries.iter().filter(|(name, ino)| {
+        root.inode(**ino).is_ok_and(|inode| inode.kind() == FileKind::Directory)
+            && kernel.would_permit(Domain::Read, &[b"/", &name[..]].concat())
+    });
+    names.filter_map(|(name, _)| String::from_utf8(name.to_vec()).ok()).take(TOP_LEVEL_MAX).collect()
+}
+
+/// The same for directories the embedder names.
 async fn open_named(session: &Session, pid: Pid, named: &[(String, String)]) -> Preopens {
     let all = named.iter().map(|(path, name)| (At::Cwd, path.clone(), name.as_bytes().to_vec()));
     open_directories(session, pid, all.collect()).await
 }
 
+/// Opens directories at the lowest numbers from 3. One that cannot be opened is left out.
 async fn open_directories(session: &Session, pid: Pid, directories: Vec<(At, String, Vec<u8>)>) -> Preopens {
     let mut opened = Vec::new();
     for (at, path, name) in directories {

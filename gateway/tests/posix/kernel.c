@@ -82,6 +82,7 @@ int chdir(const char *path) {
     struct stat found;
     if (stat(path, &found) != 0) return -1;
     if (!S_ISDIR(found.st_mode)) return done(ENOTDIR);
+    if (access(path, X_OK) != 0) return -1;
     if (*path == '/') snprintf(next, sizeof next, "%s", path);
     else {
         char before[4096];

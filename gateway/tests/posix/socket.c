@@ -118,8 +118,10 @@ int socket(int domain, int type, int protocol) {
 }
 
 int socketpair(int domain, int type, int protocol, int pair[2]) {
-    u32 a, b, kind = type & 0xf;
+    u32 a, b, base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    u32 kind = base == SOCK_STREAM ? 1 : base == SOCK_DGRAM ? 2 : base == SOCK_SEQPACKET ? 3 : 0;
     if (domain != AF_UNIX) return done(domain == AF_INET ? EOPNOTSUPP : EAFNOSUPPORT);
+    if (kind == 0) return done(EINVAL);
     if (done(fd_socketpair(kind, (type & SOCK_NONBLOCK) != 0, (type & SOCK_CLOEXEC) != 0, &a, &b)) != 0) return -1;
     pair[0] = a, pair[1] = b;
     return 0;

@@ -77,6 +77,11 @@ impl Toolchain {
         self.native.compile(source, &flags, &[], &self.cache, "linux")
     }
 
+    /// A module of nothing but WASI and the libc as it is.
+    pub(super) fn plain(&self, source: &Path) -> Result<PathBuf, String> {
+        self.module.compile(source, &["-Wl,--strip-all"], &[], &self.cache, "wasm")
+    }
+
     /// A case's module.
     pub(super) fn module(&self, source: &Path) -> Result<PathBuf, String> {
         let include = self.folder.join("include");

@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Ports of the kernel's choice (Linux's net.ipv4.ip_local_port_range).
-pub(super) const EPHEMERAL_PORTS: RangeInclusive<u16> = 32_768..=60_999;
+pub(crate) const EPHEMERAL_PORTS: RangeInclusive<u16> = 32_768..=60_999;
 /// Ports below this are root's.
 const UNPRIVILEGED_PORT: u16 = 1024;
 /// Names of the kernel's choice, five hexadecimal digits.

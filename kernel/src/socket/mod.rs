@@ -41,6 +41,7 @@ mod rights;
 pub(crate) mod status;
 
 pub use address::{Address, HOST_MAX, Host, Name};
+pub(crate) use bind::EPHEMERAL_PORTS;
 pub use close::Shutdown;
 pub use connect::BACKLOG_MAX;
 pub use option::{Options, SocketOption, SocketStatus};

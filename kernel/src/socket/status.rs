@@ -1,6 +1,7 @@
 //! Sockets as `/proc/net` shows them.
 
 use super::{Family, Name, Socket, SocketId, SocketKind, Sockets, State};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 /// What a socket does.
@@ -18,12 +19,14 @@ pub(crate) enum Phase {
     WriteShut,
     /// The other end sends nothing more.
     PeerEnded,
+    /// Neither does.
+    Closed,
 }
 
 /// A socket as `/proc/net` shows it.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Its inode.
+    /// Its inode; 0 while nobody has accepted it.
     pub number: u64,
     pub family: Family,
     pub kind: SocketKind,
@@ -32,7 +35,7 @@ pub(crate) struct Row {
     pub local: Option<SocketAddr>,
     /// Whom it is connected to.
     pub remote: Option<SocketAddr>,
-    /// Bytes that wait to be received.
+    /// Bytes that wait to be received; at a listener, connections that wait to be accepted.
     pub received: u64,
     /// A Unix socket's name as it is shown: empty without, `@` before an abstract one.
     pub name: Vec<u8>,
@@ -41,14 +44,16 @@ pub(crate) struct Row {
 impl Sockets {
     /// Every socket, in no order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.table.iter().map(|(id, socket)| socket.row(*id))
+        let waiting: HashSet<SocketId> =
+            self.table.values().filter_map(Socket::listener).flat_map(|it| it.accepted_next.iter().copied()).collect();
+        self.table.iter().map(move |(id, socket)| socket.row(if waiting.contains(id) { 0 } else { id.0 }))
     }
 }
 
 impl Socket {
-    fn row(&self, id: SocketId) -> Row {
+    fn row(&self, number: u64) -> Row {
         Row {
-            number: id.0,
+            number,
             family: self.family,
             kind: self.kind,
             phase: self.phase(),
@@ -58,7 +63,7 @@ impl Socket {
                 State::Connecting { to, .. } => Some(*to),
                 State::Idle | State::Listening(_) => None,
             },
-            received: self.input.waiting() as u64,
+            received: self.listener().map_or(self.input.waiting(), |it| it.accepted_next.len()) as u64,
             name: match &self.local {
                 Name::Path(path) => path.to_vec(),
                 Name::Abstract(name) => [b"@", &name[..]].concat(),
@@ -72,6 +77,7 @@ impl Socket {
             State::Idle => Phase::Idle,
             State::Listening(_) => Phase::Listening,
             State::Connecting { .. } => Phase::Connecting,
+            State::Connected { .. } if self.ended && self.write_shut => Phase::Closed,
             State::Connected { .. } if self.ended => Phase::PeerEnded,
             State::Connected { .. } if self.write_shut => Phase::WriteShut,
             State::Connected { .. } => Phase::Connected,

@@ -1,7 +1,7 @@
 //! A library that reads Linux's /proc understands ours, and tells what is true.
 
 use crate::common::{Machine, Proc};
-use crate::scene::{MEMORY, MEMORY_TOTAL, Scene, with_scene};
+use crate::scene::{MEMORY, MEMORY_TOTAL, Scene, memory_used, with_scene};
 use procfs_core::process::{
     Io, LimitValue, Limits, MMPermissions, MMapPath, MemoryMaps, MountInfos, ProcState, Schedstat, SmapsRollup, Stat,
     StatM, Status,
@@ -16,12 +16,12 @@ use warren_kernel::signal::Signal;
 const SYSTEM: ExplicitSystemInfo =
     ExplicitSystemInfo { boot_time_secs: 1, ticks_per_second: 100, page_size: 4096, is_little_endian: true };
 
-fn parsed<T: FromRead>(who: Proc<'_>, path: &str) -> T {
+pub(crate) fn parsed<T: FromRead>(who: Proc<'_>, path: &str) -> T {
     let text = who.get(path).unwrap_or_else(|errno| panic!("{path}: {errno}"));
     T::from_read(text.as_slice()).unwrap_or_else(|error| panic!("{path}: {error}\n{}", String::from_utf8_lossy(&text)))
 }
 
-fn parsed_with_system<T: FromReadSI>(who: Proc<'_>, path: &str) -> T {
+pub(crate) fn parsed_with_system<T: FromReadSI>(who: Proc<'_>, path: &str) -> T {
     let text = who.get(path).unwrap_or_else(|errno| panic!("{path}: {errno}"));
     T::from_read(text.as_slice(), &SYSTEM)
         .unwrap_or_else(|error| panic!("{path}: {error}\n{}", String::from_utf8_lossy(&text)))
@@ -222,9 +222,11 @@ fn descriptors_tell_how_they_are_open() {
 fn the_system_is_the_session() {
     with_scene(|scene| {
         let who = scene.daemon;
+        let used = memory_used(scene);
+        assert!((MEMORY..MEMORY + 65_536).contains(&used), "arguments count too");
         let memory: Meminfo = parsed(who, "/proc/meminfo");
-        assert_eq!((memory.mem_total, memory.mem_free), (MEMORY_TOTAL, MEMORY_TOTAL - MEMORY));
-        assert_eq!((memory.mem_available, memory.anon_pages), (Some(MEMORY_TOTAL - MEMORY), Some(MEMORY)));
+        assert_eq!((memory.mem_total, memory.mem_free), (MEMORY_TOTAL, MEMORY_TOTAL - used));
+        assert_eq!((memory.mem_available, memory.anon_pages), (Some(MEMORY_TOTAL - used), Some(used)));
         assert_eq!((memory.swap_total, memory.cached, memory.s_reclaimable), (0, 0, Some(0)));
         let uptime: Uptime = parsed(who, "/proc/uptime");
         assert_eq!((uptime.uptime, uptime.idle), (100.5, 98.0));

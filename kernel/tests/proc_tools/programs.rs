@@ -7,7 +7,7 @@
 )]
 
 use crate::common::Proc;
-use crate::scene::{MEMORY_TOTAL, Scene, with_scene};
+use crate::scene::{MEMORY_TOTAL, Scene, memory_used, with_scene};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -128,14 +128,16 @@ fn top_counts_tasks_and_memory() {
 
 #[test]
 fn free_and_vmstat_show_memory() {
-    with_tool("free", &["-b"], |_, shown| {
+    with_tool("free", &["-b"], |scene, shown| {
         let words: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
-        let free = (MEMORY_TOTAL - (8 << 20)).to_string();
-        assert_eq!(words, ["Mem:", &*MEMORY_TOTAL.to_string(), "8388608", &free, "0", "0", &free], "{shown}");
+        let [total, used, free] =
+            [MEMORY_TOTAL, memory_used(scene), MEMORY_TOTAL - memory_used(scene)].map(|bytes| bytes.to_string());
+        assert_eq!(words, ["Mem:", &total, &used, &free, "0", "0", &free], "{shown}");
     });
-    with_tool("vmstat", &[], |_, shown| {
+    with_tool("vmstat", &[], |scene, shown| {
         let words: Vec<&str> = shown.lines().nth(2).unwrap().split_whitespace().collect();
-        assert_eq!((words[0], words[1], words[3]), ("3", "1", "57344"), "{shown}");
+        let free = ((MEMORY_TOTAL - memory_used(scene)) / 1024).to_string();
+        assert_eq!((words[0], words[1], words[3]), ("3", "1", &*free), "{shown}");
     });
     with_tool("uptime", &["-p"], |_, shown| assert_eq!(shown, "up 1 minute\n"));
 }

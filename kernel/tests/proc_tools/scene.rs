@@ -81,6 +81,11 @@ pub(crate) fn with_scene(look: impl FnOnce(&Scene<'_>)) {
     look(&Scene { daemon, shell, script, sleeper, stopped, zombie, disk });
 }
 
+/// Memory of the session that is taken, in whole kilobytes as /proc shows it.
+pub(crate) fn memory_used(scene: &Scene<'_>) -> u64 {
+    scene.daemon.machine.usage().memory_bytes / 1024 * 1024
+}
+
 fn shell(machine: &Machine) -> Proc<'_> {
     let (_, slave) = machine.session.with(|kernel| kernel.open_terminal(WindowSize::new(24, 80))).unwrap();
     let dup = |to| FileAction::Duplicate { from: Fd::STDIN, to };

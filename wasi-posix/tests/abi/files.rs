@@ -20,39 +20,48 @@ fn open(script: &mut Script, path: &str, oflags: u32, rights: u64) -> u32 {
 // ---- preopened directories
 
 #[test]
-fn plain_wasi_finds_its_directories_at_3_and_4() {
+fn plain_wasi_finds_the_working_directory_at_3_and_those_of_the_root_behind_it() {
     let mut script = Script::new();
     let (stat, name) = (script.room(8), script.room(16));
     script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(3), i(stat)], OK);
     script.expect("wasi_snapshot_preview1.fd_prestat_dir_name", &[i(3), i(name), i(1)], OK);
-    let (first, first_name) = (script.dump(stat, 8), script.dump(name, 1));
-    let (root, root_name) = (script.room(8), script.room(8));
-    script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(4), i(root)], OK);
-    script.expect("wasi_snapshot_preview1.fd_prestat_dir_name", &[i(4), i(root_name), i(1)], OK);
-    let (second, second_name) = (script.dump(root, 8), script.dump(root_name, 1));
+    let mut dumps = vec![(script.dump(stat, 8), script.dump(name, 1), ".")];
+    // Those of the base system which its user may read, by name.
+    let root = [
+        "/bin", "/dev", "/etc", "/home", "/lib", "/mnt", "/opt", "/proc", "/run", "/sbin", "/srv", "/tmp", "/usr",
+        "/var",
+    ];
+    for (fd, path) in (4..).zip(root) {
+        let (stat, name) = (script.room(8), script.room(16));
+        script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(fd), i(stat)], OK);
+        script.expect("wasi_snapshot_preview1.fd_prestat_dir_name", &[i(fd), i(name), i(path.len() as u32)], OK);
+        dumps.push((script.dump(stat, 8), script.dump(name, path.len() as u32), path));
+    }
+    let after = 4 + root.len() as u32;
     let other = script.room(16);
-    for fd in [0, 1, 2, 5, TAGGED_CWD, TAGGED_ROOT] {
+    for fd in [0, 1, 2, after, TAGGED_CWD, TAGGED_ROOT] {
         script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(fd), i(other)], EBADF);
         script.expect("wasi_snapshot_preview1.fd_prestat_dir_name", &[i(fd), i(other), i(16)], EBADF);
     }
     // They are real: they can be listed, closed, and are then gone.
     let (list, used) = (script.room(256), script.room(4));
     script.expect("wasi_snapshot_preview1.fd_readdir", &[i(4), i(list), i(256), l(0), i(used)], OK);
-    let ([etc, len], fd) = (script.text("etc/passwd"), script.room(4));
-    script.expect("wasi_snapshot_preview1.path_open", &[i(4), i(0), etc, len, i(0), l(READ), l(0), i(0), i(fd)], OK);
+    let ([passwd, len], fd) = (script.text("passwd"), script.room(4));
+    script.expect("wasi_snapshot_preview1.path_open", &[i(5), i(0), passwd, len, i(0), l(READ), l(0), i(0), i(fd)], OK);
     script.expect("wasi_snapshot_preview1.fd_close", &[i(3)], OK);
     script.expect("wasi_snapshot_preview1.fd_close", &[i(3)], EBADF);
     script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(3), i(other)], EBADF);
     // Renumbering takes the directory along.
-    script.expect("wasi_snapshot_preview1.fd_renumber", &[i(4), i(9)], OK);
+    script.expect("wasi_snapshot_preview1.fd_renumber", &[i(4), i(40)], OK);
     script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(4), i(other)], EBADF);
-    script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(9), i(other)], OK);
+    script.expect("wasi_snapshot_preview1.fd_prestat_get", &[i(40), i(other)], OK);
     let fd = script.dump(fd, 4);
     let found = script.run(&Place::new());
-    assert_eq!(found.dumps[first], [0, 0, 0, 0, 1, 0, 0, 0]);
-    assert_eq!(found.dumps[second], [0, 0, 0, 0, 1, 0, 0, 0]);
-    assert_eq!((found.dumps[first_name].as_slice(), found.dumps[second_name].as_slice()), (&b"."[..], &b"/"[..]));
-    assert_eq!(found.word(fd), 5);
+    for (stat, name, path) in dumps {
+        assert_eq!(found.dumps[stat], [0, 0, 0, 0, path.len() as u8, 0, 0, 0], "{path}");
+        assert_eq!(found.dumps[name], path.as_bytes());
+    }
+    assert_eq!(found.word(fd), after);
 }
 
 #[test]

@@ -58,6 +58,10 @@ fn main() {
     println!("caught {}", host::catch(SIGINT));
     println!("sent {}", host::send_self(SIGINT));
     println!("seen {}", SEEN.load(Ordering::SeqCst));
+    // A WASI program that uses the host ABI finds its directories by their paths, and begins in the root.
+    if let Ok(directory) = std::env::var("PWD") {
+        std::env::set_current_dir(directory).expect("the working directory");
+    }
     std::fs::write("note", b"interrupted").expect("a file in the working directory");
     println!("note {}", std::fs::read_to_string("note").expect("what was written"));
     println!("missing {:?}", std::fs::File::open("missing").map_err(|error| error.kind()).err());

@@ -70,7 +70,7 @@ const fn inet_state(phase: Phase) -> u8 {
         Phase::Connected => 1,
         Phase::Connecting => 2,
         Phase::WriteShut => 5,
-        Phase::Idle => 7,
+        Phase::Idle | Phase::Closed => 7,
         Phase::PeerEnded => 8,
         Phase::Listening => 10,
     }
@@ -81,7 +81,15 @@ const fn unix_state(phase: Phase) -> u8 {
     match phase {
         Phase::Idle | Phase::Listening => 1,
         Phase::Connecting => 2,
-        Phase::Connected | Phase::WriteShut | Phase::PeerEnded => 3,
+        Phase::Connected | Phase::WriteShut | Phase::PeerEnded | Phase::Closed => 3,
+    }
+}
+
+/// Whether a socket has a line in the tables of TCP and UDP: one of TCP that is only bound has none, as on Linux.
+fn has_line(row: &Row) -> bool {
+    match row.kind {
+        SocketKind::Stream => row.phase != Phase::Idle,
+        SocketKind::Datagram | SocketKind::SequencedPacket => row.local.is_some(),
     }
 }
 
@@ -96,7 +104,7 @@ impl Kernel {
     /// The lines of a table of TCP or UDP: sockets that have an address.
     fn inet_rows(&self, family: Family, kind: SocketKind) -> Vec<String> {
         let rows = self.socket_rows();
-        let shown = rows.iter().filter(|row| row.family == family && row.kind == kind && row.local.is_some());
+        let shown = rows.iter().filter(|row| row.family == family && row.kind == kind && has_line(row));
         let line = |(at, row): (usize, &Row)| {
             let (local, remote) = (address(row.local, family), address(row.remote, family));
             let (state, received, inode) = (inet_state(row.phase), row.received, row.number);
@@ -129,7 +137,7 @@ impl Kernel {
             );
             if !row.name.is_empty() {
                 text.push(b' ');
-                text.extend(row.name.iter().map(|byte| if *byte == b'\n' { b'?' } else { *byte }));
+                text.extend(row.name.iter().map(|byte| if matches!(byte, b'\n' | 0) { b'@' } else { *byte }));
             }
             text.push(b'\n');
         }
@@ -139,7 +147,7 @@ impl Kernel {
     fn sockstat(&self) -> Vec<u8> {
         let rows = self.socket_rows();
         let count = |kind: SocketKind| {
-            rows.iter().filter(|row| row.family == Family::Inet && row.kind == kind && row.local.is_some()).count()
+            rows.iter().filter(|row| row.family == Family::Inet && row.kind == kind && has_line(row)).count()
         };
         format!(
             "sockets: used {}\nTCP: inuse {} orphan 0 tw 0 alloc {} mem 0\nUDP: inuse {} mem 0\nUDPLITE: inuse 0\n\

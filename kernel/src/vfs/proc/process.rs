@@ -216,7 +216,7 @@ impl Kernel {
         }
         match shape {
             Shape::Cwd => Ok(ProcLink {
-                text: self.path_of(&process.cwd).unwrap_or_else(|| b"/ (deleted)".to_vec()),
+                text: self.path_of(&process.cwd).unwrap_or_else(|| b"(deleted)".to_vec()),
                 node: Some(process.cwd.clone()),
             }),
             Shape::Exe if !has_image(process) => Err(Errno::ENOENT),
@@ -347,6 +347,8 @@ impl Kernel {
             Some(WaitKey::Terminal(_)) => b"n_tty_read",
             Some(WaitKey::Child(_)) => b"do_wait",
             Some(WaitKey::Lock(_)) => b"locks_lock_inode_wait",
+            Some(WaitKey::SocketInput(_)) => b"skb_wait_for_more_packets",
+            Some(WaitKey::SocketRoom(_)) => b"sk_stream_wait_memory",
             Some(WaitKey::Offset(_)) => b"__fdget_pos",
             Some(WaitKey::Process(_)) => b"wait_on_page_bit",
             _ => b"schedule",

@@ -5,6 +5,7 @@ use crate::fd::DESCRIPTORS_MAX;
 use crate::id::Pid;
 use crate::kernel::{Kernel, PID_MAX};
 use crate::pipe::PIPE_CAPACITY;
+use crate::socket::{BACKLOG_MAX, EPHEMERAL_PORTS};
 use crate::user::GROUPS_MAX;
 use crate::vfs::mount::MOUNTS_MAX;
 use std::fmt::Write as _;
@@ -81,7 +82,12 @@ const FILES: &[(&str, Fixed)] = {
         ("sys/kernel/version", Text(|_, _| line(VERSION))),
         ("sys/net", Directory),
         ("sys/net/core", Directory),
-        ("sys/net/core/somaxconn", Text(|_, _| line(SOMAXCONN))),
+        ("sys/net/core/somaxconn", Text(|_, _| line(BACKLOG_MAX))),
+        ("sys/net/ipv4", Directory),
+        (
+            "sys/net/ipv4/ip_local_port_range",
+            Text(|_, _| format!("{}\t{}\n", EPHEMERAL_PORTS.start(), EPHEMERAL_PORTS.end())),
+        ),
         ("sys/vm", Directory),
         ("sys/vm/max_map_count", Text(|_, _| line(65_530))),
         ("sys/vm/mmap_min_addr", Text(|_, _| line(0))),
@@ -101,8 +107,6 @@ const CAPABILITY_LAST: u32 = 40;
 pub(super) const CAPABILITIES: u64 = (1 << (CAPABILITY_LAST + 1)) - 1;
 /// Bits of Linux's pool, which is always full.
 const ENTROPY_BITS: u32 = 256;
-/// Linux's default ceiling of listen().
-const SOMAXCONN: u32 = 4096;
 const DEVICES: &str = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n";
 /// As procps reads it, to find the name of a terminal's number.
 const TTY_DRIVERS: &str = "/dev/tty             /dev/tty        5       0 system:/dev/tty

@@ -1,0 +1,277 @@
+//! `warren run --tty` on a real terminal of this machine: keys, editing, Ctrl-C, Ctrl-Z, window size, and the terminal
+//! as it was afterwards.
+//!
+//! The test holds the master of a host terminal; `setsid --ctty` makes the slave the binary's controlling terminal, so
+//! that Linux itself tells it of a new window size. The packaged shell has no job control, so a small C program shows
+//! what a shell that has it can do.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
+mod common;
+#[path = "posix/toolchain.rs"]
+#[allow(dead_code, reason = "this binary builds one module")]
+mod toolchain;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Nothing here takes this long unless it hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The binary on a terminal, and what it has shown since somebody last looked.
+struct Screen {
+    child: Child,
+    master: File,
+    slave: OwnedFd,
+    shown: Receiver<Vec<u8>>,
+    unseen: String,
+}
+
+impl Screen {
+    /// `None`, with the reason printed, where there is no `setsid`.
+    fn open(arguments: &[&str]) -> Option<Screen> {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let path = ptsname(&master, Vec::new()).unwrap();
+        let slave = rustix::fs::open(&*path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        resize(&slave, 24, 80);
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        let child = Command::new("setsid")
+            .args(["--ctty", env!("CARGO_BIN_EXE_warren"), "run", "--tty"])
+            .args(arguments)
+            .env("TERM", "xterm")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn();
+        let Ok(child) = child else {
+            println!("skipped: there is no `setsid` (Debian: apt-get install util-linux)");
+            return None;
+        };
+        let master = File::from(master);
+        let (mut reader, mut answers) = (master.try_clone().unwrap(), master.try_clone().unwrap());
+        let (sender, shown) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                // What every terminal answers when it is asked where its cursor is.
+                for _ in 0..buffer[..count].windows(4).filter(|part| part == b"\x1b[6n").count() {
+                    let _ = answers.write_all(b"\x1b[1;1R");
+                }
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Some(Screen { child, master, slave, shown, unseen: String::new() })
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until this is shown; what came before it has been seen too.
+    fn sees(&mut self, text: &str) {
+        let started = Instant::now();
+        loop {
+            if let Some(at) = self.unseen.find(text) {
+                self.unseen.drain(..at + text.len());
+                return;
+            }
+            match self.shown.recv_timeout(LIMIT.saturating_sub(started.elapsed())) {
+                Ok(bytes) => self.unseen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    let _ = self.child.kill();
+                    panic!("`{text}` was not shown: {:?}", self.unseen);
+                }
+            }
+        }
+    }
+
+    /// The binary's own status. The terminal's mode is what it was.
+    fn ends(mut self) -> Option<i32> {
+        let started = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status.code(),
+                None if started.elapsed() > LIMIT => {
+                    let _ = self.child.kill();
+                    panic!("it has not ended: {:?}", self.unseen);
+                }
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let modes = rustix::termios::tcgetattr(&self.slave).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG), "{modes:?}");
+        status
+    }
+
+    /// Our terminal passes every key on.
+    fn is_raw(&self) -> bool {
+        !rustix::termios::tcgetattr(&self.slave).unwrap().local_modes.contains(LocalModes::ICANON)
+    }
+}
+
+fn resize(terminal: &OwnedFd, rows: u16, columns: u16) {
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(terminal, size).unwrap();
+}
+
+/// The C shell in a folder to be mounted; `None`, with the reason printed, without a compiler.
+fn job_shell() -> Option<String> {
+    if !common::software() {
+        return None;
+    }
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let built = toolchain::Toolchain::find(&tests.join("posix"))?.module(&tests.join("tty/shell.c")).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tty");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(built, folder.join("shell")).unwrap();
+    std::fs::set_permissions(folder.join("shell"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    Some(format!("{}:/mnt", folder.display()))
+}
+
+macro_rules! screen {
+    ($arguments:expr) => {
+        match Screen::open($arguments) {
+            Some(screen) => screen,
+            None => return,
+        }
+    };
+}
+
+#[test]
+fn bash_is_typed_edited_interrupted_and_left() {
+    if !common::software() {
+        return;
+    }
+    let mut screen = screen!(&["bash"]);
+    screen.sees("$ ");
+    assert!(screen.is_raw());
+    screen.keys("echo one$((1+1))three\r");
+    screen.sees("one2three\r\n");
+    screen.sees("$ ");
+    // Backspace, and Ctrl-U for the whole line.
+    screen.keys("thiss is not typed\x15echo edixt\x7f\x7fted\r");
+    // What the editor switches off when a line is entered, and the command's output right behind.
+    screen.sees("\x1b[?2004ledited\r\n");
+    screen.sees("$ ");
+    screen.keys("sleep 1000\r");
+    screen.sees("sleep 1000");
+    // The command's own end says that it had begun: until then Ctrl-C is the editor's.
+    while !screen.unseen.contains("$ ") {
+        screen.keys("\x03");
+        if let Ok(bytes) = screen.shown.recv_timeout(Duration::from_millis(100)) {
+            screen.unseen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+    screen.keys("\recho rc=$?\r");
+    screen.sees("rc=130");
+    screen.sees("$ ");
+    screen.keys("exit 3\r");
+    assert_eq!(screen.ends(), Some(3));
+}
+
+#[test]
+fn a_job_is_stopped_continued_interrupted_and_ends() {
+    let Some(mount) = job_shell() else { return };
+    let mut screen = screen!(&["--mount", &mount, "/mnt/shell"]);
+    screen.sees("ready\r\n");
+    screen.keys("run echo\r");
+    screen.keys("one\r");
+    screen.sees("heard: 4 [one\\n]\r\n");
+    screen.keys("\x1a");
+    screen.sees("job: stopped by SIGTSTP\r\n");
+    screen.keys("fg\rtwo\r");
+    screen.sees("heard: 4 [two\\n]\r\n");
+    screen.keys("\x04");
+    screen.sees("job: exit 7\r\n");
+    screen.keys("run wait\r");
+    screen.sees("waiting\r\n");
+    screen.keys("\x03");
+    screen.sees("job: ended by SIGINT\r\n");
+    screen.keys("run wait\r");
+    screen.sees("waiting\r\n");
+    screen.keys("\x1c");
+    screen.sees("job: ended by SIGQUIT\r\n");
+    screen.keys("exit\r");
+    assert_eq!(screen.ends(), Some(5));
+}
+
+#[test]
+fn the_programs_signals_and_the_window() {
+    let Some(mount) = job_shell() else { return };
+    let mut screen = screen!(&["--mount", &mount, "/mnt/shell"]);
+    screen.sees("ready\r\n");
+    screen.keys("size\r");
+    screen.sees("size 24 x 80\r\n");
+    resize(&screen.slave, 50, 132);
+    screen.sees("! resized to 50 x 132\r\n");
+    screen.keys("dropped\x03");
+    screen.sees("! interrupted\r\n");
+    // Editing keys of the line discipline: erase, word erase, kill.
+    screen.keys("sizx\x7fe nothing\x17\x7f\r");
+    screen.sees("size 50 x 132\r\n");
+    screen.keys("all of this\x15\x04");
+    screen.sees("end of input\r\n");
+    assert_eq!(screen.ends(), Some(6));
+}
+
+#[test]
+fn a_raw_program_gets_every_key() {
+    let Some(mount) = job_shell() else { return };
+    let mut screen = screen!(&["--mount", &mount, "/mnt/shell"]);
+    screen.sees("ready\r\n");
+    screen.keys("raw\r");
+    screen.sees("raw\r\n");
+    for (key, shown) in [("\x03", "<03>"), ("\x1a", "<1a>"), ("\x04", "<04>"), ("\r", "\\r"), ("\x7f", "<7f>")] {
+        screen.keys(key);
+        screen.sees(&format!("key: 1 [{shown}]\r\n"));
+    }
+    screen.keys("q");
+    screen.sees("key: 1 [q]\r\n");
+    screen.keys("exit\r");
+    assert_eq!(screen.ends(), Some(5));
+}
+
+#[test]
+fn a_plain_command_its_status_and_a_killed_one() {
+    if !common::software() {
+        return;
+    }
+    let mut screen = screen!(&["sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo $TERM; exit 9"]);
+    screen.sees("xterm\r\n");
+    assert_eq!(screen.ends(), Some(9));
+    let mut screen = screen!(&["cat"]);
+    screen.keys("typed\r");
+    screen.sees("typed\r\n");
+    screen.sees("typed\r\n");
+    screen.keys("\x03");
+    assert_eq!(screen.ends(), Some(130), "Ctrl-C ends what does not catch it");
+    let mut screen = screen!(&["cat"]);
+    screen.keys("there\r");
+    screen.sees("there\r\nthere\r\n");
+    let pid = rustix::process::Pid::from_raw(screen.child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(screen.ends(), Some(143), "the binary was told to end");
+    let screen = screen!(&["no-such-command", "x"]);
+    assert_eq!(screen.ends(), Some(127));
+}
+
+#[test]
+fn what_is_no_terminal_is_refused() {
+    let output = common::warren().args(["run", "--tty", "true"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--tty") && said.contains("no terminal"), "{said}");
+    let output = common::warren().args(["run", "--tty", "--json", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
