@@ -11,6 +11,7 @@ use warren_kernel::kernel::Usage;
 use warren_kernel::limits::Limits;
 use warren_kernel::policy::Policy;
 use warren_kernel::process::ExitStatus;
+use warren_kernel::socket::{BUFFER_BYTES, STREAM_FLOOR};
 use warren_kernel::vfs::change::{delta_between, delta_since};
 use warren_kernel::vfs::driver::{FileSystem, FsAnswer, FsRequest};
 use warren_kernel::vfs::mount::Mounted;
@@ -28,6 +29,11 @@ const PIPES: u64 = 4;
 const PROCESSES: u64 = 10;
 const LOCKS: u64 = 6;
 const TERMINALS: u64 = 2;
+const SOCKETS: u64 = 8;
+const SOCKET_BYTES: u64 = 200_000;
+/// What sockets may hold above their limit: each a floor, and one of them what its queue grew by at the limit.
+const SOCKET_SLACK: u64 = SOCKETS * 2 * STREAM_FLOOR as u64 + BUFFER_BYTES as u64;
+const RIGHTS: u64 = 5;
 
 /// Makes the calls one after the other, by three processes: one of root's and two of a user's.
 pub fn run(operations: &[Operation]) {
@@ -91,6 +97,9 @@ fn machine() -> Machine {
         processes: PROCESSES,
         locks: LOCKS,
         ptys: TERMINALS,
+        sockets: SOCKETS,
+        socket_bytes: SOCKET_BYTES,
+        rights_in_flight: RIGHTS,
         ..Limits::default()
     };
     let machine = Machine::with(limits, Policy::session());
@@ -155,6 +164,9 @@ fn check_limits(machine: &Machine) {
                 && used.processes as u64 <= PROCESSES
                 && used.locks as u64 <= LOCKS
                 && used.terminals as u64 <= TERMINALS
+                && used.sockets as u64 <= SOCKETS
+                && used.socket_bytes <= SOCKET_BYTES + SOCKET_SLACK
+                && used.rights_in_flight <= RIGHTS
                 && used.waiting_calls <= WAITING_MAX
                 && used.memory_bytes <= kernel.limits().memory_bytes,
             "{used:?}"
