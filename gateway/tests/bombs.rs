@@ -130,6 +130,14 @@ impl Bomb {
         let nothing = session_usage(&bench.node.session(template.clone()));
         assert_eq!(format!("{usage:?}"), format!("{:?}", Usage { file_bytes, inodes, ..nothing }));
         within(bench, answers(&template, &session));
+        // Nothing that waits for something of the session keeps it.
+        let gone = session.downgrade();
+        drop(session);
+        within(bench, async {
+            while gone.upgrade().is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
         let grown = crate::resident().saturating_sub(resident);
         assert!(grown < GROWTH_MAX, "grew by {} MiB", grown >> 20);
     }
