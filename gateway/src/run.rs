@@ -14,7 +14,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use warren_kernel::event::{Event, What};
 use warren_kernel::id::{Gid, Pid, Uid};
@@ -27,7 +27,7 @@ use warren_kernel::vfs::open::At;
 use warren_kernel::{CallError, Errno, Halt, Session, Template};
 use warren_mounts::host_directory::{HostDirectory, OpenError, Options};
 use warren_wasi_posix::layer::{self, StoreBlobs};
-use warren_wasi_posix::node::{Command, Node, PipeEnd, Running, Stdio};
+use warren_wasi_posix::node::{Command, Finished, Node, PipeEnd, Running, Stdio};
 use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// Processes that can live at once in one `warren run`.
@@ -300,13 +300,19 @@ async fn launch(session: &Session, command: &Command) -> Result<Running, ExitCod
 }
 
 fn not_launched(session: &Session, command: &Command, error: CallError) -> ExitCode {
+    let (errno, code) = refusal(error);
+    say(&session.with(|kernel| kernel.events_since(0)).1);
+    output::note(format!("{}: {errno}", String::from_utf8_lossy(&command.program)));
+    ExitCode::from(code)
+}
+
+/// Why a command was not started, and the status a shell would give that.
+fn refusal(error: CallError) -> (Errno, u8) {
     let errno = match error {
         CallError::Failed(errno) => errno,
         CallError::Doomed(_) | CallError::Interrupted { .. } => Errno::EIO,
     };
-    say(&session.with(|kernel| kernel.events_since(0)).1);
-    output::note(format!("{}: {errno}", String::from_utf8_lossy(&command.program)));
-    ExitCode::from(if errno == Errno::ENOENT { 127 } else { 126 })
+    (errno, if errno == Errno::ENOENT { 127 } else { 126 })
 }
 
 fn passed_through(session: &Session, command: &Command, handle: &Handle) -> ExitCode {
@@ -376,6 +382,9 @@ fn pump_out(handle: &Handle, end: &PipeEnd, to: i32) {
 struct Report<'a> {
     status: u8,
     signal: Option<String>,
+    /// Why the command was not started, by the name of its errno.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
     stdout: std::borrow::Cow<'a, str>,
     stderr: std::borrow::Cow<'a, str>,
     cpu_ms: f64,
@@ -385,15 +394,18 @@ struct Report<'a> {
 
 fn captured(session: &Session, command: &Command, handle: &Handle, started: Instant) -> ExitCode {
     let command = Command { stdio: [Stdio::Null, Stdio::Pipe, Stdio::Pipe], ..command.clone() };
-    let running = match handle.block_on(launch(session, &command)) {
-        Ok(running) => running,
-        Err(code) => return code,
-    };
-    let finished = match handle.block_on(running.finish()) {
-        Ok(finished) => finished,
-        Err(errno) => {
-            output::note(errno);
-            return ExitCode::FAILURE;
+    let (finished, error) = match handle.block_on(command.launch(session)) {
+        Ok(running) => match handle.block_on(running.finish()) {
+            Ok(finished) => (finished, None),
+            Err(errno) => {
+                output::note(errno);
+                return ExitCode::FAILURE;
+            }
+        },
+        Err(error) => {
+            let (errno, code) = refusal(error);
+            let status = ExitStatus::Exited(code);
+            (Finished { status, cpu: Duration::ZERO, stdout: Vec::new(), stderr: Vec::new() }, Some(errno.name()))
         }
     };
     let signal = match finished.status {
@@ -403,6 +415,7 @@ fn captured(session: &Session, command: &Command, handle: &Handle, started: Inst
     let report = Report {
         status: finished.status.shell_code(),
         signal,
+        error,
         stdout: String::from_utf8_lossy(&finished.stdout),
         stderr: String::from_utf8_lossy(&finished.stderr),
         cpu_ms: finished.cpu.as_secs_f64() * 1e3,

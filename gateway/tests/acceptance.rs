@@ -87,6 +87,35 @@ fn pipelines() {
 }
 
 #[test]
+fn signals_and_jobs_of_a_shell() {
+    if !common::software() {
+        return;
+    }
+    let killed = run(&["kill -9 $$"]);
+    assert_eq!((killed.code(), killed.stdout.as_str()), (137, ""), "{}", killed.stderr);
+    run(&["sleep 0.1 & wait; echo done"]).says("done\n");
+    run(&["timeout 1 sleep 5; echo $?"]).says("124\n");
+    run(&["timeout 5 true; echo $?"]).says("0\n");
+    run(&["printf '1\n2\n' | xargs -n1 echo n"]).says("n 1\nn 2\n");
+    run(&["sleep 100 & kill -STOP $!; kill -TERM $!; kill -CONT $!; wait $!; echo $?"]).says("143\n");
+    run(&["sh -c 'kill -s USR1 $$'; echo $?"]).says("138\n");
+}
+
+/// 64 MiB through a file, a pipe and a hash: what this machine's own commands make of the same.
+#[test]
+fn a_large_file_is_hashed_as_this_machine_hashes_it() {
+    if !common::software() {
+        return;
+    }
+    let line = "seq 1 9000000 | head -c 67108864 > big; wc -c < big; cat big | sha256sum";
+    let folder = tempfile::tempdir().unwrap();
+    let native = finish(Command::new("sh").args(["-c", line]).current_dir(folder.path()), b"");
+    assert_eq!(native.code(), 0, "{}", native.stderr);
+    assert!(native.stdout.starts_with("67108864\n"), "{}", native.stdout);
+    run(&[line]).says(&native.stdout);
+}
+
+#[test]
 fn git_in_one_session() {
     if !common::software() {
         return;
@@ -418,8 +447,8 @@ fn json() {
     let value = object(&finish(warren().args(["run", "--json", "printf '\\377'; cat"]), b"input"));
     assert_eq!(value["stdout"], "\u{fffd}");
     let missing = run(&["--json", "no-such-command", "x"]);
-    // known wrong: a command that cannot be started prints no object, so a caller has nothing to parse.
-    assert_eq!((missing.code(), missing.stdout.as_str()), (127, ""));
+    let value = object(&missing);
+    assert_eq!((missing.code(), &value["status"], &value["error"]), (127, &127.into(), &"ENOENT".into()));
 }
 
 /// Nothing a session shows is a fact of the machine it runs on.

@@ -19,6 +19,9 @@ use warren_kernel::pty::control::{Queue, When};
 use warren_kernel::pty::termios::{CONTROL_CHARACTERS, InputModes, LocalModes};
 use warren_kernel::seek::Whence;
 use warren_kernel::signal::{Disposition, Signal, SignalSet};
+use warren_kernel::socket::receive::Incoming;
+use warren_kernel::socket::send::Outgoing;
+use warren_kernel::socket::{Address, Family, Host, MessageFlags, Shutdown, SocketKind, SocketOption};
 use warren_kernel::user::Access;
 use warren_kernel::vfs::attr::SetTime;
 use warren_kernel::vfs::namespace::Replace;
@@ -169,6 +172,7 @@ impl Operation {
             new_session: chosen & 256 != 0,
             default_signals: (chosen & 512 != 0).then_some(SignalSet(self.number.long())),
             blocked_signals: (chosen & 1024 != 0).then_some(SignalSet(self.number.long())),
+            shielded_signals: SignalSet(if chosen & (1 << 14) != 0 { self.number.long() } else { 0 }),
         };
         let command = if chosen & 2048 != 0 { self.path() } else { b"/bin/prog" };
         Spawn {
@@ -183,18 +187,19 @@ impl Operation {
 
     /// Makes the call.
     pub fn perform(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
-        match self.what % 4 {
+        match self.what % 5 {
             0 => self.on_descriptors(kernel, call),
             1 => self.on_paths(kernel, call),
             2 => self.on_processes(kernel, call),
-            _ => self.on_terminals(kernel, call),
+            3 => self.on_terminals(kernel, call),
+            _ => self.on_sockets(kernel, call),
         }
     }
 
     fn on_descriptors(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
         let (fd, second) = (Operation::descriptor(self.fd), Operation::descriptor(self.second));
         let (number, small) = (self.number.long(), self.count.small());
-        match self.what / 4 % 27 {
+        match self.what / 5 % 27 {
             0 => Ok(kernel.close(call, fd)?),
             1 => kernel.read(call, fd, small, &mut |_| ()).map(drop),
             2 => kernel.pread(call, fd, number, small, &mut |_| ()).map(drop),
@@ -260,7 +265,7 @@ impl Operation {
         let (fd, second) = (Operation::descriptor(self.fd), Operation::descriptor(self.second));
         let mode = Mode::new(self.number.word());
         let flags = OpenFlags::from_bits_truncate(u32::from(self.flags));
-        match self.what / 4 % 27 {
+        match self.what / 5 % 27 {
             0..=3 => kernel.open(call, at, path, flags, mode).map(drop),
             4 => kernel.open(call, At::Fd(fd), other, flags, mode).map(drop),
             5 => kernel.open_unnamed(call, at, path, flags, mode).map(drop),
@@ -301,7 +306,7 @@ impl Operation {
     fn on_processes(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
         let fd = Operation::descriptor(self.fd);
         let number = self.number.long();
-        match self.what / 4 % 19 {
+        match self.what / 5 % 19 {
             0 | 1 => kernel.spawn(call, &self.child()).map(drop),
             2 => {
                 let image = if self.even() { ExecImage::Path(self.path().into()) } else { ExecImage::Descriptor(fd) };
@@ -339,8 +344,7 @@ impl Operation {
             8 => Ok(kernel.setsid(call).map(drop)?),
             9 => Ok(kernel.umask(call, self.number.word()).map(drop)?),
             10 => {
-                // The size of files stays limited: the pretend file system outside has them in memory.
-                let resource = Resource::new(u32::from(self.fd) % 12).filter(|it| *it != Resource::FSIZE);
+                let resource = Resource::new(u32::from(self.fd) % 12);
                 let limit = ResourceLimit { soft: number, hard: self.count.long() };
                 resource.map_or(Ok(()), |resource| Ok(kernel.setrlimit(call, resource, limit)?))
             }
@@ -386,7 +390,7 @@ impl Operation {
 
     fn on_terminals(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
         let fd = Operation::descriptor(self.fd);
-        match self.what / 4 % 12 {
+        match self.what / 5 % 12 {
             0 | 1 => Ok(kernel.pty(call, OpenFlags::from_bits_truncate(u32::from(self.flags))).map(drop)?),
             2 => Ok(kernel.tcgetattr(call, fd).map(drop)?),
             3 | 4 => {
@@ -413,6 +417,79 @@ impl Operation {
             _ => {
                 let typed = [&b"line\n"[..], b"\x03", b"\x1a", b"\x04", b"\x13", b"\x11", b"\x16\x7f\x15"];
                 kernel.write(call, fd, &[typed[usize::from(self.other) % typed.len()]]).map(drop)
+            }
+        }
+    }
+
+    fn address(&self) -> Address {
+        let host = || Host::parse(["127.0.0.1", "::1", "0.0.0.0", "localhost"][usize::from(self.path) % 4]);
+        match self.other % 6 {
+            0 | 1 => host().map_or(Address::Autobind, |host| Address::Inet(host, self.number.word() as u16 % 4)),
+            2 => Address::Path(self.path().to_vec()),
+            3 => Address::Path([b"/w/s", b"/w/t"][usize::from(self.path) % 2].to_vec()),
+            4 => Address::Abstract(vec![b's'; usize::from(self.path) % 120]),
+            _ => Address::Autobind,
+        }
+    }
+
+    fn on_sockets(&self, kernel: &mut Kernel, call: &mut Call) -> Step<()> {
+        let (fd, second) = (Operation::descriptor(self.fd), Operation::descriptor(self.second));
+        let flags = OpenFlags::from_bits_truncate(u32::from(self.flags));
+        let kind = [SocketKind::Stream, SocketKind::Datagram, SocketKind::SequencedPacket][usize::from(self.other) % 3];
+        match self.what / 5 % 15 {
+            0 | 1 => {
+                let family = [Family::Inet, Family::Inet6, Family::Unix][usize::from(self.path) % 3];
+                Ok(kernel.socket(call, family, kind, flags).map(drop)?)
+            }
+            2 => Ok(kernel.socket_pair(call, kind, flags).map(drop)?),
+            3 => kernel.bind(call, fd, &self.address()),
+            4 => Ok(kernel.listen(call, fd, self.number.word())?),
+            5 => kernel.connect(call, fd, &self.address()),
+            6 => kernel.accept(call, fd, flags).map(drop),
+            7 | 8 => {
+                let (to, bytes) = (self.address(), vec![3; self.count.small()]);
+                let rights = [second, Fd(u32::from(self.path) % 10)];
+                let message = Outgoing {
+                    data: &[b"x", &bytes],
+                    to: self.even().then_some(&to),
+                    rights: &rights[..usize::from(self.path) % 3],
+                    flags: MessageFlags::from_bits_truncate(self.number.word()),
+                };
+                kernel.send(call, fd, &message).map(drop)
+            }
+            9 | 10 => {
+                let incoming = Incoming {
+                    want: self.count.small(),
+                    rights: self.even().then_some(usize::from(self.path) % 4),
+                    flags: MessageFlags::from_bits_truncate(self.number.word()),
+                };
+                kernel.receive(call, fd, &incoming, &mut |_| ()).map(drop)
+            }
+            11 => {
+                let how = [Shutdown::Read, Shutdown::Write, Shutdown::Both][usize::from(self.other) % 3];
+                Ok(kernel.shutdown(call, fd, how)?)
+            }
+            12 => {
+                let time = Duration::from_nanos(self.number.long());
+                let option = match self.other % 5 {
+                    0 => SocketOption::ReuseAddress(self.even()),
+                    1 => SocketOption::KeepAlive(self.even()),
+                    2 => SocketOption::Linger(self.even().then_some(self.number.word())),
+                    3 => SocketOption::ReceiveTimeout(self.even().then_some(time)),
+                    _ => SocketOption::NoDelay(self.even()),
+                };
+                Ok(kernel.set_socket_option(call, fd, option)?)
+            }
+            13 => {
+                kernel.socket_name(call, fd)?;
+                kernel.socket_status(call, fd)?;
+                kernel.take_socket_error(call, fd)?;
+                Ok(kernel.peer_name(call, fd).map(drop)?)
+            }
+            _ => {
+                let host = Host::parse(["localhost", "127.0.0.1", "example.org"][usize::from(self.other) % 3]);
+                let host = host.ok_or(Errno::EINVAL)?;
+                kernel.resolve(call, &host, "80").map(drop)
             }
         }
     }

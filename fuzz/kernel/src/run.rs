@@ -5,17 +5,19 @@ use crate::common::{Machine, Pending, Proc};
 use crate::operation::Operation;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use warren_kernel::Session;
 use warren_kernel::id::{Lsn, Pid};
 use warren_kernel::image::SessionImage;
 use warren_kernel::kernel::Usage;
 use warren_kernel::limits::Limits;
 use warren_kernel::policy::Policy;
 use warren_kernel::process::ExitStatus;
+use warren_kernel::socket::{BUFFER_BYTES, STREAM_FLOOR};
 use warren_kernel::vfs::change::{delta_between, delta_since};
+use warren_kernel::vfs::driver::{FileSystem, FsAnswer, FsRequest};
 use warren_kernel::vfs::mount::Mounted;
 use warren_kernel::vfs::open::At;
 use warren_kernel::vfs::{FileKind, Mode};
+use warren_kernel::{Errno, Session};
 
 /// Calls of one sequence, at most: what is longer only repeats itself.
 const CALLS_MAX: usize = 400;
@@ -27,6 +29,11 @@ const PIPES: u64 = 4;
 const PROCESSES: u64 = 10;
 const LOCKS: u64 = 6;
 const TERMINALS: u64 = 2;
+const SOCKETS: u64 = 8;
+const SOCKET_BYTES: u64 = 200_000;
+/// What sockets may hold above their limit: each a floor, and one of them what its queue grew by at the limit.
+const SOCKET_SLACK: u64 = SOCKETS * 2 * STREAM_FLOOR as u64 + BUFFER_BYTES as u64;
+const RIGHTS: u64 = 5;
 
 /// Makes the calls one after the other, by three processes: one of root's and two of a user's.
 pub fn run(operations: &[Operation]) {
@@ -62,22 +69,43 @@ pub fn run(operations: &[Operation]) {
     check_nothing_is_left(&machine, clean);
 }
 
+/// The pretend file system outside has its files in memory, so it must not take every length the kernel does.
+struct Bounded(Outside);
+
+impl FileSystem for Bounded {
+    fn type_name(&self) -> &'static str {
+        self.0.type_name()
+    }
+
+    fn perform(&self, request: &FsRequest) -> Result<FsAnswer, Errno> {
+        let end = match request {
+            FsRequest::Write(_, offset, data) => offset.unwrap_or(0).saturating_add(data.len() as u64),
+            FsRequest::SetLen(_, len) => *len,
+            _ => 0,
+        };
+        if end > FILE_BYTES { Err(Errno::EFBIG) } else { self.0.perform(request) }
+    }
+}
+
 fn machine() -> Machine {
     let limits = Limits {
         file_bytes: FILE_BYTES,
-        file_size: 4 * FILE_BYTES,
+        file_size: 1 << 52,
         inodes: 25,
         open_files: OPEN_FILES,
         pipes: PIPES,
         processes: PROCESSES,
         locks: LOCKS,
         ptys: TERMINALS,
+        sockets: SOCKETS,
+        socket_bytes: SOCKET_BYTES,
+        rights_in_flight: RIGHTS,
         ..Limits::default()
     };
     let machine = Machine::with(limits, Policy::session());
     let outside = Outside::default();
     outside.files.lock().expect("it is new").insert(b"file".to_vec(), Arc::new(Mutex::new(b"outside".to_vec())));
-    let outside = Arc::new(outside);
+    let outside: Arc<dyn FileSystem> = Arc::new(Bounded(outside));
     let mounted =
         machine.block(Pid::INIT, |kernel, call| kernel.mount(call, b"/mnt", Mounted::Driver(outside.clone()), false));
     mounted.expect("it is mounted");
@@ -136,6 +164,9 @@ fn check_limits(machine: &Machine) {
                 && used.processes as u64 <= PROCESSES
                 && used.locks as u64 <= LOCKS
                 && used.terminals as u64 <= TERMINALS
+                && used.sockets as u64 <= SOCKETS
+                && used.socket_bytes <= SOCKET_BYTES + SOCKET_SLACK
+                && used.rights_in_flight <= RIGHTS
                 && used.waiting_calls <= WAITING_MAX
                 && used.memory_bytes <= kernel.limits().memory_bytes,
             "{used:?}"

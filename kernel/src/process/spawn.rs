@@ -69,6 +69,8 @@ pub enum FileAction {
         /// New descriptor.
         to: Fd,
     },
+    /// dup2() of several pairs, old and new, as if at once: what is old in one pair may be new in another.
+    Arrange(Vec<(Fd, Fd)>),
     /// open(path) at this descriptor.
     Open {
         /// The descriptor it gets.
@@ -278,6 +280,18 @@ impl Kernel {
             },
             FileAction::Duplicate { from, to } if from == to => Ok(self.set_close_on_exec(call, *from, false)?),
             FileAction::Duplicate { from, to } => Ok(self.duplicate_to(call, *from, *to, false).map(|_| ())?),
+            FileAction::Arrange(pairs) => {
+                let descriptors = &self.process(call.pid)?.descriptors;
+                let opens: Vec<OpenId> = pairs
+                    .iter()
+                    .map(|(from, _)| descriptors.get(*from).map(|descriptor| descriptor.open))
+                    .collect::<Result<_, _>>()?;
+                opens.iter().for_each(|open| self.files.retain(*open));
+                let installed =
+                    pairs.iter().zip(&opens).try_for_each(|((_, to), open)| self.install_open(call.pid, *to, *open));
+                opens.into_iter().for_each(|open| self.release_open(open));
+                Ok(installed?)
+            }
             FileAction::Open { fd, path, flags, mode } => {
                 // POSIX: what was open there is closed first.
                 let _ = self.close(call, *fd);

@@ -196,25 +196,17 @@ pub(super) const fn signal_set(lo: u32, hi: u32) -> SignalSet {
 /// The first two forms name the child's standard descriptors: the same number inherits, all ones closes.
 fn stdio(cx: &mut Cx<'_>, given: [u32; 3]) -> Result<Vec<FileAction>, Errno> {
     let mut actions = Vec::new();
-    // Sources are moved out of the way first: 1 may become 0 while 0 becomes 1.
-    let mut sources = Vec::new();
+    let mut pairs = Vec::new();
     for (target, source) in given.into_iter().enumerate() {
         let to = Fd(target as u32);
         match source {
             CLOSED => actions.push(FileAction::Close(to)),
             same if same == to.0 => {}
-            other => sources.push((cx.real(other)?, to)),
+            other => pairs.push((cx.real(other)?, to)),
         }
     }
-    const ASIDE: u32 = 900;
-    for (index, (from, _)) in sources.iter().enumerate() {
-        actions.insert(0, FileAction::Duplicate { from: *from, to: Fd(ASIDE + index as u32) });
-    }
-    for (index, (_, to)) in sources.iter().enumerate() {
-        let aside = Fd(ASIDE + index as u32);
-        actions.push(FileAction::Duplicate { from: aside, to: *to });
-        actions.push(FileAction::Close(aside));
-    }
+    // First, since a source may be closed above.
+    actions.insert(0, FileAction::Arrange(pairs));
     Ok(actions)
 }
 

@@ -358,20 +358,28 @@ fn the_older_spawns_move_standard_descriptors() {
     place.assert_clean();
 }
 
-/// known wrong: the older spawns move descriptors by way of number 900 in the child, so a process whose descriptor
-/// limit is lower cannot redirect: EBADF instead of a child.
+/// The older spawns name all three standard descriptors at once, and need no number beside them to do it.
 #[test]
-fn the_older_spawns_need_room_above_900() {
+fn the_older_spawns_redirect_within_any_limit() {
     let place = Place::new();
     place.wat("/run/child", &says("out"));
     let mut script = Script::posix();
     let room = script.room(64);
     let ([path, len], none) = (script.text("/run/child"), i(0));
     script.expect("host_process.fd_pipe", &[i(room), i(room + 4)], OK);
-    script.expect("host_process.proc_setrlimit", &[i(7), l(64), l(64)], OK);
+    script.expect("host_process.proc_setrlimit", &[i(7), l(8), l(8)], OK);
+    // 0 becomes the pipe's writing end, and 1 what 0 was.
+    let args = [path, len, none, none, at(room + 4), i(0), at(room + 4), none, none, i(room + 8)];
+    script.expect("host_process.proc_spawn", &args, OK);
     let args = [path, len, none, none, i(0), at(room + 4), i(2), none, none, i(room + 8)];
-    script.expect("host_process.proc_spawn", &args, EBADF);
-    script.run(&place);
+    script.expect("host_process.proc_spawn", &args, OK);
+    for _ in 0..2 {
+        script.expect("host_process.proc_waitpid", &[i(u32::MAX), i(0), i(room + 12), i(room + 16)], OK);
+    }
+    let vector = script.vector(room + 32, 16);
+    script.expect("wasi_snapshot_preview1.fd_read", &[at(room), i(vector), i(1), i(room + 24)], OK);
+    let got = script.dump(room + 32, 16);
+    assert_eq!(&script.run(&place).dumps[got][..4], b"out\0", "of the second alone");
 }
 
 // ---- exec
