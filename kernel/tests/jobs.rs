@@ -106,6 +106,25 @@ fn what_a_stopped_process_acts_on() {
 }
 
 #[test]
+fn a_runtime_that_can_handle_nothing_is_not_asked_again() {
+    let machine = Machine::new();
+    let process = machine.agent().child();
+    let clear = || process.now(|kernel, call| kernel.process(call.pid).expect("it is there").doom.is_clear());
+    let attended = || process.now(|kernel, call| kernel.attended(call.pid));
+    assert!(clear());
+    process.signal(Signal::STOP);
+    attended();
+    assert!(!clear(), "it is stopped still");
+    process.signal(Signal::CONT);
+    attended();
+    assert!(clear());
+    on(process, Signal::USR1, catch(0));
+    process.signal(Signal::USR1);
+    attended();
+    assert!(!clear(), "there is something to handle, when it can");
+}
+
+#[test]
 fn stop_and_continue_cancel_each_other_while_pending() {
     let machine = Machine::new();
     let process = machine.agent().child();

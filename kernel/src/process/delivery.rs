@@ -174,6 +174,13 @@ impl Kernel {
         Some(Delivery { signal, restarts: flags & SA_RESTART != 0, before })
     }
 
+    /// The runtime has looked and can handle nothing now: it is asked again only if something is there to handle.
+    pub fn attended(&mut self, pid: Pid) {
+        if let Some(process) = self.processes.get(&pid) {
+            process.doom.ask_attention(process.is_stopped() || !process.signals.deliverable().is_empty());
+        }
+    }
+
     /// Whether a caught signal waits to be handled: a waiting call ends for it.
     pub(crate) fn is_interrupted(&self, pid: Pid) -> bool {
         let caught = |process: &&super::Process| !process.is_stopped() && !process.signals.deliverable().is_empty();

@@ -193,8 +193,14 @@ impl<'a> Cx<'a> {
             };
             let session = guest.session.clone();
             // Made as a call, so that a stopped process waits here and a killed one ends.
-            let delivery =
-                session.call(pid, |kernel, _| Ok(next.as_ref().and_then(|_| kernel.next_delivery(pid)))).await;
+            let delivery = session.call(pid, |kernel, _| {
+                if next.is_some() {
+                    return Ok(kernel.next_delivery(pid));
+                }
+                kernel.attended(pid);
+                Ok(None)
+            });
+            let delivery = delivery.await;
             let (Some(delivery), Some((trampoline, _stack))) = (delivery?, next) else { return Ok(restart) };
             restart = Some(restart.unwrap_or(true) && delivery.restarts);
             self.guest_mut().handlers += 1;
