@@ -130,6 +130,14 @@ impl Bomb {
         let nothing = session_usage(&bench.node.session(template.clone()));
         assert_eq!(format!("{usage:?}"), format!("{:?}", Usage { file_bytes, inodes, ..nothing }));
         within(bench, answers(&template, &session));
+        // Nothing that waits for something of the session keeps it.
+        let gone = session.downgrade();
+        drop(session);
+        within(bench, async {
+            while gone.upgrade().is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
         let grown = crate::resident().saturating_sub(resident);
         assert!(grown < GROWTH_MAX, "grew by {} MiB", grown >> 20);
     }
@@ -337,6 +345,32 @@ fn hard_links() {
 }
 
 #[test]
+fn a_tree_that_is_all_depth() {
+    let bomb = bomb!(["depth"]);
+    bomb.is_full("full depth EDQUOT");
+    bomb.reached("inodes", Errno::EDQUOT);
+    bomb.neighbours_answer_and_it_ends();
+}
+
+/// The quota is small, for what it allows is memory of the machine.
+#[test]
+fn holes() {
+    let bomb = bomb!(["holes"], |limits| limits.file_bytes = 64 << 20);
+    bomb.is_full("full holes EDQUOT");
+    bomb.reached("file_bytes", Errno::EDQUOT);
+    bomb.neighbours_answer_and_it_ends();
+}
+
+/// The quota is small, for what it allows is memory of the machine.
+#[test]
+fn files_of_a_byte() {
+    let bomb = bomb!(["small-files"], |limits| limits.file_bytes = 64 << 20);
+    bomb.is_full("full small-files EDQUOT");
+    bomb.reached("file_bytes", Errno::EDQUOT);
+    bomb.neighbours_answer_and_it_ends();
+}
+
+#[test]
 fn record_locks() {
     let bomb = bomb!(["locks"]);
     bomb.is_full("full locks ENOLCK");
@@ -409,6 +443,28 @@ fn output_nobody_reads() {
 fn a_timer_of_a_microsecond() {
     let bomb = bomb!(["timer"]);
     bomb.is_full("full timer -");
+    bomb.neighbours_answer_and_it_ends();
+}
+
+#[test]
+fn timers_of_a_microsecond() {
+    let bomb = bomb!(["timer", "255"]);
+    bomb.is_full("full timer -");
+    bomb.neighbours_answer_and_it_ends();
+}
+
+#[test]
+fn deadlines_each_earlier_than_the_last() {
+    let bomb = bomb!(["deadlines"]);
+    bomb.is_full("full deadlines -");
+    bomb.neighbours_answer_and_it_ends();
+}
+
+#[test]
+fn polls_that_never_wait() {
+    let bomb = bomb!(["poll", "255"]);
+    bomb.is_full("full poll -");
+    bomb.comes_to_hold(|usage| usage.processes == 255);
     bomb.neighbours_answer_and_it_ends();
 }
 

@@ -16,7 +16,7 @@ use crate::policy::{Domain, Effect, Policy};
 use crate::process::{Process, Resource, ResourceLimit, State, Strings, strings};
 use crate::pty::Terminals;
 use crate::runtime::{Program, Runtime};
-use crate::signal::{Signal, Signals};
+use crate::signal::Signals;
 use crate::socket::Sockets;
 use crate::socket::egress::Egress;
 use crate::timer::Alarms;
@@ -345,62 +345,6 @@ impl Kernel {
         self.policy.decide(domain, subject) == Effect::Allow
     }
 
-    /// Counts memory of a process; `false` refuses, and nothing was counted.
-    pub fn charge_memory(&mut self, pid: Pid, bytes: u64) -> bool {
-        let Some(process) = self.processes.get(&pid) else { return false };
-        let after = process.memory.saturating_add(bytes);
-        if after > process.limit(Resource::AS).soft {
-            self.limit_reached(pid, "process_memory_bytes", Errno::ENOMEM);
-            return false;
-        }
-        if self.memory_used.saturating_add(bytes) > self.limits.memory_bytes {
-            self.limit_reached(pid, "memory_bytes", Errno::ENOMEM);
-            return false;
-        }
-        self.memory_used += bytes;
-        if let Some(process) = self.processes.get_mut(&pid) {
-            process.memory = after;
-        }
-        true
-    }
-
-    /// Counts bytes the kernel itself holds for as long as a guest likes, and no other limit bounds: arguments, the text
-    /// of an open file of /proc, the names of a directory being listed.
-    ///
-    /// # Errors
-    /// `ENOMEM` at the session's memory.
-    pub(crate) fn pin(&mut self, pid: Pid, bytes: u64) -> Result<(), Errno> {
-        if self.memory_used.saturating_add(bytes) > self.limits.memory_bytes {
-            return Err(self.limit_reached(pid, "memory_bytes", Errno::ENOMEM));
-        }
-        self.memory_used += bytes;
-        Ok(())
-    }
-
-    /// Gives back what [`Kernel::pin`] counted.
-    pub(crate) fn unpin(&mut self, bytes: u64) {
-        self.memory_used -= bytes;
-    }
-
-    /// An open file holds so many bytes now.
-    ///
-    /// # Errors
-    /// `ENOMEM` at the session's memory; it holds what it held before then.
-    pub(crate) fn pin_open(&mut self, pid: Pid, open: OpenId, bytes: u64) -> Result<(), Errno> {
-        let before = self.files.get(open)?.pinned;
-        self.pin(pid, bytes.saturating_sub(before))?;
-        self.unpin(before.saturating_sub(bytes));
-        self.files.get_mut(open)?.pinned = bytes;
-        Ok(())
-    }
-
-    /// Gives back all memory counted for a process, as exec does before the new image.
-    pub fn release_memory(&mut self, pid: Pid) {
-        if let Some(process) = self.processes.get_mut(&pid) {
-            self.memory_used -= std::mem::take(&mut process.memory);
-        }
-    }
-
     /// What the session holds now, to show it and to find what was not given back.
     pub fn usage(&self) -> Usage {
         let used = self.root().used();
@@ -419,41 +363,6 @@ impl Kernel {
             file_bytes: used.bytes,
             inodes: used.inodes,
         }
-    }
-
-    /// CPU time of every process of the session, those that have ended included.
-    pub fn cpu_used(&self) -> Duration {
-        self.cpu_used
-    }
-
-    /// Bytes of memory of all processes.
-    pub fn memory_used(&self) -> u64 {
-        self.memory_used
-    }
-
-    /// Adds CPU time its runtime measured; a process past its limit is marked with SIGXCPU.
-    pub fn charge_cpu(&mut self, pid: Pid, time: Duration) {
-        let limit_ms = self.limits.cpu_ms;
-        let Some(process) = self.processes.get_mut(&pid) else { return };
-        let before = process.cpu.as_secs();
-        process.cpu += time;
-        self.cpu_used += time;
-        let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
-        let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
-        // Each second beyond the soft limit, as Linux does.
-        let over_seconds = soft != ResourceLimit::INFINITE && process.cpu.as_secs() >= soft.max(before + 1);
-        let over_session = limit_ms > 0 && process.cpu.as_millis() as u64 >= limit_ms;
-        if process.doom.get().is_some() || !(over_hard || over_seconds || over_session) {
-            return;
-        }
-        if over_session {
-            // The operator's limit: no handler, mask or disposition of the guest's holds it off.
-            process.doom.set(Signal::XCPU);
-            self.waiters.wake(WaitKey::Process(pid));
-        } else {
-            self.signal_process(pid, if over_hard && hard > soft { Signal::KILL } else { Signal::XCPU });
-        }
-        self.limit_reached(pid, "cpu_ms", Errno::EAGAIN);
     }
 
     /// One more holder of what a node refers to.

@@ -20,7 +20,7 @@ use crate::sync::{Mistake, Mutex, MutexGuard, makes};
 use crate::wait::{Halt, Step, Wait, WaitKey, WaiterId};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 /// What a session needs of whoever drives it.
@@ -36,6 +36,12 @@ pub trait Driver: Send + Sync {
 #[derive(Clone)]
 pub struct Session {
     inner: Arc<Inner>,
+}
+
+/// A session's handle that does not keep it: for whoever is to call later, and need not if it is gone by then.
+#[derive(Clone)]
+pub struct WeakSession {
+    inner: Weak<Inner>,
 }
 
 struct Inner {
@@ -67,6 +73,11 @@ impl Session {
     /// Puts a kernel behind its lock.
     pub fn new(kernel: Kernel, driver: Arc<dyn Driver>) -> Session {
         Session { inner: Arc::new(Inner { kernel: Mutex::new(kernel), driver, armed: Mutex::new(None) }) }
+    }
+
+    /// A handle that does not keep the session.
+    pub fn downgrade(&self) -> WeakSession {
+        WeakSession { inner: Arc::downgrade(&self.inner) }
     }
 
     /// Runs `op` with the kernel locked; for calls that cannot wait. Afterwards wakes whom it woke and starts what
@@ -134,6 +145,19 @@ impl Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Session")
+    }
+}
+
+impl WeakSession {
+    /// The session, if anyone keeps it.
+    pub fn upgrade(&self) -> Option<Session> {
+        self.inner.upgrade().map(|inner| Session { inner })
+    }
+}
+
+impl std::fmt::Debug for WeakSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WeakSession")
     }
 }
 

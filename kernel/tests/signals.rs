@@ -249,6 +249,33 @@ fn a_processs_own_cpu_limit_is_a_signal() {
 }
 
 #[test]
+fn a_soft_cpu_limit_warns_each_second_and_the_hard_one_kills() {
+    let machine = Machine::new();
+    let process = machine.agent();
+    process.now(|kernel, call| {
+        kernel.setrlimit(call, Resource::CPU, ResourceLimit { soft: 1, hard: 3 }).unwrap();
+        kernel.sigaction(call, Signal::XCPU, catch(0)).unwrap();
+    });
+    let charge = |millis| process.now(|kernel, call| kernel.charge_cpu(call.pid, Duration::from_millis(millis)));
+    let warned = || {
+        take(process).is_some_and(|delivery| {
+            process.now(|kernel, call| kernel.set_blocked(call, delivery.before)).unwrap();
+            delivery.signal == Signal::XCPU
+        })
+    };
+    charge(999);
+    assert!(!warned());
+    charge(1);
+    assert!(warned());
+    charge(500);
+    assert!(!warned(), "once a second");
+    charge(500);
+    assert!(warned());
+    charge(1000);
+    assert_eq!(doom(process), Some(Signal::KILL));
+}
+
+#[test]
 fn a_file_too_long_is_a_signal_too() {
     let machine = Machine::new();
     let (ignoring, dying) = (machine.agent(), machine.agent());

@@ -1,7 +1,9 @@
 //! The real world under a session: the machine's clocks and random bytes, and tokio to wait with.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use warren_kernel::Session;
 use warren_kernel::host::{Host, Monotonic, Timestamp};
 use warren_kernel::session::Driver;
@@ -40,16 +42,28 @@ pub(crate) fn thread_cpu_nanos() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Drives sessions on a tokio runtime: blocking work on its blocking pool, deadlines as timers.
-#[derive(Clone, Debug)]
+/// Drives one session on a tokio runtime: blocking work on its blocking pool, deadlines as timers.
+///
+/// However often a guest moves its deadlines, one timer waits for the session: a later time finds an earlier one there
+/// already, and an earlier one takes its place.
+#[derive(Debug)]
 pub struct TokioDriver {
     handle: Handle,
+    timer: Arc<Mutex<Timer>>,
+}
+
+/// The timer that waits for a session, if one does.
+#[derive(Debug, Default)]
+struct Timer {
+    waiting: Option<(Monotonic, AbortHandle)>,
+    /// One higher each timer, so that one that was replaced while it went off does not take the next for itself.
+    number: u64,
 }
 
 impl TokioDriver {
     /// A driver on this runtime.
     pub fn new(handle: Handle) -> TokioDriver {
-        TokioDriver { handle }
+        TokioDriver { handle, timer: Arc::default() }
     }
 }
 
@@ -59,11 +73,39 @@ impl Driver for TokioDriver {
     }
 
     fn arm(&self, session: &Session, at: Monotonic) {
-        let session = session.clone();
+        let mut timer = lock(&self.timer);
+        if timer.waiting.as_ref().is_some_and(|(before, _)| *before <= at) {
+            return;
+        }
+        timer.number += 1;
+        let (number, shared, session) = (timer.number, self.timer.clone(), session.downgrade());
         let delay = at.since(SystemHost.monotonic());
-        self.handle.spawn(async move {
+        let task = self.handle.spawn(async move {
             tokio::time::sleep(delay.min(Duration::from_secs(86_400))).await;
-            session.tick();
+            let mut timer = lock(&shared);
+            if timer.number == number {
+                timer.waiting = None;
+            }
+            drop(timer);
+            if let Some(session) = session.upgrade() {
+                session.tick();
+            }
         });
+        if let Some((_, before)) = timer.waiting.replace((at, task.abort_handle())) {
+            before.abort();
+        }
     }
+}
+
+impl Drop for TokioDriver {
+    fn drop(&mut self) {
+        if let Some((_, task)) = lock(&self.timer).waiting.take() {
+            task.abort();
+        }
+    }
+}
+
+fn lock(timer: &Mutex<Timer>) -> MutexGuard<'_, Timer> {
+    // Nothing panics while it is held.
+    timer.lock().unwrap_or_else(PoisonError::into_inner)
 }

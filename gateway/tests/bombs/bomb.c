@@ -141,6 +141,42 @@ static void names(void) {
     }
 }
 
+/* A directory in a directory, and so on; at the end, whatever goes through all of them. */
+static void depth(void) {
+    int top = MUST(open("/tmp", O_RDONLY | O_DIRECTORY)), at = dup(top), next;
+    char link[64], path[4096];
+    while (mkdirat(at, "d", 0777) == 0) {
+        next = MUST(openat(at, "d", O_RDONLY | O_DIRECTORY));
+        close(at);
+        at = next;
+    }
+    int error = errno;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", at);
+    if (readlink(link, path, sizeof path) > (ssize_t)sizeof path) say("more than asked for");
+    if (renameat(top, "d", at, "d") != -1 || errno != EINVAL) say("a directory can be moved into itself");
+    errno = error;
+    full();
+}
+
+/* A byte in every 64 KiB of a file. */
+static void holes(void) {
+    int fd = MUST(open("/tmp/holes", O_CREAT | O_WRONLY, 0666));
+    for (off_t at = 0;; at += 65536)
+        if (pwrite(fd, "x", 1, at) < 0) full();
+}
+
+/* A file of one byte, and another. */
+static void small_files(void) {
+    char path[64];
+    MUST(mkdir("/tmp/small", 0777));
+    for (int i = 0;; i++) {
+        snprintf(path, sizeof path, "/tmp/small/%d", i);
+        int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0666);
+        if (fd < 0 || write(fd, "x", 1) < 0) full();
+        close(fd);
+    }
+}
+
 /* Every second byte of a file. */
 static void locks(void) {
     int fd = MUST(open("/tmp/locked", O_CREAT | O_RDWR, 0666));
@@ -243,11 +279,29 @@ static void output(void) {
 static volatile int caught;
 static void handler(int signal) { caught += signal > 0; }
 
+/* So many processes of this role as the second argument says. */
+static void spawn_others(void) {
+    int others = number_text ? atoi(number_text) - 1 : 0;
+    number_text = "1";
+    for (int i = 0; i < others; i++) MUST(spawn_again());
+}
+
 static void timer(void) {
     struct itimerval every = {{0, 1}, {0, 1}};
+    spawn_others();
     handle_with(SIGALRM, handler, 0);
     MUST(setitimer(ITIMER_REAL, &every, NULL));
     while (caught < 1000) pause();
+    print_full(0);
+    hold();
+}
+
+/* Each alarm is a millisecond earlier than the one before, and all are far away. */
+static void deadlines(void) {
+    for (int i = 0; i < 3000000; i++) {
+        struct itimerval once = {{0, 0}, {86000 - i / 1000, 999999 - i % 1000 * 1000}};
+        MUST(setitimer(ITIMER_REAL, &once, NULL));
+    }
     print_full(0);
     hold();
 }
@@ -273,6 +327,7 @@ static void signals(void) {
 
 static void busy_poll(void) {
     struct pollfd input = {0, POLLPRI, 0};
+    spawn_others();
     for (int i = 0;; i++) {
         MUST(poll(&input, 1, 0));
         if (i == 10000) print_full(0);
@@ -292,6 +347,9 @@ int main(int argc, char **argv) {
     if (role("listing")) listing();
     if (role("inodes")) inodes();
     if (role("names")) names();
+    if (role("depth")) depth();
+    if (role("holes")) holes();
+    if (role("small-files")) small_files();
     if (role("locks")) locks();
     if (role("sockets")) sockets();
     if (role("streams")) streams();
@@ -300,6 +358,7 @@ int main(int argc, char **argv) {
     if (role("ptys")) ptys();
     if (role("output")) output();
     if (role("timer")) timer();
+    if (role("deadlines")) deadlines();
     if (role("signals")) signals();
     if (role("poll")) busy_poll();
     return 2;

@@ -212,7 +212,10 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
         count = (control->cmsg_len - CMSG_LEN(0)) / 4;
     }
     struct iovec vector = message->msg_iov[0];
-    return done(fd_sendmsg_rights(fd, vector.iov_base, vector.iov_len, rights, count, flags, &n)) ?: (ssize_t)n;
+    int error = fd_sendmsg_rights(fd, vector.iov_base, vector.iov_len, rights, count, flags, &n);
+    /* The ABI's word for what send() can do as well; what is no socket is ENOTSOCK there too. */
+    if (error == ENOTSOCK) return sendto(fd, vector.iov_base, vector.iov_len, flags, message->msg_name, message->msg_namelen);
+    return done(error) ?: (ssize_t)n;
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
@@ -221,7 +224,14 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     if (message->msg_iovlen != 1) abort();
     struct iovec vector = message->msg_iov[0];
     u32 *rights = control ? (u32 *)CMSG_DATA(control) : NULL;
-    if (done(fd_recvmsg_rights(fd, vector.iov_base, vector.iov_len, rights, room, flags, &n, &found, &out)) != 0) return -1;
+    int error = fd_recvmsg_rights(fd, vector.iov_base, vector.iov_len, rights, room, flags, &n, &found, &out);
+    if (error == ENOTSOCK) {
+        socklen_t *name = message->msg_name ? &message->msg_namelen : NULL;
+        ssize_t got = recvfrom(fd, vector.iov_base, vector.iov_len, flags, message->msg_name, name);
+        if (got >= 0) message->msg_flags = 0, message->msg_controllen = 0;
+        return got;
+    }
+    if (done(error) != 0) return -1;
     message->msg_flags = (out & 1 ? MSG_TRUNC : 0) | (out & 2 ? MSG_CTRUNC : 0);
     message->msg_controllen = found ? CMSG_LEN(found * 4) : 0;
     if (found) control->cmsg_len = CMSG_LEN(found * 4), control->cmsg_level = SOL_SOCKET, control->cmsg_type = SCM_RIGHTS;

@@ -40,7 +40,9 @@ impl Kernel {
         let (id, _) = self.socket_at(call, fd)?;
         let socket = self.sockets.get(id)?;
         address.check(socket.family)?;
-        if !matches!(socket.bound, Bound::Nothing) {
+        let bound = !matches!(socket.bound, Bound::Nothing);
+        // As on Linux, what is wrong with a path is told first.
+        if bound && !matches!(address, Address::Path(_)) {
             return Err(Errno::EINVAL.into());
         }
         match address {
@@ -50,7 +52,7 @@ impl Kernel {
                 self.permit(call, Domain::Listen, subject(place).as_bytes())?;
                 Ok(self.bind_port(call, id, place)?)
             }
-            Address::Path(path) => self.bind_path(call, id, path),
+            Address::Path(path) => self.bind_path(call, id, path, bound),
             Address::Abstract(name) => {
                 self.permit(call, Domain::Listen, &[b"@", name.as_slice()].concat())?;
                 Ok(self.bind_abstract(id, name.as_slice().into())?)
@@ -71,7 +73,7 @@ impl Kernel {
         self.sockets.take_port(id, place)
     }
 
-    fn bind_path(&mut self, call: &mut Call, id: SocketId, path: &[u8]) -> Step<()> {
+    fn bind_path(&mut self, call: &mut Call, id: SocketId, path: &[u8], bound: bool) -> Step<()> {
         let found = self.walk_name(call, At::Cwd, path)?;
         if found.node.is_some() {
             return Err(Errno::EADDRINUSE.into());
@@ -83,6 +85,9 @@ impl Kernel {
             // As Linux answers for a file system that has no sockets.
             return Err(Errno::EPERM.into());
         };
+        if bound {
+            return Err(Errno::EINVAL.into());
+        }
         let ino = self.create_in(call.pid, mount, parent, &name, Content::Socket, Mode::new(0o777))?;
         self.hold_node(&Node::Tree(mount, ino));
         let key = UnixName::File(mount, ino);

@@ -4,6 +4,7 @@
 int main(int argc, char **argv) {
     begin(argc, argv);
     struct sockaddr_un a = unix_address("a"), below = unix_address("a/b"), deep = unix_address("missing/b");
+    struct sockaddr_un again = unix_address("again");
     int pair[2], stream = MUST(socket(AF_UNIX, SOCK_STREAM, 0)), datagram = MUST(socket(AF_UNIX, SOCK_DGRAM, 0));
     char byte;
     SHOW(socketpair(AF_INET, SOCK_STREAM, 0, pair));
@@ -16,7 +17,7 @@ int main(int argc, char **argv) {
     SHOW(send(stream, "x", 1, 0));
     SHOW(bind(stream, ADDRESS(deep), sizeof deep));
     SHOW(bind(stream, ADDRESS(a), sizeof a));
-    SHOW(bind(stream, ADDRESS(a), sizeof a));
+    SHOW(bind(stream, ADDRESS(again), sizeof again));
     SHOW(bind(datagram, ADDRESS(below), sizeof below));
     SHOW(connect(datagram, ADDRESS(a), sizeof a));
     MUST(listen(stream, 1));
