@@ -253,7 +253,7 @@ fn check_books(machine: &Machine) {
         let tree = kernel.root();
         let own = |inode: &&Arc<warren_kernel::vfs::inode::Inode>| inode.lsn != Lsn::ZERO;
         let charged: u64 = tree.inodes().iter().map(|(_, inode)| inode).filter(own).map(|inode| inode.charged()).sum();
-        let owned = tree.inodes().iter().map(|(_, inode)| inode).filter(own).count() as u64;
+        let owned: u64 = tree.inodes().iter().map(|(_, inode)| inode).filter(own).map(|inode| inode.weight()).sum();
         assert_eq!((tree.used().bytes, tree.used().inodes), (charged, owned));
     });
 }

@@ -169,6 +169,10 @@ impl Line {
                 }
             }
         } else if extended && echoes && self.is(Control::Reprint, byte) {
+            // Without room nothing of it would be seen, and a line is a thousand times its character.
+            if !self.has_echo_room() {
+                return true;
+            }
             self.finish_erasing();
             self.echo(byte);
             self.echo_plain(b'\n');

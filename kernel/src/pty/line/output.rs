@@ -126,6 +126,12 @@ impl Line {
         }
     }
 
+    /// Whether any echo would be kept.
+    pub(super) fn has_echo_room(&self) -> bool {
+        let goes_out = !self.stopped && self.echoes.is_empty() && self.output.len() < OUTPUT_MAX;
+        goes_out || self.echoes.len() < ECHO_MAX
+    }
+
     /// Echoes a byte as if it were written.
     pub(super) fn echo_plain(&mut self, byte: u8) {
         if self.has_output(OutputModes::OPOST) {

@@ -466,6 +466,25 @@ fn check(line: &Line) {
     }
 }
 
+/// A line shown again for each of so many characters would be a thousand million bytes.
+#[test]
+fn a_line_is_not_shown_again_where_nothing_can_be_seen() {
+    let mut line = cooked();
+    key(&mut line, &[1; 4000]);
+    let again = vec![0x12; TYPED_MAX];
+    for _ in 0..8 {
+        key(&mut line, &again);
+        assert!(line.output_len() <= OUTPUT_MAX && line.echoes.len() <= ECHO_MAX);
+    }
+    assert!(line.output_len() + line.echoes.len() > OUTPUT_MAX, "as long as there was room it was shown");
+    screen(&mut line);
+    screen(&mut line);
+    key(&mut line, b"\x12");
+    assert_eq!(screen(&mut line), format!("^R\r\n{}", "^A".repeat(4000)), "and when there is room again");
+    key(&mut line, b"\n");
+    assert_eq!(read(&mut line, 8192).len(), 4001);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
