@@ -11,7 +11,7 @@ use warren_kernel::kernel::Usage;
 use warren_kernel::limits::Limits;
 use warren_kernel::policy::Policy;
 use warren_kernel::process::ExitStatus;
-use warren_kernel::socket::{BUFFER_BYTES, STREAM_FLOOR};
+use warren_kernel::socket::STREAM_FLOOR;
 use warren_kernel::vfs::change::{delta_between, delta_since};
 use warren_kernel::vfs::driver::{FileSystem, FsAnswer, FsRequest};
 use warren_kernel::vfs::mount::Mounted;
@@ -31,8 +31,8 @@ const LOCKS: u64 = 6;
 const TERMINALS: u64 = 2;
 const SOCKETS: u64 = 8;
 const SOCKET_BYTES: u64 = 200_000;
-/// What sockets may hold above their limit: each a floor, and one of them what its queue grew by at the limit.
-const SOCKET_SLACK: u64 = SOCKETS * 2 * STREAM_FLOOR as u64 + BUFFER_BYTES as u64;
+/// What sockets may hold above their limit: each a floor.
+const SOCKET_SLACK: u64 = SOCKETS * STREAM_FLOOR as u64;
 const RIGHTS: u64 = 5;
 
 /// Makes the calls one after the other, by three processes: one of root's and two of a user's.

@@ -122,13 +122,19 @@ impl Input {
 }
 
 impl ByteQueue {
-    /// Adds the first `count` bytes of `data`, with rights over all of them.
-    pub(crate) fn push(&mut self, data: &[&[u8]], count: usize, rights: Vec<OpenId>) {
+    /// Adds the first `count` bytes of `data`, with rights over all of them. `budget` is what memory may grow by beyond
+    /// what these bytes need.
+    pub(crate) fn push(&mut self, data: &[&[u8]], count: usize, rights: Vec<OpenId>, budget: usize) {
         let start = self.taken + self.bytes.len() as u64;
         if !rights.is_empty() {
             self.parcels.push_back(Parcel { start, end: start + count as u64, rights });
         }
-        self.bytes.reserve(count);
+        let (needed, held) = (self.bytes.len() + count, self.bytes.capacity());
+        if needed > held {
+            // Twice as much, so that many small writes do not each move what is there.
+            let grown = (held * 2).min(BUFFER_BYTES).min(held.saturating_add(budget)).max(needed);
+            self.bytes.reserve_exact(grown - self.bytes.len());
+        }
         let mut left = count;
         for part in data {
             let count = part.len().min(left);

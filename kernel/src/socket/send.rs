@@ -116,9 +116,11 @@ impl Kernel {
         }
         let rights = self.send_rights(call, message.rights)?;
         let count = wanted.min(room);
+        let budget =
+            usize::try_from(self.limits.socket_bytes.saturating_sub(self.sockets.bytes())).unwrap_or(usize::MAX);
         self.sockets.with_input(peer, |input| {
             if let Input::Bytes(queue) = input {
-                queue.push(message.data, count, rights);
+                queue.push(message.data, count, rights, budget);
             }
         })?;
         self.waiters.wake(WaitKey::SocketInput(peer.0));

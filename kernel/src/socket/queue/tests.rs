@@ -10,10 +10,10 @@ fn take(queue: &mut ByteQueue, want: usize) -> (Vec<u8>, Vec<OpenId>) {
 #[test]
 fn rights_come_with_the_first_of_their_bytes_and_end_the_read_with_the_last() {
     let mut queue = ByteQueue::default();
-    queue.push(&[b"ab"], 2, Vec::new());
-    queue.push(&[b"cd", b"ef"], 3, vec![OpenId(7)]);
-    queue.push(&[b"g"], 1, Vec::new());
-    queue.push(&[b"h"], 1, vec![OpenId(8)]);
+    queue.push(&[b"ab"], 2, Vec::new(), usize::MAX);
+    queue.push(&[b"cd", b"ef"], 3, vec![OpenId(7)], usize::MAX);
+    queue.push(&[b"g"], 1, Vec::new(), usize::MAX);
+    queue.push(&[b"h"], 1, vec![OpenId(8)], usize::MAX);
     assert_eq!(take(&mut queue, 1), (b"a".to_vec(), vec![]));
     let (count, rights) = queue.peek(9, &mut |_| ());
     assert_eq!((count, rights), (4, &[OpenId(7)][..]), "looking leaves them");
@@ -25,8 +25,8 @@ fn rights_come_with_the_first_of_their_bytes_and_end_the_read_with_the_last() {
 #[test]
 fn rights_read_in_part_are_gone_and_their_bytes_stay() {
     let mut queue = ByteQueue::default();
-    queue.push(&[b"abc"], 3, vec![OpenId(1)]);
-    queue.push(&[b"def"], 3, vec![OpenId(2)]);
+    queue.push(&[b"abc"], 3, vec![OpenId(1)], usize::MAX);
+    queue.push(&[b"def"], 3, vec![OpenId(2)], usize::MAX);
     assert_eq!(take(&mut queue, 1), (b"a".to_vec(), vec![OpenId(1)]));
     assert_eq!(take(&mut queue, 2), (b"bc".to_vec(), vec![]), "no further than asked");
     assert_eq!(take(&mut queue, 3), (b"def".to_vec(), vec![OpenId(2)]));
@@ -37,12 +37,24 @@ fn memory_goes_back_with_the_bytes() {
     let mut input = Input::Bytes(ByteQueue::default());
     assert_eq!(input.charge(), 0);
     let Input::Bytes(queue) = &mut input else { unreachable!("made so") };
-    queue.push(&[&[1; 100_000]], 100_000, Vec::new());
+    queue.push(&[&[1; 100_000]], 100_000, Vec::new(), usize::MAX);
     assert_eq!(take(queue, 99_999).0.len(), 99_999);
     assert!(input.charge() <= STREAM_FLOOR, "{}", input.charge());
     let Input::Bytes(queue) = &mut input else { unreachable!("made so") };
     assert_eq!(take(queue, 9).0, [1]);
     assert!(input.charge() <= KEPT_BYTES, "{}", input.charge());
+}
+
+#[test]
+fn memory_grows_twofold_within_the_budget() {
+    let mut queue = ByteQueue::default();
+    queue.push(&[&[1; 1000]], 1000, Vec::new(), usize::MAX);
+    queue.push(&[&[1]], 1, Vec::new(), usize::MAX);
+    assert_eq!(queue.bytes.capacity(), 2000);
+    queue.push(&[&[1; 1000]], 1000, Vec::new(), 500);
+    assert_eq!(queue.bytes.capacity(), 2500, "no more than is left for all");
+    queue.push(&[&[1; 600]], 600, Vec::new(), 0);
+    assert_eq!(queue.bytes.capacity(), 2601, "but what is needed");
 }
 
 #[test]
