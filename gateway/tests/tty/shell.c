@@ -47,7 +47,7 @@ static void raw(void) {
     now.c_lflag &= ~(ICANON | ECHO | ISIG);
     now.c_iflag &= ~ICRNL;
     MUST(tcsetattr(0, TCSANOW, &now));
-    say("raw");
+    say("keys are shown until q");
     char byte = 0;
     while (byte != 'q' && read(0, &byte, 1) == 1) show_bytes("key", &byte, 1);
     MUST(tcsetattr(0, TCSANOW, &before));
