@@ -1,0 +1,168 @@
+//! All a client may see of a session: one log of events, each with a position.
+//!
+//! ```text
+//! 1.1 epoch_began  1.2 created  1.3 started  1.4 output  1.5 files_changed  1.6 exited │ 2.7 epoch_began{previous 1.6} …
+//! ```
+//! No event is handed out before it is as durable as its session promises. Output is part of the log: a stream of a command
+//! is what its output events say, by offset.
+
+use crate::id::{ExecId, SessionId};
+use crate::position::Position;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use warren_kernel::event::What as KernelEvent;
+use warren_kernel::host::Timestamp;
+use warren_kernel::id::{Lsn, Pid};
+use warren_kernel::process::ExitStatus;
+
+/// Bytes of one output event, at most.
+pub const OUTPUT_EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Paths one event of changed files lists, at most.
+pub const CHANGED_PATHS_MAX: usize = 64;
+
+/// Something a client may see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Where it stands.
+    pub position: Position,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// An owner took the session; everything after `previous` that a client saw was lost. The first of each epoch.
+    EpochBegan {
+        /// The last event of the epoch before that is kept.
+        previous: Position,
+    },
+    /// The session was made.
+    Created {
+        /// The session it is a fork of.
+        forked_from: Option<SessionId>,
+    },
+    /// A client's command started.
+    Started {
+        /// Its number.
+        exec: ExecId,
+        /// Its process; pids are given again after a wake.
+        pid: Pid,
+        /// Its words, lossy if not UTF-8, cut at 4 KiB.
+        command: Vec<String>,
+    },
+    /// A command wrote something.
+    Output {
+        /// Which.
+        exec: ExecId,
+        /// Where to.
+        stream: Stream,
+        /// Bytes of the stream before these.
+        offset: u64,
+        /// The bytes; 1 to [`OUTPUT_EVENT_BYTES_MAX`].
+        bytes: Bytes,
+    },
+    /// A command ended.
+    Exited {
+        /// Which.
+        exec: ExecId,
+        /// How.
+        end: End,
+    },
+    /// Files changed.
+    FilesChanged {
+        /// After this mutation.
+        from: Lsn,
+        /// Up to this one.
+        to: Lsn,
+        /// Where, as absolute paths (lossy if not UTF-8), in order; at most [`CHANGED_PATHS_MAX`].
+        paths: Vec<String>,
+        /// More places changed than are listed.
+        more: bool,
+    },
+    /// Its life took a turn.
+    Lifecycle {
+        /// Where to.
+        state: State,
+    },
+    /// A point to come back to was made.
+    Checkpointed {
+        /// Its number, for rollback.
+        checkpoint: u64,
+        /// What its maker calls it.
+        name: Option<String>,
+    },
+    /// Files are as they were at a checkpoint.
+    RolledBack {
+        /// Which.
+        checkpoint: u64,
+    },
+    /// A copy was made.
+    Forked {
+        /// The copy.
+        child: SessionId,
+    },
+    /// The kernel has something to say: a refusal, a limit, a fault.
+    Kernel {
+        /// Which process caused it.
+        pid: Pid,
+        /// What.
+        what: KernelEvent,
+    },
+    /// Someone did something to the session that is not a command: for the operator to look up later.
+    Audit {
+        /// What, as a verb: `write`, `remove`, `signal`, `delete`...
+        verb: String,
+        /// To what.
+        subject: String,
+    },
+}
+
+/// A command's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Standard output; for a command on a terminal all it shows.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// By itself or by a signal.
+    Status(ExitStatus),
+    /// It was killed because its time was up.
+    TimedOut,
+    /// It never began: the errno's name, `ENOENT` for a program that is not there.
+    NotStarted(String),
+    /// Its session was hibernated, rolled back or lost its process; whether it had an effect nobody can say.
+    Interrupted,
+}
+
+/// Where a session's life stands, as clients see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Being made.
+    Creating,
+    /// Takes commands.
+    Active,
+    /// On its way to rest.
+    Hibernating,
+    /// At rest: it costs its node nothing, and wakes on use.
+    Hibernated,
+    /// On its way back.
+    Waking,
+    /// On its way to another node.
+    Moving,
+    /// Cannot be used; its record says why.
+    Failed,
+    /// Gone; its id is never used again.
+    Deleted,
+}

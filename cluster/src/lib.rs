@@ -1,0 +1,2 @@
+//! The durable form of a session: what is kept of it, where, and how it comes back.
+#![forbid(unsafe_code)]
