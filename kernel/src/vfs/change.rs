@@ -145,8 +145,19 @@ pub struct BlockRange {
     pub from: u64,
     /// First block behind.
     pub to: u64,
-    /// Present blocks: index and bytes; no bytes is a punched hole.
-    pub blocks: Vec<(u64, Option<Arc<Vec<u8>>>)>,
+    /// Present blocks, by index.
+    pub blocks: Vec<(u64, BlockImage)>,
+}
+
+/// A block of a file as plain data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum BlockImage {
+    /// These bytes.
+    Bytes(Arc<Vec<u8>>),
+    /// A hole punched over the base.
+    Hole,
+    /// The bytes of this content and how many they are; loaded when they are needed.
+    Stored(BlobId, u64),
 }
 
 /// An inode as plain data.
@@ -212,6 +223,17 @@ impl InodeImage {
             times: [inode.atime, inode.mtime, inode.ctime],
             xattrs: inode.xattrs.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             content,
+        }
+    }
+}
+
+impl BlockImage {
+    /// The image of a block. A stored one stays stored, loaded or not: whoever reads the image has its content.
+    pub fn of(block: &Block) -> BlockImage {
+        match block {
+            Block::Data(data) => BlockImage::Bytes(data.clone()),
+            Block::Stored(blob) => BlockImage::Stored(blob.id(), blob.len()),
+            Block::Zero => BlockImage::Hole,
         }
     }
 }
@@ -290,7 +312,7 @@ pub fn delta_between(old: &Inodes, new: &Inodes, from: Lsn, to: Lsn) -> Delta {
                         Some(Content::File(old)) => old.blocks(),
                         _ => &empty,
                     };
-                    old_blocks.diff(bytes.blocks(), same_block, &mut |index, _, _| {
+                    old_blocks.diff(bytes.blocks(), Block::is_same, &mut |index, _, _| {
                         delta.blocks.push(block_range(*ino, bytes, *index, *index + 1))
                     });
                 }
@@ -316,20 +338,9 @@ fn block_range(ino: Ino, bytes: &FileBytes, from: u64, to: u64) -> BlockRange {
         .blocks()
         .range_from(Bound::Included(&from))
         .take_while(|(index, _)| **index < to)
-        .map(|(index, block)| match block {
-            Block::Data(data) => (*index, Some(data.clone())),
-            Block::Zero => (*index, None),
-        })
+        .map(|(index, block)| (*index, BlockImage::of(block)))
         .collect();
     BlockRange { ino, from, to, blocks }
-}
-
-fn same_block(one: &Block, two: &Block) -> bool {
-    match (one, two) {
-        (Block::Data(one), Block::Data(two)) => Arc::ptr_eq(one, two),
-        (Block::Zero, Block::Zero) => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

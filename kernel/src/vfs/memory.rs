@@ -99,17 +99,23 @@ impl Inodes {
         self.map.is_empty()
     }
 
-    /// Drops those of `inodes` that have no name: whoever had them open is gone.
-    pub(crate) fn drop_unnamed(&mut self, inodes: impl Iterator<Item = Ino>) {
-        for ino in inodes {
-            if let Some(inode) = self.map.get(&ino)
-                && inode.links == 0
-            {
+    /// These without what has no name: whoever had it open or stood in it is gone. `layer` is a tree in which everything
+    /// has a name; only what differs from it is looked at.
+    #[must_use]
+    pub fn without_unnamed(mut self, layer: &Inodes) -> Inodes {
+        let mut unnamed = Vec::new();
+        layer.map.diff(&self.map, Arc::ptr_eq, &mut |ino, _, now| {
+            if now.is_some_and(|inode| inode.links == 0) {
+                unnamed.push(*ino);
+            }
+        });
+        for ino in unnamed {
+            if let Some(inode) = self.map.remove(&ino) {
                 self.bytes -= inode.charged();
                 self.owned -= inode.weight();
-                self.map.remove(&ino);
             }
         }
+        self
     }
 
     /// The map itself, to compare two snapshots without visiting what they share.
@@ -420,18 +426,14 @@ impl Tree {
     /// Sets a file's length.
     ///
     /// # Errors
-    /// `EFBIG`, `EISDIR`, `EINVAL`.
-    pub fn set_len(&mut self, ino: Ino, len: u64, now: Timestamp) -> Result<(), Errno> {
+    /// `EFBIG`, `EISDIR`, `EINVAL`; `Fetch` for a block that is cut in two and not loaded.
+    pub fn set_len(&mut self, ino: Ino, len: u64, now: Timestamp) -> Step<()> {
         if len > FILE_SIZE_MAX {
-            return Err(Errno::EFBIG);
+            return Err(Errno::EFBIG.into());
         }
         let old = self.file(ino)?.len();
         let from = len.min(old);
-        let done = self.change_file(ino, Change::Data(ino, from, old.max(len) - from), |bytes| {
-            bytes.set_len(len);
-            Ok(())
-        });
-        debug_assert!(done.is_ok(), "cutting and extending need no bytes");
+        self.change_file(ino, Change::Data(ino, from, old.max(len) - from), |bytes| bytes.set_len(len))?;
         self.touch_written(ino, now);
         Ok(())
     }

@@ -64,7 +64,7 @@ proptest! {
     #[test]
     fn a_bent_delta_is_refused_or_leaves_a_sound_tree(
         ops in prop::collection::vec(op(), 1..30),
-        bend in prop::collection::vec((0..14u8, any::<prop::sample::Index>(), 0..8u64), 1..3),
+        bend in prop::collection::vec((0..15u8, any::<prop::sample::Index>(), 0..8u64), 1..3),
     ) {
         let mut tree = tree();
         let from = tree.snapshot();
@@ -102,10 +102,14 @@ fn bent(delta: &mut Delta, how: u8, at: &prop::sample::Index, number: u64) {
         6 if names > 0 => delta.names[at.index(names)].0 = ino,
         7 if names > 0 => delta.names[at.index(names)].1 = Arc::from(&b"x/y"[..]),
         8 if names > 0 => drop(delta.names.remove(at.index(names))),
-        9 if blocks > 0 => delta.blocks[at.index(blocks)].blocks.push((u64::MAX - number, None)),
+        9 if blocks > 0 => delta.blocks[at.index(blocks)].blocks.push((u64::MAX - number, BlockImage::Hole)),
         10 if blocks > 0 => {
             let range = &mut delta.blocks[at.index(blocks)];
-            range.blocks.push((range.from, Some(Arc::new(vec![1; (BLOCK + number) as usize]))));
+            range.blocks.push((range.from, BlockImage::Bytes(Arc::new(vec![1; (BLOCK + number) as usize]))));
+        }
+        13 if blocks > 0 => {
+            let range = &mut delta.blocks[at.index(blocks)];
+            range.blocks.push((range.from, BlockImage::Stored(BlobId([1; 32]), number * BLOCK / 4)));
         }
         11 => delta.gone.push(ino),
         12 if gone > 0 => drop(delta.gone.remove(at.index(gone))),
