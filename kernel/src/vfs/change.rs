@@ -9,8 +9,10 @@
 //! told so and compares snapshots instead. Durability, change events and file watchers are all such readers.
 
 mod apply;
+mod paths;
 
 pub use apply::apply;
+pub use paths::ChangedPaths;
 
 use super::inode::{Content, Inode};
 use super::memory::Inodes;
@@ -33,6 +35,8 @@ pub const CHANGES_MAX: usize = 4096;
 pub enum Change {
     /// An inode was made, changed or removed.
     Inode(Ino),
+    /// A file was read: nothing but its access time changed.
+    Accessed(Ino),
     /// What this name in this directory refers to changed.
     Name(Ino, Name),
     /// Bytes of a file: inode, offset, count.
@@ -101,8 +105,13 @@ impl ChangeLog {
         if since < self.dropped {
             return Err(TooOld { dropped: self.dropped });
         }
+        Ok(self.listed(since))
+    }
+
+    /// The places changed after `since` that are still listed.
+    fn listed(&self, since: Lsn) -> impl Iterator<Item = (Lsn, &Change)> {
         let start = self.entries.partition_point(|(lsn, _)| *lsn <= since);
-        Ok(self.entries.range(start..).map(|(lsn, change)| (*lsn, change)))
+        self.entries.range(start..).map(|(lsn, change)| (*lsn, change))
     }
 
     /// Lets go of entries every reader has passed.
@@ -248,7 +257,7 @@ pub fn delta_since(inodes: &Inodes, log: &ChangeLog, since: Lsn) -> Result<Delta
     let mut data: BTreeMap<Ino, Vec<(u64, u64)>> = BTreeMap::new();
     for (_, change) in log.since(since)? {
         match change {
-            Change::Inode(ino) => {
+            Change::Inode(ino) | Change::Accessed(ino) => {
                 touched.insert(*ino);
             }
             Change::Name(directory, name) => {

@@ -11,6 +11,7 @@
 
 use super::change::{Change, ChangeLog};
 use super::inode::{Content, Directory, Inode, Xattrs};
+use super::place::Place;
 use super::{FileKind, LINK_MAX, Mode, Name};
 use crate::errno::Errno;
 use crate::extent::{FILE_SIZE_MAX, FileBytes};
@@ -220,12 +221,16 @@ impl Tree {
         if is_directory {
             self.change(ino, |inode| {
                 inode.links = 2;
+                inode.place = Some(Place::new(directory, name));
                 if let Content::Directory(own) = &mut inode.content {
                     own.parent = directory;
                 }
             });
         } else {
-            self.change(ino, |inode| inode.links = 1);
+            self.change(ino, |inode| {
+                inode.links = 1;
+                inode.place = Some(Place::new(directory, name));
+            });
         }
         self.add_name(directory, name, ino, birth.now, is_directory);
         Ok(ino)
@@ -272,6 +277,7 @@ impl Tree {
         self.change(ino, |inode| {
             inode.links += 1;
             inode.ctime = now;
+            inode.place = Some(Place::new(directory, name));
         });
         self.add_name(directory, name, ino, now, false);
         Ok(())
@@ -360,6 +366,7 @@ impl Tree {
         self.add_name(to.0, to.1, moved, now, is_directory);
         self.change(moved, |inode| {
             inode.ctime = now;
+            inode.place = Some(Place::new(to.0, to.1));
             if let Content::Directory(directory) = &mut inode.content {
                 directory.parent = to.0;
             }
@@ -382,11 +389,12 @@ impl Tree {
         self.remove_name(two.0, two.1, now, second_dir);
         self.add_name(one.0, one.1, second, now, second_dir);
         self.add_name(two.0, two.1, first, now, first_dir);
-        for (ino, parent) in [(first, two.0), (second, one.0)] {
+        for (ino, place) in [(first, two), (second, one)] {
             self.change(ino, |inode| {
                 inode.ctime = now;
+                inode.place = Some(Place::new(place.0, place.1));
                 if let Content::Directory(directory) = &mut inode.content {
-                    directory.parent = parent;
+                    directory.parent = place.0;
                 }
             });
         }
@@ -487,7 +495,7 @@ impl Tree {
             && inode.lsn != Lsn::ZERO
             && (inode.atime <= inode.mtime || inode.atime <= inode.ctime || now.0 - inode.atime.0 > DAY)
         {
-            self.change(ino, |inode| inode.atime = now);
+            self.change_as(Change::Accessed(ino), ino, |inode| inode.atime = now);
         }
     }
 
@@ -563,7 +571,12 @@ impl Tree {
 
     /// Changes an inode that exists, keeps the books, and notes it in the log.
     fn change(&mut self, ino: Ino, set: impl FnOnce(&mut Inode)) {
-        let lsn = self.log.record(Change::Inode(ino));
+        self.change_as(Change::Inode(ino), ino, set);
+    }
+
+    /// As [`Tree::change`], noted as `what`.
+    fn change_as(&mut self, what: Change, ino: Ino, set: impl FnOnce(&mut Inode)) {
+        let lsn = self.log.record(what);
         let Some(inode) = self.inodes.map.get_mut(&ino) else { return };
         let inode = Arc::make_mut(inode);
         let mut before = 0;
@@ -607,6 +620,7 @@ fn new_inode(content: Content, birth: Birth, lsn: Lsn) -> Inode {
         ctime: birth.now,
         xattrs: PMap::new(),
         lsn,
+        place: None,
     }
 }
 

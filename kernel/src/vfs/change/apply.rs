@@ -9,6 +9,7 @@ use crate::id::{Ino, Lsn};
 use crate::pmap::PMap;
 use crate::vfs::inode::{Content, Directory, Inode};
 use crate::vfs::memory::{Inodes, ROOT_INO};
+use crate::vfs::place::Place;
 use crate::vfs::{FileKind, Mode, PATH_MAX, checked_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -53,12 +54,23 @@ pub fn apply(inodes: &Inodes, delta: &Delta, source: &Arc<dyn Blobs>) -> Result<
             None => own.entries.remove(name),
         };
     }
+    remember_places(&mut next, delta);
     for ino in &delta.gone {
         next.map.remove(ino);
     }
     check(inodes, &next, delta, &touched)?;
     count(inodes, &mut next, touched.iter().chain(&delta.gone));
     Ok(next)
+}
+
+/// What the delta named remembers the name it has in the end, as if it had been named here.
+fn remember_places(next: &mut Inodes, delta: &Delta) {
+    for (directory, name, _) in &delta.names {
+        let ino = entries(next, *directory).and_then(|entries| entries.get(name)).copied();
+        if let Some(inode) = ino.and_then(|ino| next.map.get_mut(&ino)) {
+            Arc::make_mut(inode).place = Some(Place::new(*directory, name));
+        }
+    }
 }
 
 /// An inode the delta listed.
@@ -167,6 +179,7 @@ impl InodeImage {
             ctime: self.times[2],
             xattrs: self.xattrs.iter().cloned().collect(),
             lsn,
+            place: old.and_then(|inode| inode.place.clone()),
         })
     }
 }

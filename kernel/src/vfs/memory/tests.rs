@@ -212,6 +212,8 @@ pub(crate) fn assert_sound(inodes: &Inodes) {
             if let Content::Directory(directory) = &inode.content {
                 *subdirectories.entry(at).or_default() += 1;
                 assert_eq!(directory.parent, at, "`..` of {child:?}");
+                let place = inodes.place_of(*child).unwrap_or_else(|| panic!("{child:?} forgot its only name"));
+                assert_eq!((place.directory, &place.name), (at, name));
             }
         }
     }
