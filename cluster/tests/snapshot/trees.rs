@@ -1,5 +1,5 @@
 //! A session's tree without a session: a layer, random changes to it, and checkpoints of it.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -295,7 +295,7 @@ impl Bench {
                 if let Some((from, old)) = self.entry(*at) {
                     let name: Name = name.as_slice().into();
                     let target = self.tree.lookup(self.folder(*to), &name).ok();
-                    if self.tree.rename((from, &old), (self.folder(*to), &name), now).is_ok() {
+                    if self.tree.rename((from, &old), (self.folder(*to), &name), false, now).is_ok() {
                         target.into_iter().for_each(|ino| self.forget(ino));
                     }
                 }
