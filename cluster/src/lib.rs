@@ -2,3 +2,6 @@
 #![forbid(unsafe_code)]
 pub mod disk;
 pub mod wal;
+
+pub mod keys;
+pub mod snapshot;
