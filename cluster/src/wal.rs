@@ -238,7 +238,7 @@ impl Wal {
         let (recovery, tail, segments) = recover::recover(&disk, dir)?;
         let state = State {
             next: tail.next(),
-            written: tail.next() - 1,
+            written: recovery.durable(),
             segments,
             synced: recovery.durable(),
             ..State::default()

@@ -277,6 +277,11 @@ struct Kept {
 }
 
 impl Kept {
+    /// The last entry of the log up to here. An empty segment tells only what was before it.
+    fn last_entry(&self, before: Option<u64>) -> u64 {
+        if self.spans.is_empty() { before.unwrap_or(self.header.previous) } else { self.last }
+    }
+
     /// Ends it with the spans it has: what is rewritten anyway is rewritten without the rest.
     fn cut(&mut self) {
         if self.change == Change::None {
@@ -340,11 +345,12 @@ fn judge(scanned: Vec<Scanned>, durable: u64) -> Plan {
             Verdict::KeepLast(kept, at) => {
                 ended = true;
                 plan.torn(&segment, at);
+                before = Some(kept.last_entry(before));
                 plan.kept.push(kept);
             }
             Verdict::Keep(kept) => {
                 gap_known = kept.change == Change::Rewrite || kept.header.repaired;
-                before = Some(kept.last);
+                before = Some(kept.last_entry(before));
                 plan.kept.push(kept);
             }
         }
@@ -353,7 +359,7 @@ fn judge(scanned: Vec<Scanned>, durable: u64) -> Plan {
     while plan.kept.last().is_some_and(|kept| kept.spans.is_empty()) {
         plan.removed.extend(plan.kept.pop().map(|kept| kept.path));
     }
-    plan.last = plan.kept.last().map_or(0, |kept| kept.last);
+    plan.last = before.unwrap_or(0);
     plan.report.segments = plan.kept.len();
     plan.report.entries = plan.kept.iter().flat_map(|kept| &kept.spans).map(|span| span.last - span.first + 1).sum();
     plan.report.bytes = plan.kept.iter().map(|kept| kept.end).sum();

@@ -15,6 +15,8 @@ pub(super) struct Tail {
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) path: PathBuf,
     pub(super) first: u64,
+    /// The last position before it.
+    pub(super) previous: u64,
     /// The last position in it; the one before `first` while it is empty.
     pub(super) last: u64,
     /// Where the next frame goes.
@@ -41,7 +43,16 @@ impl Tail {
             return Err(failed("write to", &error));
         }
         let key = header.key;
-        Ok(Tail { file, path, first, last: first - 1, offset: HEADER_BYTES as u64, key })
+        Ok(Tail { file, path, first, previous, last: first - 1, offset: HEADER_BYTES as u64, key })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.last < self.first
+    }
+
+    /// The position of the last entry of the log.
+    pub(super) fn last_entry(&self) -> u64 {
+        if self.is_empty() { self.previous } else { self.last }
     }
 
     pub(super) fn next(&self) -> u64 {

@@ -64,8 +64,8 @@ fn write_batch(
     let Some(first) = batch.iter().find(|queued| queued.body.is_some()).map(|queued| queued.position) else {
         return Ok(());
     };
-    if *gap || (tail.offset >= shared.options.segment_bytes && tail.last >= tail.first) {
-        let new = Tail::create(&shared.disk, shared.path(first), first, tail.last, synced)?;
+    if *gap || (tail.offset >= shared.options.segment_bytes && !tail.is_empty()) {
+        let new = Tail::create(&shared.disk, shared.path(first), first, tail.last_entry(), synced)?;
         *gap = false;
         rotate(shared, tail, &new);
         *tail = new;
@@ -94,8 +94,16 @@ fn write_batch(
 
 /// Hands the segment that is complete to those who sync and release, and announces the new one.
 fn rotate(shared: &Shared, old: &Tail, new: &Tail) {
+    if old.is_empty() {
+        // A full disk left nothing in it: another try must not leave another one.
+        if let Err(error) = shared.disk.remove(&old.path) {
+            tracing::warn!(%error, segment = %old.path.display(), "an empty segment of a log could not be removed");
+        }
+    }
     let mut state = shared.lock();
-    state.segments.push_back(Segment { last: old.last, path: old.path.clone() });
+    if !old.is_empty() {
+        state.segments.push_back(Segment { last: old.last, path: old.path.clone() });
+    }
     state.unsynced.push(Unsynced { first: new.first, file: new.file.clone(), name_too: true });
 }
 
@@ -103,8 +111,8 @@ fn finish(shared: &Shared, tail: &Tail, batch: Vec<Queued>) {
     let mut buffered = Vec::new();
     let mut wake = false;
     let mut state = shared.lock();
-    let wrote = tail.last > state.written;
-    state.written = state.written.max(tail.last);
+    let wrote = tail.last_entry() > state.written;
+    state.written = tail.last_entry();
     if wrote && state.unsynced.last().is_none_or(|unsynced| unsynced.first != tail.first) {
         state.unsynced.push(Unsynced { first: tail.first, file: tail.file.clone(), name_too: false });
     }
@@ -117,7 +125,7 @@ fn finish(shared: &Shared, tail: &Tail, batch: Vec<Queued>) {
             Level::Buffered => buffered.push(queued.done),
             Level::Synced => {
                 // Somebody who waits for a sync alone may have come after positions that were refused.
-                state.waiting.push_back((queued.position.min(tail.last), queued.done));
+                state.waiting.push_back((queued.position.min(tail.last_entry()), queued.done));
                 wake = true;
             }
         }
