@@ -189,7 +189,13 @@ impl Snapshots {
         let (base, before, after, layer) = (base.cloned(), before.clone(), after.clone(), layer.clone());
         self.blocking(move |shared| {
             let root = write::write(&shared, base.as_ref(), &before, &after, &layer, lsn)?;
-            if root.wants_compaction() { compact::compact(&shared, &root) } else { Ok(root) }
+            if !root.wants_compaction() {
+                return Ok(root);
+            }
+            Ok(compact::compact(&shared, &root).unwrap_or_else(|error| {
+                tracing::warn!(%error, tenant = shared.keys.tenant().as_str(), "a snapshot could not be compacted");
+                root
+            }))
         })
         .await
     }

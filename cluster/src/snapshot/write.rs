@@ -39,7 +39,7 @@ pub(crate) struct Writer {
 }
 
 /// The nodes on the way to changed pages.
-struct Radix {
+pub(crate) struct Radix {
     height: u8,
     nodes: BTreeMap<(u8, u64), (Option<ChunkRef>, Node)>,
 }
@@ -296,12 +296,20 @@ impl Writer {
         let known = lock(&self.shared.known).get(&id);
         let at = match known {
             Some((at, time)) if self.began.0.saturating_sub(time.0) < fresh => at,
-            _ => {
-                let at = self.add(Kind::Data, id, plain)?;
-                self.put.push(at);
-                at
-            }
+            _ => return self.put_anew(plain),
         };
+        self.met.insert(id, at);
+        Ok(at)
+    }
+
+    /// Stores a chunk of data whether it is known or not, unless this writer did.
+    pub(crate) fn put_anew(&mut self, plain: &[u8]) -> Result<ChunkRef, SnapshotError> {
+        let id = ChunkId::of(&self.shared.keys, plain);
+        if let Some(met) = self.met.get(&id) {
+            return Ok(*met);
+        }
+        let at = self.add(Kind::Data, id, plain)?;
+        self.put.push(at);
         self.met.insert(id, at);
         Ok(at)
     }
@@ -371,6 +379,7 @@ impl Writer {
         while !self.uploads.is_empty() {
             self.await_upload()?;
         }
+        self.table.settle();
         // The sizes of packs were not known while they grew.
         let unknown: Vec<PackId> = self.table.rows().filter(|row| row.bytes == 0).map(|row| row.pack).collect();
         for pack in unknown {
@@ -394,6 +403,13 @@ async fn upload(shared: &Shared, id: PackId, bytes: Bytes) -> Result<(), Snapsho
 }
 
 impl Radix {
+    /// Nodes for these pages and no others.
+    pub(crate) fn over(height: u8, pages: &[(u64, ChunkRef)]) -> Radix {
+        let mut radix = Radix { height, nodes: BTreeMap::new() };
+        pages.iter().for_each(|(number, at)| radix.set(0, *number, Some(*at)));
+        radix
+    }
+
     /// The nodes of `base` on the way to these pages, and those there must be above for the last of them.
     fn to(
         shared: &Arc<Shared>,
@@ -475,7 +491,7 @@ impl Radix {
     }
 
     /// Stores the nodes, lowest first, and tells where the topmost is.
-    fn finish(&mut self, writer: &mut Writer) -> Result<Option<ChunkRef>, SnapshotError> {
+    pub(crate) fn finish(&mut self, writer: &mut Writer) -> Result<Option<ChunkRef>, SnapshotError> {
         for level in 1..=self.height {
             let nodes: Vec<u64> =
                 self.nodes.range((level, 0)..=(level, u64::MAX)).map(|((_, prefix), _)| *prefix).collect();
