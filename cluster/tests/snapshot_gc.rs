@@ -262,3 +262,18 @@ fn a_session_woken_before_a_compaction_still_reads_what_it_has_not_read() {
     assert_eq!(compacted, root, "it is full already");
     assert_same(&bench.layer, &expected, &woken);
 }
+
+#[test]
+fn what_is_condemned_is_remembered_over_a_restart() {
+    let mut world = World::new();
+    world.write(0, 1);
+    world.pass(GRACE);
+    let mut condemned = Condemned::default();
+    for (condemned_then, deleted) in [(1, 0), (0, 1)] {
+        let sweep = world.bench.snapshots.sweep(&mut condemned, || std::future::ready(Ok(Named::default())));
+        let sweep = world.bench.block_on(sweep).expect("a store in memory");
+        assert_eq!((sweep.condemned, sweep.deleted), (condemned_then, deleted));
+        condemned = rmp_serde::from_slice(&rmp_serde::to_vec_named(&condemned).expect("bytes")).expect("condemned");
+        world.pass(GRACE);
+    }
+}

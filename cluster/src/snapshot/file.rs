@@ -264,7 +264,7 @@ impl Writer {
             let bytes: &[u8] = match run {
                 [(_, only)] => only,
                 _ => {
-                    joined = run.iter().flat_map(|(_, data)| data.iter().copied()).collect::<Vec<u8>>();
+                    joined = run.iter().map(|(_, data)| data.as_slice()).collect::<Vec<_>>().concat();
                     &joined
                 }
             };

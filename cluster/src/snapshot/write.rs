@@ -36,6 +36,8 @@ pub(crate) struct Writer {
     /// Those it put.
     put: Vec<ChunkRef>,
     began: Timestamp,
+    /// Whether it refers to chunks that others put, which are only sure to stay for so long.
+    met_others: bool,
 }
 
 /// The nodes on the way to changed pages.
@@ -137,7 +139,14 @@ impl Writer {
             met: HashMap::new(),
             put: Vec::new(),
             began,
+            met_others: false,
         }
+    }
+
+    /// Nanoseconds that chunks of others may be referred to after they were put, and that a snapshot may take from there
+    /// until it is in a record.
+    fn fresh(&self) -> i64 {
+        i64::try_from(self.shared.options.grace.as_nanos() / 2).unwrap_or(i64::MAX)
     }
 
     /// Brings a page to the present.
@@ -292,12 +301,12 @@ impl Writer {
         if let Some(met) = self.met.get(&id) {
             return Ok(*met);
         }
-        let fresh = i64::try_from(self.shared.options.grace.as_nanos() / 2).unwrap_or(i64::MAX);
         let known = lock(&self.shared.known).get(&id);
         let at = match known {
-            Some((at, time)) if self.began.0.saturating_sub(time.0) < fresh => at,
+            Some((at, time)) if self.began.0.saturating_sub(time.0) < self.fresh() => at,
             _ => return self.put_anew(plain),
         };
+        self.met_others = true;
         self.met.insert(id, at);
         Ok(at)
     }
@@ -378,6 +387,10 @@ impl Writer {
         self.upload()?;
         while !self.uploads.is_empty() {
             self.await_upload()?;
+        }
+        let took = (self.shared.options.now)().0.saturating_sub(self.began.0);
+        if self.met_others && took >= self.fresh() {
+            return Err(SnapshotError::TooSlow);
         }
         self.table.settle();
         // The sizes of packs were not known while they grew.
