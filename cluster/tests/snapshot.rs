@@ -4,9 +4,7 @@
 mod trees;
 
 use proptest::prelude::*;
-use std::sync::Arc;
-use trees::{Bench, Op, assert_same, layer, ops};
-use warren_cluster::snapshot::objects::Objects;
+use trees::{Bench, Op, assert_same, ops};
 use warren_kernel::extent::BLOCK;
 use warren_kernel::vfs::change::BlockImage;
 
@@ -152,11 +150,4 @@ proptest! {
         let report = bench.verify(&root);
         prop_assert_eq!(report.faults, vec![]);
     }
-}
-
-#[test]
-fn the_layer_of_these_tests_is_the_same_each_time() {
-    assert_eq!(layer().inodes().len(), layer().inodes().len());
-    let store: Arc<dyn Objects> = Bench::new().store.clone();
-    assert_eq!(Arc::strong_count(&store), 1);
 }

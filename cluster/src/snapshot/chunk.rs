@@ -14,6 +14,7 @@ use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead, AeadInOut, Payload};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::ByteArray;
+use std::cell::RefCell;
 use std::fmt;
 
 /// Bytes of a chunk of file data, at most.
@@ -148,10 +149,24 @@ pub(crate) fn open(
     }
     let plain = match header[0] {
         RAW => payload.to_vec(),
-        ZSTD => zstd::bulk::decompress(payload, len).map_err(|_| damaged("it does not decompress"))?,
+        ZSTD => decompress(payload, len).map_err(|_| damaged("it does not decompress"))?,
         _ => return Err(damaged("it is compressed in a way this version of warren does not know")),
     };
     if plain.len() != len { Err(damaged("it is not as long as it says")) } else { Ok(plain) }
+}
+
+/// Decompresses to at most `len` bytes, with a context of this thread: making one costs more than a small chunk.
+fn decompress(payload: &[u8], len: usize) -> std::io::Result<Vec<u8>> {
+    thread_local! {
+        static CONTEXT: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    CONTEXT.with_borrow_mut(|context| {
+        let context = match context {
+            Some(context) => context,
+            None => context.insert(zstd::bulk::Decompressor::new()?),
+        };
+        context.decompress(payload, len)
+    })
 }
 
 fn nonce(pack: PackId, offset: u32) -> XNonce {

@@ -135,7 +135,18 @@ impl Writer {
                 }
             }
         }
-        let refs: Vec<(u32, ChunkRef)> = refs.into_iter().collect();
+        let file = self.with_pieces(file, refs.into_iter().collect(), old_lists)?;
+        old_lists.iter().for_each(|at| self.count_out(at));
+        Ok(file)
+    }
+
+    /// Enters the pieces of a map that are chunks, in lists when there are many.
+    pub(crate) fn with_pieces(
+        &mut self,
+        mut file: File,
+        refs: Vec<(u32, ChunkRef)>,
+        old_lists: &[ChunkRef],
+    ) -> Result<File, SnapshotError> {
         if refs.len() <= LIST_REFS {
             file.pieces = refs;
         } else {
@@ -144,7 +155,6 @@ impl Writer {
                 file.lists.push(self.put_meta(Kind::Maps, &plain, old_lists)?);
             }
         }
-        old_lists.iter().for_each(|at| self.count_out(at));
         Ok(file)
     }
 
@@ -254,7 +264,7 @@ impl Writer {
             let bytes: &[u8] = match run {
                 [(_, only)] => only,
                 _ => {
-                    joined = run.iter().flat_map(|(_, data)| data.iter().copied()).collect::<Vec<u8>>();
+                    joined = run.iter().map(|(_, data)| data.as_slice()).collect::<Vec<_>>().concat();
                     &joined
                 }
             };
@@ -334,7 +344,7 @@ impl Writer {
 fn same_block(one: &Block, two: &Block) -> bool {
     match (one, two) {
         (Block::Data(one), Block::Data(two)) => Arc::ptr_eq(one, two),
-        (Block::Stored(one), Block::Stored(two)) => Arc::ptr_eq(one, two),
+        (Block::Stored(one), Block::Stored(two)) => one.id() == two.id() && one.len() == two.len(),
         (Block::Zero, Block::Zero) => true,
         _ => false,
     }

@@ -129,6 +129,9 @@ pub enum SnapshotError {
     /// One list of metadata is longer than can be kept.
     #[error("inode page {0} is too large to be stored: its files have too many parts")]
     TooLarge(u64),
+    /// What it refers to may be collected before it is in a record. Nothing is lost; the next attempt stores more itself.
+    #[error("the snapshot took longer to write than unnamed packs are sure to be kept; try again")]
+    TooSlow,
     /// The host gives no random bytes.
     #[error("no random bytes: {0}")]
     Random(String),
@@ -174,7 +177,8 @@ impl Snapshots {
     }
 
     /// Stores what differs between `before` (the tree at `base`; without a base, the layer's) and `after`. Without a
-    /// change, nothing is stored. The reference must be in a record within half the grace of garbage collection.
+    /// change, nothing is stored. The reference must be in a record within half the grace of garbage collection, counted
+    /// from this call.
     ///
     /// # Errors
     /// Those of the store; damage of the base where it had to be read. What was stored by then is garbage.
@@ -189,7 +193,13 @@ impl Snapshots {
         let (base, before, after, layer) = (base.cloned(), before.clone(), after.clone(), layer.clone());
         self.blocking(move |shared| {
             let root = write::write(&shared, base.as_ref(), &before, &after, &layer, lsn)?;
-            if root.wants_compaction() { compact::compact(&shared, &root) } else { Ok(root) }
+            if !root.wants_compaction() {
+                return Ok(root);
+            }
+            Ok(compact::compact(&shared, &root).unwrap_or_else(|error| {
+                tracing::warn!(%error, tenant = shared.keys.tenant().as_str(), "a snapshot could not be compacted");
+                root
+            }))
         })
         .await
     }

@@ -64,9 +64,15 @@ pub enum ObjectError {
 #[derive(Debug, Default)]
 pub struct MemoryObjects {
     objects: Mutex<BTreeMap<String, (Bytes, Timestamp)>>,
+    now: Mutex<Timestamp>,
 }
 
 impl MemoryObjects {
+    /// Dates what is put from now on.
+    pub fn set_time(&self, now: Timestamp) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
     /// What is stored, to look at and to damage.
     pub fn with<T>(&self, look: impl FnOnce(&mut BTreeMap<String, (Bytes, Timestamp)>) -> T) -> T {
         look(&mut self.objects.lock().unwrap_or_else(PoisonError::into_inner))
@@ -90,10 +96,11 @@ impl Objects for MemoryObjects {
 
     fn put_if_absent<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<bool, ObjectError>> {
         Box::pin(async move {
+            let now = *self.now.lock().unwrap_or_else(PoisonError::into_inner);
             Ok(self.with(|objects| {
                 let absent = !objects.contains_key(key);
                 if absent {
-                    objects.insert(key.to_owned(), (bytes, Timestamp::default()));
+                    objects.insert(key.to_owned(), (bytes, now));
                 }
                 absent
             }))

@@ -119,9 +119,14 @@ impl SnapshotRef {
         let Ok(table) = self.table() else { return false };
         let live: u64 = table.rows.values().map(PackRow::live_at_most).sum();
         let bytes: u64 = table.rows.values().map(|row| row.bytes).sum();
-        let packs = table.rows.len() as u64;
-        let needed = live.div_ceil(PACK_BYTES as u64);
-        packs > (PACKS_FREE as u64).max(2 * needed) || (bytes >= COMPACT_BYTES_MIN && live * 2 < bytes)
+        self.has_too_many_packs() || (bytes >= COMPACT_BYTES_MIN && live * 2 < bytes)
+    }
+
+    /// Whether it lies in many more packs than what it needs would fill.
+    pub(crate) fn has_too_many_packs(&self) -> bool {
+        let Ok(table) = self.table() else { return false };
+        let needed = table.rows.values().map(PackRow::live_at_most).sum::<u64>().div_ceil(PACK_BYTES as u64);
+        table.rows.len() as u64 > (PACKS_FREE as u64).max(2 * needed)
     }
 }
 
@@ -149,6 +154,17 @@ impl PackTable {
                 self.rows.remove(&pack);
             }
         }
+    }
+
+    /// A table with no reference in it yet, for a snapshot made of the packs of another.
+    pub(crate) fn of_sizes(other: &PackTable) -> PackTable {
+        let empty = |row: &PackRow| PackRow { live: 0, refs: 0, ..*row };
+        PackTable { rows: other.rows.iter().map(|(pack, row)| (*pack, empty(row))).collect() }
+    }
+
+    /// Leaves out packs nothing refers to.
+    pub(crate) fn settle(&mut self) {
+        self.rows.retain(|_, row| row.refs > 0);
     }
 
     pub(crate) fn set_bytes(&mut self, pack: PackId, bytes: u64) {

@@ -36,10 +36,12 @@ pub(crate) struct Writer {
     /// Those it put.
     put: Vec<ChunkRef>,
     began: Timestamp,
+    /// Whether it refers to chunks that others put, which are only sure to stay for so long.
+    met_others: bool,
 }
 
 /// The nodes on the way to changed pages.
-struct Radix {
+pub(crate) struct Radix {
     height: u8,
     nodes: BTreeMap<(u8, u64), (Option<ChunkRef>, Node)>,
 }
@@ -137,7 +139,14 @@ impl Writer {
             met: HashMap::new(),
             put: Vec::new(),
             began,
+            met_others: false,
         }
+    }
+
+    /// Nanoseconds that chunks of others may be referred to after they were put, and that a snapshot may take from there
+    /// until it is in a record.
+    fn fresh(&self) -> i64 {
+        i64::try_from(self.shared.options.grace.as_nanos() / 2).unwrap_or(i64::MAX)
     }
 
     /// Brings a page to the present.
@@ -292,16 +301,24 @@ impl Writer {
         if let Some(met) = self.met.get(&id) {
             return Ok(*met);
         }
-        let fresh = i64::try_from(self.shared.options.grace.as_nanos() / 2).unwrap_or(i64::MAX);
         let known = lock(&self.shared.known).get(&id);
         let at = match known {
-            Some((at, time)) if self.began.0.saturating_sub(time.0) < fresh => at,
-            _ => {
-                let at = self.add(Kind::Data, id, plain)?;
-                self.put.push(at);
-                at
-            }
+            Some((at, time)) if self.began.0.saturating_sub(time.0) < self.fresh() => at,
+            _ => return self.put_anew(plain),
         };
+        self.met_others = true;
+        self.met.insert(id, at);
+        Ok(at)
+    }
+
+    /// Stores a chunk of data whether it is known or not, unless this writer did.
+    pub(crate) fn put_anew(&mut self, plain: &[u8]) -> Result<ChunkRef, SnapshotError> {
+        let id = ChunkId::of(&self.shared.keys, plain);
+        if let Some(met) = self.met.get(&id) {
+            return Ok(*met);
+        }
+        let at = self.add(Kind::Data, id, plain)?;
+        self.put.push(at);
         self.met.insert(id, at);
         Ok(at)
     }
@@ -371,6 +388,11 @@ impl Writer {
         while !self.uploads.is_empty() {
             self.await_upload()?;
         }
+        let took = (self.shared.options.now)().0.saturating_sub(self.began.0);
+        if self.met_others && took >= self.fresh() {
+            return Err(SnapshotError::TooSlow);
+        }
+        self.table.settle();
         // The sizes of packs were not known while they grew.
         let unknown: Vec<PackId> = self.table.rows().filter(|row| row.bytes == 0).map(|row| row.pack).collect();
         for pack in unknown {
@@ -394,6 +416,13 @@ async fn upload(shared: &Shared, id: PackId, bytes: Bytes) -> Result<(), Snapsho
 }
 
 impl Radix {
+    /// Nodes for these pages and no others.
+    pub(crate) fn over(height: u8, pages: &[(u64, ChunkRef)]) -> Radix {
+        let mut radix = Radix { height, nodes: BTreeMap::new() };
+        pages.iter().for_each(|(number, at)| radix.set(0, *number, Some(*at)));
+        radix
+    }
+
     /// The nodes of `base` on the way to these pages, and those there must be above for the last of them.
     fn to(
         shared: &Arc<Shared>,
@@ -475,7 +504,7 @@ impl Radix {
     }
 
     /// Stores the nodes, lowest first, and tells where the topmost is.
-    fn finish(&mut self, writer: &mut Writer) -> Result<Option<ChunkRef>, SnapshotError> {
+    pub(crate) fn finish(&mut self, writer: &mut Writer) -> Result<Option<ChunkRef>, SnapshotError> {
         for level in 1..=self.height {
             let nodes: Vec<u64> =
                 self.nodes.range((level, 0)..=(level, u64::MAX)).map(|((_, prefix), _)| *prefix).collect();

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use proptest::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Runtime;
 use warren_cluster::keys::TenantKeys;
 use warren_cluster::snapshot::objects::MemoryObjects;
@@ -111,8 +111,13 @@ pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..most)
 }
 
-/// A layer of a few files, one of them larger than a block.
+/// A layer of a few files, one of them larger than a block: one layer for all sessions, as a node has.
 pub fn layer() -> Arc<Layer> {
+    static LAYER: OnceLock<Arc<Layer>> = OnceLock::new();
+    LAYER.get_or_init(new_layer).clone()
+}
+
+fn new_layer() -> Arc<Layer> {
     let attributes = Attributes { mode: 0o644, uid: 0, gid: 0, mtime_seconds: 7 };
     let folder = Attributes { mode: 0o755, ..attributes };
     let large: Vec<u8> = (0..3 * BLOCK + 1000).map(|at| (at / 3) as u8).collect();
@@ -179,7 +184,7 @@ impl Bench {
     }
 
     pub fn write_full(&self, tree: &Inodes) -> SnapshotRef {
-        let write = self.snapshots.write(None, &self.layer, tree, &self.layer, self.lsn());
+        let write = self.snapshots.write(None, &self.layer, tree, &self.layer, self.lsn().max(Lsn(1)));
         self.runtime.block_on(write).unwrap()
     }
 
@@ -240,6 +245,10 @@ impl Bench {
             let at = offset + done as u64;
             done += loading(|| self.tree.write(ino, at, &bytes[done..], Timestamp(5)));
         }
+    }
+
+    pub fn link(&mut self, ino: Ino, name: &[u8]) {
+        self.tree.link(ino, ROOT_INO, &name.into(), Timestamp(3)).unwrap();
     }
 
     pub fn unlink(&mut self, name: &[u8]) {
