@@ -58,7 +58,7 @@ fn one_changed_block_of_a_large_file_stores_little_more_than_that_block() {
 #[test]
 fn the_same_bytes_are_stored_once() {
     let mut bench = Bench::new();
-    let bytes: Vec<u8> = (0..300_000_u64).map(|at| (at * at * 31 >> 7) as u8).collect();
+    let bytes: Vec<u8> = (0..300_000_u64).map(|at| ((at * at * 31) >> 7) as u8).collect();
     bench.file(b"one", &bytes);
     bench.checkpoint();
     let before = bench.stored_bytes();

@@ -277,3 +277,20 @@ fn what_is_condemned_is_remembered_over_a_restart() {
         world.pass(GRACE);
     }
 }
+
+#[test]
+fn a_pack_that_one_look_at_the_records_missed_is_spared_by_the_next() {
+    let mut world = World::new();
+    world.write(0, 1);
+    world.enter();
+    world.pass(3 * GRACE);
+    let mut condemned = Condemned::default();
+    // A fork and a deletion on both sides of the look hide the only name.
+    for (named, condemned_then) in [(Named::default(), 1), (world.named(), 0), (Named::default(), 1)] {
+        let sweep = world.bench.snapshots.sweep(&mut condemned, || std::future::ready(Ok(named)));
+        let sweep = world.bench.block_on(sweep).expect("a store in memory");
+        assert_eq!((sweep.condemned, sweep.deleted), (condemned_then, 0));
+        world.pass(GRACE);
+    }
+    world.assert_whole();
+}

@@ -33,10 +33,13 @@ pub(crate) struct Place {
     pub(crate) block: u64,
 }
 
+/// Pack, offset, slot and the number of the piece.
+type PlaceOfPiece = (PackId, u32, u8, u64);
+
 /// What was decoded last: neighbours are listed together.
 #[derive(Default)]
 pub(crate) struct Memo {
-    last: Option<(PackId, u32, u8, u64, BTreeMap<u8, Cut>)>,
+    last: Option<(PlaceOfPiece, BTreeMap<u8, Cut>)>,
 }
 
 impl Place {
@@ -92,16 +95,13 @@ impl Shared {
     pub(crate) fn locate(self: &Arc<Self>, place: &Place, memo: &mut Memo) -> Result<Cut, SnapshotError> {
         let piece = place.block / PIECE_BLOCKS;
         let block = (place.block % PIECE_BLOCKS) as u8;
+        let key = (place.pack, place.offset, place.slot, piece);
         let found = match &memo.last {
-            Some((pack, offset, slot, of, cuts))
-                if (*pack, *offset, *slot, *of) == (place.pack, place.offset, place.slot, piece) =>
-            {
-                cuts.get(&block).cloned()
-            }
+            Some((last, cuts)) if *last == key => cuts.get(&block).cloned(),
             _ => {
                 let cuts = self.listed(place, piece)?;
                 let found = cuts.get(&block).cloned();
-                memo.last = Some((place.pack, place.offset, place.slot, piece, cuts));
+                memo.last = Some((key, cuts));
                 found
             }
         };

@@ -18,6 +18,9 @@ const REQUESTS: usize = 8;
 /// Bytes of chunks that are fetched at once, so that a long list does not fill memory.
 const BATCH_BYTES: u64 = 32 << 20;
 
+/// A chunk's plain bytes, or why they cannot be had.
+type Fetched = Result<Arc<Vec<u8>>, SnapshotError>;
+
 /// Chunks side by side.
 struct Request {
     pack: PackId,
@@ -57,7 +60,7 @@ impl Shared {
         self: &Arc<Self>,
         kind: Kind,
         refs: &[ChunkRef],
-        take: &mut dyn FnMut(usize, Result<Arc<Vec<u8>>, SnapshotError>) -> Result<(), SnapshotError>,
+        take: &mut dyn FnMut(usize, Fetched) -> Result<(), SnapshotError>,
     ) -> Result<(), SnapshotError> {
         let mut missing = Vec::new();
         for (index, at) in refs.iter().enumerate() {

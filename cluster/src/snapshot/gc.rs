@@ -5,8 +5,9 @@
 //! ```
 //! A snapshot may refer to a pack that nothing else names any more: it found the chunk in the index of known chunks. Such
 //! an entry is used for half a grace after its pack was put, and a snapshot is in a record within half a grace, so
-//! nothing new refers to a pack once it is old enough to be condemned. A pass that looked at the records just before such
-//! a snapshot was entered may condemn the pack; the pass that would delete it looks at the records a grace later.
+//! nothing new finds a pack that way once it is old enough to be condemned. What a record names can still move to another
+//! while records are looked at one by one: a fork is made behind the look, and its origin deleted in front of it. Such a
+//! pass may condemn the pack; the one that would delete it looks at all records again, at least a grace later.
 //! The names are looked for before the packs are listed, and a pack in use by blobs in memory is named too. The clock of
 //! the store that dates its objects must be right to within a fraction of the grace.
 

@@ -28,11 +28,13 @@ pub mod objects;
 mod pack;
 mod read;
 mod reference;
+mod stored;
 mod verify;
 mod write;
 
 pub use chunk::PackId;
 pub use reference::{PackRow, SnapshotRef};
+pub use stored::StoreObjects;
 pub use verify::{Fault, Report};
 
 use crate::keys::TenantKeys;
@@ -72,13 +74,16 @@ pub struct Snapshots {
     shared: Arc<Shared>,
 }
 
+/// Kind, pack and offset.
+type PlaceOfChunk = (Kind, PackId, u32);
+
 pub(crate) struct Shared {
     store: Arc<dyn Objects>,
     keys: TenantKeys,
     options: SnapshotOptions,
     handle: Handle,
     /// Plain chunks by place.
-    cache: Mutex<Lru<(Kind, PackId, u32), Arc<Vec<u8>>>>,
+    cache: Mutex<Lru<PlaceOfChunk, Arc<Vec<u8>>>>,
     /// Where chunks of data lie, and when they were put there.
     known: Mutex<Lru<ChunkId, (ChunkRef, Timestamp)>>,
     /// Bytes of packs seen in a root.

@@ -1,5 +1,6 @@
 //! A session's tree without a session: a layer, random changes to it, and checkpoints of it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "this is test code, if not of one test")]
 
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
