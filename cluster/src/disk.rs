@@ -83,7 +83,8 @@ pub(crate) fn read_full(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io:
     Ok(done)
 }
 
-/// Creates a folder and those above it that are missing, and makes their names durable.
+/// Creates a folder and those above it that are missing, and makes their names durable: also of those that exist, which a
+/// process may have created that died before it synced them.
 pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     let mut missing = Vec::new();
     let mut at = path;
@@ -103,8 +104,12 @@ pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> io::Result<()> {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
-            disk.sync_dir(above)?;
+    }
+    for above in path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+        match disk.sync_dir(above) {
+            // Somebody else's folder, which was there before us.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced?,
         }
     }
     Ok(())

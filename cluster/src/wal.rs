@@ -359,6 +359,14 @@ impl Wal {
         Ok(Pending { position: Position(position), outcome })
     }
 
+    /// Whether the log takes entries.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn check(&self) -> Result<(), WalError> {
+        self.shared.lock().accepts()
+    }
+
     /// The position of the next entry.
     pub fn next(&self) -> Position {
         Position(self.shared.lock().next)

@@ -53,7 +53,7 @@ const OVERLAY_BYTES_MAX: usize = 64 * 1024 * 1024;
 const OVERLAY_KEYS_MAX: usize = 64 * 1024;
 /// Calls that may use a thread for files at a time.
 const BLOCKING_MAX: usize = 32;
-/// How often a file is looked for again that the mover renamed between the look at the overlay and the opening.
+/// How often a file is looked for again that was replaced between the look at the overlay and the opening.
 const LOOKS_MAX: usize = 16;
 
 /// How a store on disk behaves.
@@ -198,24 +198,32 @@ impl Inner {
     fn read(&self, key: &Key, range: &Range<u64>) -> Result<Option<Object>, StoreError> {
         for _ in 0..LOOKS_MAX {
             let held = self.table().overlay.get(key).cloned();
-            let path = match held {
+            let (staged, version) = match held {
                 Some(Held { what: What::Deleted, .. }) => return Ok(None),
                 Some(Held { what: What::Bytes(bytes), version, .. }) => {
                     let part = super::within(range, bytes.len() as u64);
                     let bytes = bytes.slice(part.start as usize..part.end as usize);
                     return Ok(Some(Object { bytes, version: Version::numbered(version) }));
                 }
-                Some(Held { what: What::File { file, .. }, .. }) => self.tmp_path(file),
-                None => walk::path(&self.objects, key),
+                Some(Held { what: What::File { file, .. }, version, .. }) => (Some(file), Some(version)),
+                None => (None, None),
             };
-            match self.disk.open(&path) {
+            // The mover may have given a file its name, and still be busy making that durable.
+            let opened = match staged.map(|file| self.disk.open(&self.tmp_path(file))) {
+                Some(Err(error)) if is_absent(&error) => self.disk.open(&walk::path(&self.objects, key)),
+                Some(opened) => opened,
+                None => self.disk.open(&walk::path(&self.objects, key)),
+            };
+            match opened {
                 Ok(file) => {
                     let head = object::head(&*file, key)?;
+                    if version.is_some_and(|version| version != head.version) {
+                        continue; // It was replaced between the two looks.
+                    }
                     let bytes = object::part(&*file, key, &head, range)?;
                     return Ok(Some(Object { bytes, version: Version::numbered(head.version) }));
                 }
-                // It got its name meanwhile.
-                Err(error) if is_absent(&error) && path.starts_with(&self.tmp) => {}
+                Err(error) if is_absent(&error) && staged.is_some() => {} // Deleted between the two looks.
                 Err(error) if is_absent(&error) => return Ok(None),
                 Err(error) => return Err(io_error("open an object", &error)),
             }
@@ -488,6 +496,8 @@ impl DiskStore {
         };
         condition.allows(current)?;
         if held.what == What::Deleted && current.is_none() {
+            // A change that the log failed with may come back when it is opened again: nobody can say that it is gone.
+            self.wal.check().map_err(StoreError::from)?;
             return Ok(Turn::Nothing);
         }
         if table.is_full() {

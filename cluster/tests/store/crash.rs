@@ -158,8 +158,8 @@ proptest! {
             let store = open(&disk).unwrap();
             for (key, may) in &mut model {
                 let found = runtime().block_on(store.get(&name(*key))).unwrap().map(|object| object.bytes);
-                prop_assert!(may.contains(&found), "{} holds {} bytes, of {} things it may hold", name(*key),
-                    found.map_or(0, |found| found.len()), may.len());
+                prop_assert!(may.contains(&found), "{} holds {:?} bytes and may hold {:?}", name(*key),
+                    found.as_ref().map(|found| found.len()), may.iter().map(|may| may.as_ref().map(|may| may.len())).collect::<Vec<_>>());
                 *may = vec![found];
             }
             let listed = runtime().block_on(store.list("", None, 100)).unwrap().entries;

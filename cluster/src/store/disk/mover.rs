@@ -94,8 +94,19 @@ fn round(inner: &Inner, wal: &Wal, mut table: MutexGuard<'_, Table>) -> Result<(
 
 fn carry(inner: &Inner, wal: &Wal, moving: &[(Key, Held)], garbage: &[u64]) -> Result<(), StoreError> {
     wal.sync()?.wait()?;
-    for (key, held) in moving {
-        carry_one(inner, key, held).map_err(|error| io_error("move an object to its file", &error))?;
+    let failed = |error: io::Error| io_error("move an object to its file", &error);
+    let (deleted, put): (Vec<_>, Vec<_>) = moving.iter().partition(|(_, held)| held.what == What::Deleted);
+    // A file of `tmp/` exists once: the folders it goes to are durable before it does. (What lies in the log can be written
+    // again.) Deletions come last, as they remove empty folders.
+    let large = put.iter().filter(|(_, held)| matches!(held.what, What::File { .. }));
+    let folders: BTreeSet<_> =
+        large.filter_map(|(key, _)| Some(walk::path(&inner.objects, key).parent()?.into())).collect();
+    if !folders.is_empty() {
+        folders.iter().try_for_each(|folder: &std::path::PathBuf| create_folders(inner, folder)).map_err(failed)?;
+        inner.disk.sync_all(&inner.root).map_err(failed)?;
+    }
+    for (key, held) in put.into_iter().chain(deleted) {
+        carry_one(inner, key, held).map_err(failed)?;
     }
     for file in garbage {
         remove(inner, &inner.tmp_path(*file)).map_err(|error| io_error("remove a file", &error))?;
@@ -141,14 +152,19 @@ fn rename(inner: &Inner, from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         renamed => return renamed,
     }
-    let above: Vec<_> = to.ancestors().skip(1).take_while(|above| *above != inner.objects).collect();
+    create_folders(inner, to.parent().unwrap_or(to))?;
+    inner.disk.rename(from, to)
+}
+
+fn create_folders(inner: &Inner, folder: &Path) -> io::Result<()> {
+    let above: Vec<_> = folder.ancestors().take_while(|above| *above != inner.objects).collect();
     for folder in above.into_iter().rev() {
         match inner.disk.create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
     }
-    inner.disk.rename(from, to)
+    Ok(())
 }
 
 fn remove(inner: &Inner, path: &Path) -> io::Result<()> {
