@@ -10,8 +10,14 @@
 //! acknowledged.
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod durability;
+pub mod error;
 pub mod event;
 pub mod id;
 pub mod position;
+pub mod sessions;
 pub mod spec;
+
+pub use error::SessionError;
+pub use sessions::{SessionHandle, Sessions};
