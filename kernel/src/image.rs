@@ -9,14 +9,13 @@
 
 use crate::blob::Blobs;
 use crate::errno::Errno;
-use crate::id::{Ino, Lsn, Pid};
+use crate::id::{Lsn, Pid};
 use crate::kernel::{Kernel, PID_MAX, Template, World};
 use crate::limits::Limits;
 use crate::policy::{Policy, PolicyError};
 use crate::process::Strings;
 use crate::user::Credentials;
 use crate::vfs::change::{Delta, apply, delta_between};
-use crate::vfs::memory::Inodes;
 use rmp_serde::config::BytesMode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -190,38 +189,5 @@ impl Kernel {
         root.log_mut().resume(image.lsn);
         kernel.next_pid = image.next_pid.clamp(Pid::INIT.0 + 1, PID_MAX - 1);
         Ok(kernel)
-    }
-
-    /// A kernel on files that are in memory already: a fork of a live session. What only open files held is dropped.
-    pub fn resume(world: World, template: Template, mut files: Inodes, lsn: Lsn, next_pid: u32) -> Kernel {
-        let unnamed: Vec<Ino> = files.iter().filter(|(_, inode)| inode.links == 0).map(|(ino, _)| ino).collect();
-        files.drop_unnamed(unnamed.into_iter());
-        let mut kernel = Kernel::new(world, template);
-        let root = kernel.mounts.root_mut();
-        root.replace(files);
-        root.log_mut().resume(lsn);
-        kernel.next_pid = next_pid.clamp(Pid::INIT.0 + 1, PID_MAX - 1);
-        kernel
-    }
-
-    /// Puts other files in the place of the session's own (a rollback). Readers of the change log compare snapshots.
-    ///
-    /// # Errors
-    /// `Busy` while processes run.
-    pub fn replace_root(&mut self, files: Inodes) -> Result<Lsn, SaveError> {
-        let running = self.processes.len() - 1;
-        if running > 0 {
-            return Err(SaveError::Busy(running));
-        }
-        let root = self.mounts.root_mut();
-        let lsn = root.log().newest().next();
-        root.replace(files);
-        root.log_mut().resume(lsn);
-        Ok(lsn)
-    }
-
-    /// The number the next process gets.
-    pub fn next_pid(&self) -> u32 {
-        self.next_pid
     }
 }
