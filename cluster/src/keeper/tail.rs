@@ -4,7 +4,6 @@ use super::batch::Entry;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use warren_kernel::id::Lsn;
-use warren_session::position::Epoch;
 
 /// An entry of the journal, still sealed.
 #[derive(Clone, Debug)]
@@ -77,11 +76,6 @@ impl Tail {
     /// Whether no number between the record's and the last is missing.
     pub(crate) fn follows(&self, number: u64) -> bool {
         self.entries.iter().zip(number + 1..).all(|(kept, expected)| kept.entry.number == expected)
-    }
-
-    /// The highest epoch in it.
-    pub(crate) fn epoch(&self) -> Option<Epoch> {
-        self.entries.iter().map(|kept| kept.entry.epoch).max()
     }
 
     /// The newest number all of whose events and mutations are at or before these.

@@ -2,13 +2,9 @@
 
 use super::{Shared, lock, unavailable};
 use crate::keys::{KeyEncryptionKey, TenantKeys};
-use crate::snapshot::objects::{Listed, ObjectError, Objects};
-use crate::snapshot::{SnapshotOptions, Snapshots};
-use crate::store::{Flush, Key, PutError, Store, StoreError};
-use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use std::ops::Range;
+use crate::snapshot::objects::Objects;
+use crate::snapshot::{SnapshotOptions, Snapshots, StoreObjects};
+use crate::store::{Flush, Store};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use warren_kernel::host::Host;
@@ -45,7 +41,7 @@ impl Tenants {
         let clock = host.clone();
         let now = Arc::new(move || clock.realtime());
         let options = SnapshotOptions { grace, now, ..SnapshotOptions::default() };
-        Tenants { objects: Arc::new(StoreObjects(store)), kek, options, handle }
+        Tenants { objects: Arc::new(StoreObjects::new(store, Flush::Now)), kek, options, handle }
     }
 
     async fn open(&self, tenant: &TenantId) -> Result<Tenant, DurabilityError> {
@@ -66,68 +62,5 @@ impl Shared {
         let made = self.tenancy.open(tenant).await?;
         // Another call may have made it too: both lead to the same key, and one set of caches is kept.
         Ok(lock(&self.tenants).entry(tenant.clone()).or_insert(made).clone())
-    }
-}
-
-/// A store as snapshots see it.
-struct StoreObjects(Arc<dyn Store>);
-
-impl Objects for StoreObjects {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ObjectError>> {
-        async move {
-            let object = self.0.get(&parsed(key)?).await.map_err(said)?;
-            Ok(object.map(|object| object.bytes))
-        }
-        .boxed()
-    }
-
-    fn get_range<'a>(&'a self, key: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>, ObjectError>> {
-        async move { self.0.get_range(&parsed(key)?, range).await.map_err(said) }.boxed()
-    }
-
-    fn put_if_absent<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<bool, ObjectError>> {
-        async move {
-            match self.0.put_if_absent(&parsed(key)?, bytes, Flush::Now).await {
-                Ok(_) => Ok(true),
-                Err(PutError::Conflict | PutError::Missing) => Ok(false),
-                Err(PutError::Store(error)) => Err(said(error)),
-            }
-        }
-        .boxed()
-    }
-
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ObjectError>> {
-        async move { self.0.delete(&parsed(key)?).await.map_err(said) }.boxed()
-    }
-
-    fn list<'a>(
-        &'a self,
-        prefix: &'a str,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, ObjectError>> {
-        async move {
-            let after = after.map(parsed).transpose()?;
-            let page = self.0.list(prefix, after.as_ref(), limit).await.map_err(said)?;
-            let listed = |entry: crate::store::Entry| Listed {
-                key: entry.key.as_str().to_owned(),
-                bytes: entry.bytes,
-                modified: super::sweep::timestamp(entry.modified),
-            };
-            Ok(page.entries.into_iter().map(listed).collect())
-        }
-        .boxed()
-    }
-}
-
-fn parsed(key: &str) -> Result<Key, ObjectError> {
-    key.parse().map_err(|error| ObjectError::Unavailable(format!("{key}: {error}")))
-}
-
-fn said(error: StoreError) -> ObjectError {
-    match error {
-        StoreError::Corrupt { key, reason } => ObjectError::Corrupt { key: key.as_str().to_owned(), reason },
-        StoreError::NoSpace | StoreError::ReadOnly => ObjectError::NoSpace(error.to_string()),
-        other => ObjectError::Unavailable(other.to_string()),
     }
 }

@@ -242,8 +242,8 @@ fn all_bytes(file: &warren_kernel::extent::FileBytes) -> Vec<u8> {
         match file.to_vec(1 << 30) {
             Ok(bytes) => return bytes,
             Err(warren_kernel::Halt::Fetch(fetch)) => {
-                std::thread::scope(|scope| scope.spawn(|| fetch.perform()).join().expect("it does not panic"))
-                    .expect("it loads");
+                // What failed to load is asked for again, and the test does not end: it has a limit of its own.
+                let _ = std::thread::scope(|scope| scope.spawn(|| fetch.perform()).join().expect("it does not panic"));
             }
             Err(halt) => panic!("{halt:?}"),
         }
