@@ -428,15 +428,18 @@ impl Scribe {
         level: Level,
         (events, hold, settles): (Vec<Event>, bool, bool),
     ) {
-        let mut pending = claim.append(batch, level);
-        let pending = if book.queue.is_empty() {
-            match pending.poll_unpin(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(())) => None,
-                Poll::Ready(Err(error)) => return self.halt_in(book, error.into()),
-                Poll::Pending => Some(pending),
-            }
-        } else {
-            Some(pending)
+        let is_first = book.queue.is_empty();
+        // A journal that panics must not take a client's request with it, nor the lock.
+        let appended = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut pending = claim.append(batch, level);
+            let now = is_first.then(|| pending.poll_unpin(&mut Context::from_waker(Waker::noop())));
+            (pending, now)
+        }));
+        let pending = match appended {
+            Ok((_, Some(Poll::Ready(Ok(()))))) => None,
+            Ok((_, Some(Poll::Ready(Err(error))))) => return self.halt_in(book, error.into()),
+            Ok((pending, Some(Poll::Pending) | None)) => Some(pending),
+            Err(_) => return self.halt_in(book, SessionError::Failed(self.id)),
         };
         self.queue(book, Entry { events, pending, hold, settles });
     }

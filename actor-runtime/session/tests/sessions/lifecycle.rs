@@ -52,20 +52,6 @@ fn a_hundred_requests_at_once_wake_it_once() {
 }
 
 #[test]
-fn too_many_that_wait_are_refused() {
-    within(async {
-        let world = World::new().await;
-        let session = world.session(Tier::Checkpoint).await;
-        world.sessions.hibernate(&world.tenant, session.id()).await.unwrap();
-        let all = (0..400).map(|_| session.stat("/tmp"));
-        let answers = futures_util::future::join_all(all).await;
-        let refused = answers.iter().filter(|it| matches!(it, Err(SessionError::Overloaded { .. }))).count();
-        let served = answers.iter().filter(|it| it.is_ok()).count();
-        assert_eq!((refused, served), (400 - 256, 256));
-    });
-}
-
-#[test]
 fn a_command_that_runs_is_asked_to_end_and_then_interrupted() {
     within(async {
         let world = World::new().await;

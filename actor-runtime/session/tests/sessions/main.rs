@@ -3,6 +3,7 @@
 mod archives;
 mod commands;
 mod failures;
+mod figures;
 mod files;
 mod following;
 mod keys;
