@@ -7,6 +7,7 @@ use crate::error::SessionError;
 use crate::event::{End, State, What};
 use crate::id::{SessionId, SessionName, TenantId};
 use crate::lifecycle::{Life, Turn};
+use crate::position::Position;
 use crate::scribe::{Record, Urgency};
 use crate::seat::Seat;
 use crate::sessions::Options;
@@ -103,7 +104,20 @@ impl Node {
         Ok(built)
     }
 
-    pub(crate) async fn make(
+    /// Makes a session, to the end even if whoever asked for it goes away: none is left half made.
+    pub(crate) async fn make_whole(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        name: Option<SessionName>,
+        spec: Arc<SessionSpec>,
+        built: Built,
+    ) -> Result<Summary, SessionError> {
+        let (node, tenant) = (self.clone(), tenant.clone());
+        let made = self.runtime.spawn(async move { node.make(&tenant, name, spec, built).await });
+        made.await.map_err(|_| SessionError::ShuttingDown)?
+    }
+
+    async fn make(
         self: &Arc<Self>,
         tenant: &TenantId,
         name: Option<SessionName>,
@@ -161,7 +175,6 @@ impl Node {
         if self.stopped.is_set() {
             return Err(SessionError::ShuttingDown);
         }
-        let is_new = made.is_some();
         let (mut claimed, built) = match made {
             Some(made) => made,
             None => {
@@ -175,7 +188,8 @@ impl Node {
         };
         // The owner before is gone: what it had not finished it never will.
         let mut events = vec![What::EpochBegan { previous: claimed.last }];
-        if is_new {
+        if claimed.last == Position::START {
+            // New, or nothing was kept of it so far.
             events.push(What::Created { forked_from: claimed.summary.forked_from });
         }
         events.extend(claimed.unfinished.iter().map(|exec| What::Exited { exec: *exec, end: End::Interrupted }));
@@ -207,7 +221,12 @@ impl Node {
             let built = tokio::task::spawn_blocking(move || Built::of(id, &base, template, &files, next_pid));
             return built.await.map_err(|_| SessionError::Failed(id))?;
         }
-        Built::of(id, &base, template, &files, next_pid)
+        let built = Built::of(id, &base, template, &files, next_pid)?;
+        if let Files::Fresh = files {
+            // What it was made with was not kept: it is made so again.
+            files::put_all(&built.session, &built.template.user, &claimed.spec.files).await?;
+        }
+        Ok(built)
     }
 
     /// Room for one more that is awake; the one that has been idle longest is asked to rest.

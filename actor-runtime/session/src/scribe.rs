@@ -364,6 +364,9 @@ impl Scribe {
         let before = book.last;
         let mut batch = Batch { keys: record.keys, ..Batch::default() };
         let mut events = Vec::with_capacity(record.events.len() + 1);
+        let mut happened = record.events.into_iter().peekable();
+        // The first event of an epoch says so, whatever changed before its owner could speak.
+        events.extend(happened.next_if(|what| matches!(what, What::EpochBegan { .. })));
         let now = self.session.with(|kernel| {
             if record.files {
                 self.take_files(book, kernel, &mut batch, &mut events);
@@ -372,7 +375,7 @@ impl Scribe {
             book.counters.next_pid = kernel.next_pid();
             kernel.now()
         });
-        events.extend(record.events);
+        events.extend(happened);
         for what in events {
             book.last = Position { epoch: book.epoch, seq: book.last.seq + 1 };
             book.note(&what);

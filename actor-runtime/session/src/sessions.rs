@@ -103,7 +103,7 @@ impl Sessions {
     ) -> Result<Summary, SessionError> {
         let (spec, base) = self.node.choose(spec)?;
         let built = self.node.build_new(&base, &spec).await?;
-        self.node.make(tenant, name, spec, built).await
+        self.node.make_whole(tenant, name, spec, built).await
     }
 
     /// The session of this name or id.
@@ -239,7 +239,7 @@ impl Sessions {
         let (session, user) = (built.session.clone(), built.template.user.clone());
         let unpacked = tokio::task::spawn_blocking(move || archive::unpack(&session, &user, archive));
         unpacked.await.map_err(|_| SessionError::Archive("it made the server fail".to_owned()))??;
-        self.node.make(tenant, name, spec, built).await
+        self.node.make_whole(tenant, name, spec, built).await
     }
 
     /// Ends serving: sessions are checkpointed as their tier says, and put to rest.

@@ -246,14 +246,13 @@ fn a_journal_that_fails_is_told_and_nothing_is_acknowledged_until_it_works() {
             assert!(waiting.await.unwrap().is_err(), "its end is never acknowledged");
             shared.strike(session.id(), Fault::None);
             // What was acknowledged is there, what was not is not.
-            let woken = loop {
+            loop {
                 match session.stat("/tmp/lost").await {
                     Err(SessionError::File { .. }) => break,
                     Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                     Ok(info) => panic!("{info:?}"),
                 }
-            };
-            assert_eq!(woken, ());
+            }
             assert_eq!(&get(&session, "/tmp/a").await[..], b"kept");
             let log = events(world.log(session.id()).await);
             let interrupted = |what: &What| matches!(what, What::Exited { end: End::Interrupted, .. });
