@@ -3,18 +3,26 @@
 //! ```text
 //! len ─────────────────────────────────────────────┐
 //! base   [ blob, shared with every session         ]   read through until a block covers it
-//! blocks        [ 1: Data ]            [ 4: Zero ]     written copy-on-write; a hole where neither is
+//! blocks        [ 1: Data ] [ 2: Stored ] [ 4: Zero ]  written copy-on-write; a hole where neither is
 //! ```
+//! What lies outside (the base, a stored block) is loaded as a whole when a byte of it is needed: to be read, or to be
+//! kept beside what overwrites the rest. Every operation asks for all it needs before it has any effect.
+//!
 //! A clone shares everything (a snapshot is a clone); a write to a block that a snapshot also holds copies that
 //! block and no more. A data block may be shorter than 64 KiB: what is behind its end reads as zeros.
 //! Differs from Linux: holes are as coarse as a block, so a write of one byte far into a file allocates from the
 //! start of its block.
+
+mod block;
+
+pub use block::Block;
 
 use crate::blob::Blob;
 use crate::errno::Errno;
 use crate::fetch::Fetch;
 use crate::pmap::PMap;
 use crate::wait::{Halt, Step};
+use block::{capacity_for, length_within};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -24,15 +32,6 @@ pub const BLOCK: u64 = 64 * 1024;
 pub const PAGE: u64 = 4096;
 /// Largest file offset: Linux's MAX_LFS_FILESIZE on 64 bits is larger, but 2^52 keeps all arithmetic exact.
 pub const FILE_SIZE_MAX: u64 = 1 << 52;
-
-/// One block of a file's own bytes.
-#[derive(Clone, Debug)]
-pub enum Block {
-    /// Bytes from the block's start; at most [`BLOCK`].
-    Data(Arc<Vec<u8>>),
-    /// A hole punched over the base.
-    Zero,
-}
 
 /// What a file holds. Cloning is cheap and shares all bytes.
 #[derive(Clone, Debug, Default)]
@@ -106,21 +105,21 @@ impl FileBytes {
         &self.blocks
     }
 
-    /// Gives up to `want` bytes from `offset` to `put`, in order, and returns how many: 0 at or past the end.
+    /// Gives up to `want` bytes from `offset` to `put`, in order, and returns how many: 0 at or past the end. What is
+    /// loaded already does not make a read shorter.
     ///
     /// # Errors
-    /// `Fetch` when bytes of an unloaded base are needed and none was given before them.
+    /// `Fetch` when bytes are needed that are not loaded; none was given then.
     pub fn read(&self, offset: u64, want: usize, mut put: impl FnMut(&[u8])) -> Step<usize> {
         const ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
         let end = self.len.min(offset.saturating_add(want as u64));
         let mut at = offset;
+        // Within one block, the run itself asks.
+        if at < end && at / BLOCK != (end - 1) / BLOCK {
+            self.loaded_to_read(at, end)?;
+        }
         while at < end {
-            let run = match self.run(at, end) {
-                Ok(run) => run,
-                Err(_) if at > offset => break,
-                Err(halt) => return Err(halt),
-            };
-            match run {
+            match self.run(at, end)? {
                 Run::Bytes(bytes) => {
                     put(bytes);
                     at += bytes.len() as u64;
@@ -155,29 +154,49 @@ impl FileBytes {
         Ok(all)
     }
 
+    /// Asks for the first content in `from..to` that is not loaded.
+    fn loaded_to_read(&self, from: u64, to: u64) -> Step<()> {
+        let (first, behind) = (from / BLOCK, to.div_ceil(BLOCK));
+        let own = self.blocks.range_from(Bound::Included(&first)).take_while(|(index, _)| **index < behind);
+        let mut gap = first; // The first block that is not the file's own; a base is seen there or nowhere behind.
+        for (index, block) in own {
+            if let Some(blob) = block.unloaded() {
+                return Err(fetch(blob));
+            }
+            gap += u64::from(*index == gap);
+        }
+        match &self.base {
+            Some(base) if gap < behind && gap * BLOCK < base.len && base.blob.bytes().is_none() => {
+                Err(fetch(&base.blob))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The longest run of one kind from `at`, within its block and before `end`.
     fn run(&self, at: u64, end: u64) -> Step<Run<'_>> {
         let index = at / BLOCK;
         let start = index * BLOCK;
         let stop = end.min(start + BLOCK);
         let skip = (at - start) as usize;
-        let (bytes, zeros_to) = match self.blocks.get(&index) {
-            Some(Block::Data(data)) => (data.get(skip..).unwrap_or(&[]), stop),
-            Some(Block::Zero) => (&[][..], stop),
+        let bytes = match self.blocks.get(&index) {
+            Some(Block::Data(data)) => data.get(skip..).unwrap_or(&[]),
+            Some(Block::Stored(blob)) => match blob.bytes() {
+                Some(bytes) => bytes.get(skip..).unwrap_or(&[]),
+                None if skip as u64 >= blob.len() => &[],
+                None => return Err(fetch(blob)),
+            },
+            Some(Block::Zero) => &[],
             None => match &self.base {
                 Some(base) if at < base.len => {
-                    let all = base.blob.bytes().ok_or_else(|| Halt::Fetch(Box::new(Fetch::Blob(base.blob.clone()))))?;
-                    (&all[at as usize..stop.min(base.len) as usize], stop)
+                    let all = base.blob.bytes().ok_or_else(|| fetch(&base.blob))?;
+                    &all[at as usize..stop.min(base.len) as usize]
                 }
-                _ => (&[][..], stop),
+                _ => &[],
             },
         };
         let room = (stop - at) as usize;
-        if bytes.is_empty() {
-            Ok(Run::Zeros((zeros_to - at) as usize))
-        } else {
-            Ok(Run::Bytes(&bytes[..bytes.len().min(room)]))
-        }
+        if bytes.is_empty() { Ok(Run::Zeros(room)) } else { Ok(Run::Bytes(&bytes[..bytes.len().min(room)])) }
     }
 
     /// How many of `count` bytes can be written at `offset` before more than `free` bytes are charged.
@@ -212,13 +231,13 @@ impl FileBytes {
     /// [`FileBytes::fitting`] and the size by [`FILE_SIZE_MAX`].
     ///
     /// # Errors
-    /// `Fetch` when a partly overwritten block's base is not loaded; nothing was written then.
+    /// `Fetch` when a partly overwritten block's bytes are not loaded; nothing was written then.
     pub fn write(&mut self, offset: u64, data: &[u8]) -> Step<()> {
         if data.is_empty() {
             return Ok(());
         }
         let end = offset + data.len() as u64;
-        self.base_loaded_for(offset, end)?;
+        self.loaded_to_write(offset, end)?;
         let mut rest = data;
         let mut at = offset;
         while !rest.is_empty() {
@@ -232,28 +251,38 @@ impl FileBytes {
         Ok(())
     }
 
-    /// Asks for the base when `from..to` overwrites part of a block that still shows it.
-    fn base_loaded_for(&self, from: u64, to: u64) -> Step<()> {
-        let Some(base) = &self.base else { return Ok(()) };
-        if base.blob.bytes().is_some() {
-            return Ok(());
+    /// Asks for what is needed to overwrite `from..to`: the bytes of its first and last block, where they are seen beside
+    /// what is written. The kernel asks for all parts of a write before it writes the first.
+    ///
+    /// # Errors
+    /// `Fetch`.
+    pub fn loaded_to_write(&self, from: u64, to: u64) -> Step<()> {
+        let (first, last) = (from / BLOCK, to.saturating_sub(1) / BLOCK);
+        if from < to {
+            self.loaded_beside(first, from % BLOCK, (to - first * BLOCK).min(BLOCK))?;
         }
-        let partial = |at: u64| {
-            !at.is_multiple_of(BLOCK) && at / BLOCK * BLOCK < base.len && !self.blocks.contains_key(&(at / BLOCK))
-        };
-        if partial(from) || partial(to) {
-            return Err(Halt::Fetch(Box::new(Fetch::Blob(base.blob.clone()))));
+        if first < last {
+            self.loaded_beside(last, 0, to - last * BLOCK)?;
         }
         Ok(())
     }
 
+    /// Asks for the bytes of block `index` unless `from..to` of it hides all of them.
+    fn loaded_beside(&self, index: u64, from: u64, to: u64) -> Step<()> {
+        let (blob, shown) = match (self.blocks.get(&index), &self.base) {
+            (Some(Block::Stored(blob)), _) => (blob, blob.len()),
+            (Some(_), _) | (None, None) => return Ok(()),
+            (None, Some(base)) => (&base.blob, base.len.saturating_sub(index * BLOCK).min(BLOCK)),
+        };
+        let hidden = shown == 0 || (from == 0 && to >= shown);
+        if hidden || blob.bytes().is_some() { Ok(()) } else { Err(fetch(blob)) }
+    }
+
     fn write_block(&mut self, index: u64, skip: usize, part: &[u8]) {
+        self.charged -= self.blocks.get(&index).map_or(0, Block::charge);
         if !matches!(self.blocks.get(&index), Some(Block::Data(_))) {
-            let under = self.base_block(index, skip, part.len());
-            let before = self.blocks.insert(index, Block::Data(Arc::new(under)));
-            debug_assert!(matches!(before, None | Some(Block::Zero)), "a data block is written in place");
-        } else {
-            self.charged -= self.blocks.get(&index).map_or(0, Block::charge);
+            let under = self.bytes_beside(index, skip, part.len());
+            self.blocks.insert(index, Block::Data(Arc::new(under)));
         }
         if let Some(Block::Data(data)) = self.blocks.get_mut(&index) {
             let data = Arc::make_mut(data);
@@ -276,37 +305,41 @@ impl FileBytes {
         self.charged += self.blocks.get(&index).map_or(0, Block::charge);
     }
 
-    /// What block `index` shows of the base, unless the coming write of `len` bytes at `skip` hides all of it.
-    fn base_block(&self, index: u64, skip: usize, len: usize) -> Vec<u8> {
-        let start = index * BLOCK;
-        let Some(base) = self.base.as_ref().filter(|base| base.len > start) else { return Vec::new() };
-        let shown = (base.len - start).min(BLOCK) as usize;
-        if self.blocks.contains_key(&index) || (skip == 0 && len >= shown) {
-            return Vec::new();
-        }
-        match base.blob.bytes() {
-            Some(bytes) => bytes[start as usize..start as usize + shown].to_vec(),
-            None => Vec::new(),
+    /// What block `index` shows of its stored content or the base, unless the coming write of `len` bytes at `skip` hides
+    /// all of it.
+    fn bytes_beside(&self, index: u64, skip: usize, len: usize) -> Vec<u8> {
+        let shown = match (self.blocks.get(&index), &self.base) {
+            (Some(block), _) => block.bytes(),
+            (None, Some(base)) if base.len > index * BLOCK => {
+                let end = base.len.min((index + 1) * BLOCK);
+                base.blob.bytes().map(|bytes| &bytes[(index * BLOCK) as usize..end as usize])
+            }
+            (None, _) => None,
+        };
+        match shown {
+            Some(shown) if skip > 0 || len < shown.len() => shown.to_vec(),
+            _ => Vec::new(), // Hidden, or there is nothing: what is needed was loaded.
         }
     }
 
-    /// Sets the length: cuts, or extends with a hole. Needs no bytes: a cut only shortens what is seen of the base.
-    pub fn set_len(&mut self, len: u64) {
+    /// Sets the length: cuts, or extends with a hole. Of the base a cut only shortens what is seen.
+    ///
+    /// # Errors
+    /// `Fetch` when a stored block is cut in two and not loaded; the length is as before then.
+    pub fn set_len(&mut self, len: u64) -> Step<()> {
         if len < self.len {
+            let last = len / BLOCK;
+            let keep = len % BLOCK;
+            if let Some(block) = self.blocks.get(&last).filter(|block| 0 < keep && keep < block.stored()) {
+                let kept = match block.bytes() {
+                    Some(bytes) => Arc::new(bytes[..keep as usize].to_vec()),
+                    None => return Err(block.unloaded().map_or(Errno::EIO.into(), fetch)),
+                };
+                self.put_block(last, Some(Block::Data(kept)));
+            }
             let first_gone = len.div_ceil(BLOCK);
             for (_, block) in self.blocks.remove_from(&first_gone) {
                 self.charged -= block.charge();
-            }
-            let last = len / BLOCK;
-            if !len.is_multiple_of(BLOCK)
-                && let Some(Block::Data(data)) = self.blocks.get_mut(&last)
-            {
-                let keep = (len % BLOCK) as usize;
-                if data.len() > keep {
-                    let before = capacity_for(data.len() as u64);
-                    *data = Arc::new(data[..keep].to_vec());
-                    self.charged = self.charged - before + capacity_for(keep as u64);
-                }
             }
             if let Some(base) = &mut self.base {
                 base.len = base.len.min(len);
@@ -316,6 +349,7 @@ impl FileBytes {
             }
         }
         self.len = len;
+        Ok(())
     }
 
     /// Makes `offset..offset + count` read as zeros without changing the length (fallocate's punch hole).
@@ -327,7 +361,7 @@ impl FileBytes {
         if offset >= end {
             return Ok(());
         }
-        self.base_loaded_for(offset, if end == self.len { end.next_multiple_of(BLOCK) } else { end })?;
+        self.loaded_to_write(offset, if end == self.len { end.next_multiple_of(BLOCK) } else { end })?;
         let mut at = offset;
         while let Some(kept) = self.next_kept(at).filter(|kept| *kept < end) {
             at = kept;
@@ -339,7 +373,7 @@ impl FileBytes {
                 let before =
                     if shows_base { self.blocks.insert(index, Block::Zero) } else { self.blocks.remove(&index) };
                 self.charged -= before.map_or(0, |block| block.charge());
-            } else if shows_base || matches!(self.blocks.get(&index), Some(Block::Data(_))) {
+            } else if shows_base || self.blocks.get(&index).is_some_and(Block::is_data) {
                 let zeros = vec![0; (stop - at) as usize];
                 self.write_block(index, (at % BLOCK) as usize, &zeros);
             }
@@ -364,8 +398,7 @@ impl FileBytes {
             return None;
         }
         let shown = |at: u64| match self.blocks.get(&(at / BLOCK)) {
-            Some(Block::Data(_)) => true,
-            Some(Block::Zero) => false,
+            Some(block) => block.is_data(),
             None => self.base.as_ref().is_some_and(|base| at < base.len),
         };
         if shown(from) {
@@ -374,7 +407,7 @@ impl FileBytes {
         let own = self
             .blocks
             .range_from(Bound::Excluded(&(from / BLOCK)))
-            .find(|(_, block)| matches!(block, Block::Data(_)))
+            .find(|(_, block)| block.is_data())
             .map(|(index, _)| index * BLOCK);
         let mut base = None;
         if let Some(limit) = self.base.as_ref().map(|base| base.len) {
@@ -398,8 +431,8 @@ impl FileBytes {
         let mut at = from;
         while at < self.len {
             match self.blocks.get(&(at / BLOCK)) {
-                Some(Block::Data(_)) => {}
-                Some(Block::Zero) => return Some(at),
+                Some(block) if block.is_data() => {}
+                Some(_) => return Some(at),
                 None => match &self.base {
                     Some(base) if at < base.len => {
                         // As far as the base is seen without an own block over it, at once.
@@ -438,33 +471,9 @@ impl FileBytes {
     }
 }
 
-impl Block {
-    fn stored(&self) -> u64 {
-        match self {
-            Block::Data(data) => data.len() as u64,
-            Block::Zero => 0,
-        }
-    }
-
-    /// Bytes of memory charged for this block.
-    fn charge(&self) -> u64 {
-        match self {
-            Block::Data(data) => capacity_for(data.len() as u64),
-            Block::Zero => 0,
-        }
-    }
-}
-
-/// Memory reserved for a block of `len` bytes: whole pages, and above four of them in steps of four so that a
-/// sequential writer does not move its bytes for every page.
-fn capacity_for(len: u64) -> u64 {
-    if len <= 4 * PAGE { len.next_multiple_of(PAGE) } else { len.next_multiple_of(4 * PAGE) }
-}
-
-/// The longest block whose memory is at most `bytes`.
-fn length_within(bytes: u64) -> u64 {
-    let pages = bytes / PAGE;
-    (if pages <= 4 { pages } else { pages / 4 * 4 } * PAGE).min(BLOCK)
+/// The request for a content that is not loaded.
+fn fetch(blob: &Arc<Blob>) -> Halt {
+    Halt::Fetch(Box::new(Fetch::Blob(blob.clone())))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::pty::{End, TerminalId};
 use crate::socket::SocketId;
 use crate::vfs::device::Device;
 use crate::vfs::driver::{DriverHandle, DriverPath};
+use crate::vfs::place::Place;
 use crate::vfs::proc::ProcNode;
 use crate::vfs::{FileKind, Name, Node};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct OpenFile {
     pub refs: u32,
     /// Bytes it holds that count as the session's memory ([`Kernel::pin_open`](crate::kernel::Kernel)).
     pub(crate) pinned: u64,
+    /// The name it was opened by, for a tree's file.
+    pub(crate) place: Option<Place>,
     /// The call that is using the offset while it waits for a driver (Linux's f_pos_lock).
     pub(crate) turn: Option<u64>,
 }
@@ -120,7 +123,18 @@ pub struct OpenFiles {
 impl OpenFile {
     /// A description without flags, at offset 0.
     pub fn new(what: Opened, read: bool, write: bool) -> OpenFile {
-        OpenFile { what, read, write, append: false, nonblock: false, offset: 0, refs: 0, pinned: 0, turn: None }
+        OpenFile {
+            what,
+            read,
+            write,
+            append: false,
+            nonblock: false,
+            offset: 0,
+            refs: 0,
+            pinned: 0,
+            place: None,
+            turn: None,
+        }
     }
 }
 

@@ -16,13 +16,14 @@ use crate::policy::{Policy, PolicyError};
 use crate::process::Strings;
 use crate::user::Credentials;
 use crate::vfs::change::{Delta, apply, delta_between};
+use crate::vfs::memory::Inodes;
 use rmp_serde::config::BytesMode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 4] = b"WRNK";
 /// Version of the format.
-pub const IMAGE_VERSION: u32 = 1;
+pub const IMAGE_VERSION: u32 = 2;
 /// Bytes of an image, at most.
 pub const IMAGE_BYTES_MAX: u64 = 4 << 30;
 const HEADER: usize = 4 + 4 + 8 + 32;
@@ -139,10 +140,7 @@ impl Kernel {
     /// # Errors
     /// `Busy` while processes run.
     pub fn save(&self) -> Result<SessionImage, SaveError> {
-        let running = self.processes.len() - 1;
-        if running > 0 {
-            return Err(SaveError::Busy(running));
-        }
+        self.nothing_runs()?;
         let lsn = self.root().log().newest();
         Ok(SessionImage {
             lsn,
@@ -172,8 +170,7 @@ impl Kernel {
         if image.lsn != image.files.to {
             return Err(RestoreError::Layer(Errno::EINVAL));
         }
-        let mut files = apply(&template.layer.inodes(), &image.files, blobs).map_err(RestoreError::Layer)?;
-        files.drop_unnamed(image.files.inodes.iter().map(|image| image.ino));
+        let files = apply(&template.layer.inodes(), &image.files, blobs).map_err(RestoreError::Layer)?;
         let template = Template {
             policy: Arc::new(image.policy.clone()),
             limits: image.limits.clone(),
@@ -183,11 +180,51 @@ impl Kernel {
             hostname: image.hostname.clone(),
             ..template
         };
+        Ok(Kernel::resume(world, template, files, image.lsn, image.next_pid))
+    }
+
+    /// A session that goes on from `files`, which are in memory already: the tree of a living session, for a fork of it,
+    /// or what [`apply`] made of the template's layer. Its log stands at `lsn`. What has no name is not taken over: it
+    /// belonged to open files and working directories of the other. That is no change, so whoever keeps this session's
+    /// files counts from [`Tree::snapshot`](crate::vfs::memory::Tree::snapshot) of the new root, not from `files`.
+    pub fn resume(world: World, template: Template, files: Inodes, lsn: Lsn, next_pid: u32) -> Kernel {
+        let files = files.without_unnamed(&template.layer.inodes());
         let mut kernel = Kernel::new(world, template);
         let root = kernel.mounts.root_mut();
         root.replace(files);
-        root.log_mut().resume(image.lsn);
-        kernel.next_pid = image.next_pid.clamp(Pid::INIT.0 + 1, PID_MAX - 1);
-        Ok(kernel)
+        root.log_mut().resume(lsn);
+        kernel.next_pid = next_pid.clamp(Pid::INIT.0 + 1, PID_MAX - 1);
+        kernel
+    }
+
+    /// Goes back, or over, to `files`: the root filesystem becomes them, as one change, whose number is returned. The log
+    /// does not list what it changed: its readers learn that they are too late and compare snapshots. Inode numbers that
+    /// were given meanwhile are not given again. Other mounts stay, on the same directory or on what is at its path now;
+    /// init's open files stay too, and fail with `ENOENT` where their inode is gone.
+    ///
+    /// # Errors
+    /// `Busy` while processes run.
+    pub fn replace_root(&mut self, files: Inodes) -> Result<Lsn, SaveError> {
+        self.nothing_runs()?;
+        let mut files = files.without_unnamed(&self.template.layer.inodes());
+        let root = self.mounts.root_mut();
+        files.next = files.next.max(root.inodes().next);
+        let lsn = root.log().newest().next();
+        root.replace(files);
+        root.log_mut().resume(lsn);
+        self.cover_again();
+        Ok(lsn)
+    }
+
+    /// The number the next process gets, if it is free.
+    pub fn next_pid(&self) -> u32 {
+        self.next_pid
+    }
+
+    fn nothing_runs(&self) -> Result<(), SaveError> {
+        match self.processes.len() - 1 {
+            0 => Ok(()),
+            running => Err(SaveError::Busy(running)),
+        }
     }
 }

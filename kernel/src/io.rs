@@ -304,6 +304,16 @@ impl Kernel {
             Some(offset) => offset,
             None => tree.file(ino)?.len(),
         };
+        if data.len() > 1 {
+            // All that a part would ask for, before the first is written: a write is not cut short by what is not loaded.
+            let bytes = tree.file(ino)?;
+            let mut at = start;
+            for part in data {
+                let end = at.saturating_add(part.len() as u64);
+                bytes.loaded_to_write(at, end)?;
+                at = end;
+            }
+        }
         let mut at = start;
         for part in data.iter().filter(|part| !part.is_empty()) {
             let room = if limit == ResourceLimit::INFINITE { u64::MAX } else { limit.saturating_sub(at) };

@@ -125,7 +125,7 @@ impl Kernel {
         if end - len > free {
             return Err(self.limit_reached(call.pid, "file_bytes", Errno::EDQUOT).into());
         }
-        Ok(tree.set_len(ino, end, now)?)
+        tree.set_len(ino, end, now)
     }
 
     /// The data extent of this index, counted from the start of the file, without moving the offset (FIEMAP): where

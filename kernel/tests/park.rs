@@ -194,7 +194,7 @@ fn what_is_wrong_is_said() {
         SessionImage::from_bytes(&bent).unwrap_err()
     };
     assert!(matches!(with(0, b'X'), RestoreError::Magic));
-    assert!(matches!(with(4, IMAGE_VERSION as u8 + 1), RestoreError::Version(2)));
+    assert!(matches!(with(4, IMAGE_VERSION as u8 + 1), RestoreError::Version(3)));
     assert!(matches!(with(8, bytes[8] ^ 1), RestoreError::Length { .. }));
     assert!(matches!(with(16, bytes[16] ^ 1), RestoreError::Checksum));
     assert!(matches!(with(48, bytes[48] ^ 1), RestoreError::Checksum));

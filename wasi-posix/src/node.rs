@@ -12,7 +12,7 @@ use crate::system::{SystemHost, TokioDriver};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use warren_kernel::file::OpenId;
-use warren_kernel::id::{Fd, Gid, Pid, Uid};
+use warren_kernel::id::{Fd, Gid, Lsn, Pid, Uid};
 use warren_kernel::limits::Limits;
 use warren_kernel::policy::Policy;
 use warren_kernel::process::exec::DEFAULT_SEARCH;
@@ -24,6 +24,7 @@ use warren_kernel::signal::{Signal, SignalSet};
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::device::Device;
 use warren_kernel::vfs::layer::Layer;
+use warren_kernel::vfs::memory::Inodes;
 use warren_kernel::vfs::mount::Mounted;
 use warren_kernel::{Call, CallError, Errno, Kernel, Session, Template, World};
 
@@ -77,7 +78,15 @@ impl Node {
 
     /// A new session of this template.
     pub fn session(&self, template: Template) -> Session {
-        let mut kernel = Kernel::new(self.world.clone(), template);
+        self.drive(Kernel::new(self.world.clone(), template))
+    }
+
+    /// A session of this template whose files are these and stand at `lsn`: woken, or a fork of a live one.
+    pub fn resume(&self, template: Template, files: Inodes, lsn: Lsn, next_pid: u32) -> Session {
+        self.drive(Kernel::resume(self.world.clone(), template, files, lsn, next_pid))
+    }
+
+    fn drive(&self, mut kernel: Kernel) -> Session {
         // The base layer has both, and nothing is mounted yet: mounting can only fail for a layer without them.
         let _ = kernel.mount(&mut Call::new(Pid::INIT), b"/proc", Mounted::Proc, true);
         let _ = kernel.mount(&mut Call::new(Pid::INIT), b"/dev/pts", Mounted::Terminals, false);

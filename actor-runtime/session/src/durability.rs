@@ -17,6 +17,11 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod suite;
+pub mod volatile;
+
 use warren_kernel::blob::Blobs;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::Lsn;
@@ -259,6 +264,8 @@ pub struct FileChange {
 pub struct KeyedCommand {
     /// Its number.
     pub exec: ExecId,
+    /// The last event before it started: all that is kept of it stands behind.
+    pub after: Position,
     /// A hash of what was asked, so that a key is not used for something else.
     pub request: [u8; 16],
     /// How it ended; `None` has started.

@@ -166,3 +166,25 @@ pub enum State {
     /// Gone; its id is never used again.
     Deleted,
 }
+
+impl Event {
+    /// Bytes it holds in memory, about.
+    pub fn weight(&self) -> usize {
+        let text = |words: &[String]| words.iter().map(|word| word.len() + 24).sum::<usize>();
+        let content = match &self.what {
+            What::Output { bytes, .. } => bytes.len(),
+            What::Started { command, .. } => text(command),
+            What::FilesChanged { paths, .. } => text(paths),
+            What::Audit { verb, subject } => verb.len() + subject.len(),
+            What::Kernel { .. } => 64,
+            What::EpochBegan { .. }
+            | What::Created { .. }
+            | What::Exited { .. }
+            | What::Lifecycle { .. }
+            | What::Checkpointed { .. }
+            | What::RolledBack { .. }
+            | What::Forked { .. } => 0,
+        };
+        size_of::<Event>() + content
+    }
+}

@@ -8,7 +8,16 @@
 //! Read in this order. An [`id`] names a session for ever; a [`position`] names an event in its log; a [`spec`] says what
 //! it is made of; an [`event`] is all a client may see; [`durability`] is what the actor needs of whoever keeps what it
 //! acknowledged.
+//!
+//! Then how it is done. Of a session that is awake, [`scribe`] numbers what happens and keeps it, [`log`] has the latest of
+//! it in memory and [`follow`] shows it to clients; [`template`] makes the kernel, [`exec`] runs commands, [`files`] and
+//! [`archive`] reach into the tree; all of it hangs on [`awake`]. Whether it is awake is its [`seat`]'s to know;
+//! [`lifecycle`] has the turns a life can take, [`actor`] makes them one by one, [`supervisor`] brings an actor that
+//! panicked back, and [`ticker`] knows what is due. [`sessions`] and [`handle`] are what others call.
+//!
+//! Locks, in order: a seat's life, its gate, the scribe's book, the table of commands, one command, the kernel, the log.
 #![forbid(unsafe_code)]
+#![allow(rustdoc::private_intra_doc_links)] // The reading order names private files.
 
 pub mod command;
 pub mod durability;
@@ -16,8 +25,25 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod position;
-pub mod sessions;
 pub mod spec;
 
+mod archive;
+mod awake;
+mod exec;
+mod files;
+mod follow;
+mod log;
+mod scribe;
+mod template;
+
+mod actor;
+mod handle;
+mod lifecycle;
+mod seat;
+pub mod sessions;
+mod supervisor;
+mod ticker;
+
 pub use error::SessionError;
-pub use sessions::{SessionHandle, Sessions};
+pub use handle::SessionHandle;
+pub use sessions::{Options, Secrets, Seen, Sessions, Software};

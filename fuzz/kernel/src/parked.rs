@@ -14,7 +14,7 @@ use warren_kernel::policy::Policy;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::runtime::Runtime;
 use warren_kernel::seek::Whence;
-use warren_kernel::vfs::change::{BlockRange, ContentImage};
+use warren_kernel::vfs::change::{BlockImage, BlockRange, ContentImage};
 use warren_kernel::vfs::layer::{Attributes, Layer, LayerBuilder};
 use warren_kernel::vfs::open::At;
 use warren_kernel::vfs::xattr::{SetXattr, Subject};
@@ -150,12 +150,17 @@ pub fn mutate(image: &mut SessionImage, mutation: Mutation) {
             files.inodes.push(again);
         }
         6 => {
-            let data = Some(Arc::new(vec![9; mutation.other.small().min(70_000)]));
+            let size = mutation.other.small().min(70_000);
+            let block = match which % 4 {
+                0 => BlockImage::Hole,
+                1 => BlockImage::Stored(BlobId([6; 32]), size as u64),
+                _ => BlockImage::Bytes(Arc::new(vec![9; size])),
+            };
             files.blocks.push(BlockRange {
                 ino: near(other),
                 from: number,
                 to: number.wrapping_add(2),
-                blocks: vec![(number, data)],
+                blocks: vec![(number, block)],
             });
         }
         7 if !files.blocks.is_empty() => {

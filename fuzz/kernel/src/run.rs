@@ -24,6 +24,8 @@ const CALLS_MAX: usize = 400;
 /// Calls that wait at once, at most; the oldest is given up then.
 const WAITING_MAX: usize = 6;
 const FILE_BYTES: u64 = 1 << 20;
+/// Changed paths that are asked for.
+const PATHS: usize = 64;
 const OPEN_FILES: u64 = 30;
 const PIPES: u64 = 4;
 const PROCESSES: u64 = 10;
@@ -205,6 +207,8 @@ fn check_parked(machine: &Machine) {
             let left = delta_between(&one, &two, Lsn::ZERO, newest);
             assert!(left.names.is_empty() && left.gone.is_empty(), "{left:?}");
         }
+        let told = kernel.changed_paths(Lsn::ZERO, PATHS);
+        assert!(told.paths.len() <= PATHS && told.paths.iter().all(|path| path.starts_with(b"/")), "{told:?}");
     });
 }
 

@@ -51,7 +51,7 @@ fn apply(file: &mut FileBytes, model: &mut Vec<u8>, op: &Op) -> Step<()> {
             }
         }
         Op::SetLen(len) => {
-            file.set_len(*len);
+            file.set_len(*len)?;
             model.resize(*len as usize, 0);
         }
         Op::Punch(at, len) => {
@@ -207,20 +207,24 @@ fn a_write_of_whole_blocks_needs_no_bytes_of_the_base() {
 }
 
 #[test]
-fn a_read_gives_what_is_there_and_stops_before_what_is_not() {
-    let mut file = FileBytes::from_blob(lazy(2 * BLOCK));
+fn a_read_asks_for_all_it_needs_before_it_gives_any() {
+    let base = lazy(2 * BLOCK);
+    let mut file = FileBytes::from_blob(base.clone());
     file.write(0, &vec![1; BLOCK as usize]).unwrap();
-    assert_eq!(file.read(BLOCK - 5, 100, |_| ()).unwrap(), 5);
+    assert!(matches!(file.read(BLOCK - 5, 100, |_| panic!("too early")), Err(Halt::Fetch(_))));
+    assert_eq!(file.read(BLOCK - 5, 5, |_| ()).unwrap(), 5, "what is there needs nothing");
+    base.load().unwrap();
+    assert_eq!(file.read(BLOCK - 5, 100, |_| ()).unwrap(), 100);
 }
 
 #[test]
 fn a_cut_base_never_comes_back() {
     let mut file = FileBytes::from_blob(Blob::loaded(vec![9; 100]));
-    file.set_len(10);
-    file.set_len(50);
+    file.set_len(10).unwrap();
+    file.set_len(50).unwrap();
     assert_eq!(content(&file), [vec![9; 10], vec![0; 40]].concat());
-    file.set_len(0);
-    file.set_len(50);
+    file.set_len(0).unwrap();
+    file.set_len(50).unwrap();
     assert_eq!(content(&file), vec![0; 50]);
     assert!(file.base().is_none() && file.as_blob().is_none());
 }
@@ -230,9 +234,9 @@ fn only_an_untouched_file_is_its_blob() {
     let blob = Blob::loaded(vec![1; 10]);
     let mut file = FileBytes::from_blob(blob.clone());
     assert!(Arc::ptr_eq(file.as_blob().unwrap(), &blob));
-    file.set_len(11);
+    file.set_len(11).unwrap();
     assert!(file.as_blob().is_none(), "longer than the blob");
-    file.set_len(10);
+    file.set_len(10).unwrap();
     assert!(file.as_blob().is_some());
     file.write(0, b"x").unwrap();
     assert!(file.as_blob().is_none());
@@ -244,7 +248,7 @@ fn sectors_count_shared_and_own_pages_once() {
     assert_eq!(file.sectors(), 20 * 8);
     file.write(BLOCK, b"x").unwrap();
     assert_eq!(file.sectors(), 20 * 8, "the short last block is now the file's own");
-    file.set_len(10 * BLOCK);
+    file.set_len(10 * BLOCK).unwrap();
     assert_eq!(file.sectors(), 20 * 8, "a hole takes nothing");
     file.punch(0, BLOCK).unwrap();
     assert_eq!(file.sectors(), 4 * 8);
@@ -253,7 +257,7 @@ fn sectors_count_shared_and_own_pages_once() {
 #[test]
 fn to_vec_is_bounded() {
     let mut file = FileBytes::default();
-    file.set_len(1 << 40);
+    file.set_len(1 << 40).unwrap();
     assert!(matches!(file.to_vec(1 << 20), Err(Halt::Fail(Errno::EFBIG))));
 }
 
@@ -261,7 +265,7 @@ fn to_vec_is_bounded() {
 #[test]
 fn holes_and_bases_are_passed_over_at_once() {
     let mut sparse = FileBytes::default();
-    sparse.set_len(FILE_SIZE_MAX);
+    sparse.set_len(FILE_SIZE_MAX).unwrap();
     sparse.write(FILE_SIZE_MAX / 2 + 7, b"x").unwrap();
     assert_eq!(sparse.next_hole(0), Some(0));
     assert_eq!(sparse.next_data(0), Some(FILE_SIZE_MAX / 2));
@@ -278,11 +282,159 @@ fn holes_and_bases_are_passed_over_at_once() {
 fn the_end_of_a_base_is_a_hole_unless_it_is_the_end_of_the_file() {
     let mut file = FileBytes::from_blob(lazy(2 * BLOCK + 10));
     assert_eq!(file.next_hole(1), Some(2 * BLOCK + 10));
-    file.set_len(5 * BLOCK);
+    file.set_len(5 * BLOCK).unwrap();
     assert_eq!(file.next_hole(1), Some(2 * BLOCK + 10));
     let mut even = FileBytes::from_blob(lazy(2 * BLOCK));
-    even.set_len(5 * BLOCK);
+    even.set_len(5 * BLOCK).unwrap();
     assert_eq!(even.next_hole(1), Some(2 * BLOCK));
     even.write(2 * BLOCK, &[1; BLOCK as usize]).unwrap();
     assert_eq!(even.next_hole(1), Some(3 * BLOCK));
+}
+
+/// Contents of stored blocks, as a place outside has them.
+#[derive(Default)]
+struct Outside(std::sync::Mutex<std::collections::HashMap<BlobId, Vec<u8>>>);
+
+impl Blobs for Outside {
+    fn load(&self, id: &BlobId, _: u64) -> Result<SharedBytes, Errno> {
+        let held = self.0.lock().unwrap();
+        Ok(Arc::new(held.get(id).ok_or(Errno::EIO)?.clone()))
+    }
+}
+
+/// The same file with its own data in stored blocks that are not loaded, as a session that was parked has it.
+fn parked(file: &FileBytes, outside: &Arc<Outside>) -> FileBytes {
+    let mut parked = file.clone();
+    for (index, block) in file.blocks.iter() {
+        let Block::Data(data) = block else { continue };
+        let id = BlobId::of(data);
+        outside.0.lock().unwrap().insert(id, data.to_vec());
+        parked.put_block(*index, Some(Block::Stored(Blob::lazy(id, data.len() as u64, outside.clone()))));
+    }
+    parked
+}
+
+/// Does `op`, loading what it asks for; an attempt that asks has had no effect.
+fn fetching<T>(file: &mut FileBytes, mut op: impl FnMut(&mut FileBytes) -> Step<T>) -> T {
+    for _ in 0..64 {
+        let before = file.clone();
+        match op(file) {
+            Ok(done) => return done,
+            Err(Halt::Fetch(fetch)) => {
+                assert_eq!((file.len(), file.charged(), file.sectors()), same_numbers(&before));
+                let mut changed = 0;
+                before.blocks.diff(&file.blocks, Block::is_same, &mut |_, _, _| changed += 1);
+                assert_eq!(changed, 0, "an effect before it was ready");
+                let Fetch::Blob(blob) = *fetch else { panic!("what else could be needed") };
+                assert!(blob.bytes().is_none(), "asked for what is there");
+                blob.load().unwrap();
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    panic!("it asks on and on");
+}
+
+fn same_numbers(file: &FileBytes) -> (u64, u64, u64) {
+    (file.len(), file.charged(), file.sectors())
+}
+
+fn indistinguishable(plain: &FileBytes, lazy: &mut FileBytes, at: u64, len: usize, budget: u64) {
+    assert_eq!(same_numbers(lazy), same_numbers(plain));
+    for from in [0, at, at.saturating_sub(1), at / BLOCK * BLOCK] {
+        assert_eq!((lazy.next_data(from), lazy.next_hole(from)), (plain.next_data(from), plain.next_hole(from)));
+    }
+    assert_eq!(lazy.fitting(at, len as u64, budget), plain.fitting(at, len as u64, budget));
+    let mut seen = Vec::new();
+    let read = fetching(lazy, |file| file.read(at, len, |bytes| seen.extend_from_slice(bytes)));
+    let mut expected = Vec::new();
+    let count = plain.read(at, len, |bytes| expected.extend_from_slice(bytes)).unwrap();
+    assert_eq!(read, count, "a read is no shorter for what was not loaded");
+    assert!(seen == expected, "bytes differ");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_file_whose_blocks_lie_outside_cannot_be_told_from_one_in_memory(
+        base in base(),
+        before in prop::collection::vec(op(), 0..8),
+        after in prop::collection::vec((op(), place(), 0..3 * BLOCK as usize, 0..40 * PAGE, prop::bool::weighted(0.2)), 1..16),
+    ) {
+        let outside = Arc::new(Outside::default());
+        let mut plain = FileBytes::from_blob(Blob::loaded(base.clone()));
+        let mut ignored = base;
+        for op in &before {
+            apply(&mut plain, &mut ignored, op).unwrap();
+        }
+        let mut lazy = parked(&plain, &outside);
+        for (op, at, len, budget, park) in &after {
+            apply(&mut plain, &mut ignored, op).unwrap();
+            fetching(&mut lazy, |file| apply(file, &mut Vec::new(), op));
+            if *park {
+                lazy = parked(&lazy, &outside);
+            }
+            indistinguishable(&plain, &mut lazy, *at, *len, *budget);
+        }
+        let all = fetching(&mut lazy, |file| file.to_vec(u64::MAX));
+        prop_assert!(all == content(&plain));
+    }
+}
+
+fn stored(len: u64) -> (FileBytes, Arc<Blob>) {
+    let blob = lazy(len);
+    let mut file = FileBytes::default();
+    file.put_shape(3 * BLOCK, None);
+    file.put_block(1, Some(Block::Stored(blob.clone())));
+    (file, blob)
+}
+
+#[test]
+fn a_stored_block_is_loaded_only_for_bytes_that_stay() {
+    let (mut file, blob) = stored(5000);
+    file.write(BLOCK, &[1; 5000]).unwrap();
+    file.write(2 * BLOCK, b"beside").unwrap();
+    assert!(blob.bytes().is_none(), "a whole overwrite needs nothing");
+    let (mut file, _) = stored(5000);
+    file.set_len(BLOCK + 5000).unwrap();
+    file.set_len(BLOCK).unwrap();
+    assert_eq!((file.charged(), file.blocks().len()), (0, 0));
+    let (mut file, _) = stored(5000);
+    file.punch(0, 2 * BLOCK).unwrap();
+    assert_eq!(file.blocks().len(), 0);
+    let (file, _) = stored(5000);
+    assert_eq!(file.read(BLOCK + 5000, 10, |_| ()).unwrap(), 10, "zeros behind its end");
+}
+
+#[test]
+fn a_stored_block_is_loaded_before_a_part_of_it_changes() {
+    type Edit = fn(&mut FileBytes) -> Step<()>;
+    let edits: [Edit; 6] = [
+        |file| file.write(BLOCK, &[1; 4999]),
+        |file| file.write(BLOCK + 1, &[1; 5000]),
+        |file| file.write(2 * BLOCK - 1, b"x"),
+        |file| file.write(0, &[1; BLOCK as usize + 1]),
+        |file| file.punch(BLOCK + 1, 10),
+        |file| file.set_len(BLOCK + 4999),
+    ];
+    for (index, edit) in edits.iter().enumerate() {
+        let (mut file, blob) = stored(5000);
+        assert!(matches!(edit(&mut file), Err(Halt::Fetch(_))), "edit {index}");
+        assert_eq!(same_numbers(&file), same_numbers(&stored(5000).0), "edit {index} had an effect");
+        blob.load().unwrap();
+        edit(&mut file).unwrap();
+        assert!(matches!(file.blocks().get(&1), Some(Block::Data(_))), "edit {index} copies");
+    }
+}
+
+#[test]
+fn a_content_that_cannot_be_loaded_is_an_error_and_no_zeros() {
+    let missing = Blob::lazy(BlobId([9; 32]), 100, Arc::new(Outside::default()));
+    let mut file = FileBytes::default();
+    file.put_shape(100, None);
+    file.put_block(0, Some(Block::Stored(missing.clone())));
+    assert_eq!(missing.load(), Err(Errno::EIO));
+    assert!(matches!(file.read(0, 100, |_| panic!("nothing is there")), Err(Halt::Fetch(_))));
+    assert!(matches!(file.to_vec(100), Err(Halt::Fetch(_))));
 }

@@ -265,7 +265,7 @@ impl Kernel {
                 let (mount, ino) = (*mount, *ino);
                 self.check_size(call.pid, len)?;
                 let now = self.now();
-                Ok(self.mounts.tree_mut(mount).ok_or(Errno::EIO)?.set_len(ino, len, now)?)
+                self.mounts.tree_mut(mount).ok_or(Errno::EIO)?.set_len(ino, len, now)
             }
             Opened::Driver(mount, path, handle) => {
                 let (mount, path, handle) = (*mount, path.clone(), handle.clone());

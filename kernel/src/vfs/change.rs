@@ -9,8 +9,10 @@
 //! told so and compares snapshots instead. Durability, change events and file watchers are all such readers.
 
 mod apply;
+mod paths;
 
 pub use apply::apply;
+pub use paths::ChangedPaths;
 
 use super::inode::{Content, Inode};
 use super::memory::Inodes;
@@ -33,6 +35,8 @@ pub const CHANGES_MAX: usize = 4096;
 pub enum Change {
     /// An inode was made, changed or removed.
     Inode(Ino),
+    /// A file was read: nothing but its access time changed.
+    Accessed(Ino),
     /// What this name in this directory refers to changed.
     Name(Ino, Name),
     /// Bytes of a file: inode, offset, count.
@@ -101,8 +105,13 @@ impl ChangeLog {
         if since < self.dropped {
             return Err(TooOld { dropped: self.dropped });
         }
+        Ok(self.listed(since))
+    }
+
+    /// The places changed after `since` that are still listed.
+    fn listed(&self, since: Lsn) -> impl Iterator<Item = (Lsn, &Change)> {
         let start = self.entries.partition_point(|(lsn, _)| *lsn <= since);
-        Ok(self.entries.range(start..).map(|(lsn, change)| (*lsn, change)))
+        self.entries.range(start..).map(|(lsn, change)| (*lsn, change))
     }
 
     /// Lets go of entries every reader has passed.
@@ -145,8 +154,19 @@ pub struct BlockRange {
     pub from: u64,
     /// First block behind.
     pub to: u64,
-    /// Present blocks: index and bytes; no bytes is a punched hole.
-    pub blocks: Vec<(u64, Option<Arc<Vec<u8>>>)>,
+    /// Present blocks, by index.
+    pub blocks: Vec<(u64, BlockImage)>,
+}
+
+/// A block of a file as plain data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum BlockImage {
+    /// These bytes.
+    Bytes(Arc<Vec<u8>>),
+    /// A hole punched over the base.
+    Hole,
+    /// The bytes of this content and how many they are; loaded when they are needed.
+    Stored(BlobId, u64),
 }
 
 /// An inode as plain data.
@@ -216,6 +236,17 @@ impl InodeImage {
     }
 }
 
+impl BlockImage {
+    /// The image of a block. A stored one stays stored, loaded or not: whoever reads the image has its content.
+    pub fn of(block: &Block) -> BlockImage {
+        match block {
+            Block::Data(data) => BlockImage::Bytes(data.clone()),
+            Block::Stored(blob) => BlockImage::Stored(blob.id(), blob.len()),
+            Block::Zero => BlockImage::Hole,
+        }
+    }
+}
+
 /// Reads what changed in `inodes` after `since`.
 ///
 /// # Errors
@@ -226,7 +257,7 @@ pub fn delta_since(inodes: &Inodes, log: &ChangeLog, since: Lsn) -> Result<Delta
     let mut data: BTreeMap<Ino, Vec<(u64, u64)>> = BTreeMap::new();
     for (_, change) in log.since(since)? {
         match change {
-            Change::Inode(ino) => {
+            Change::Inode(ino) | Change::Accessed(ino) => {
                 touched.insert(*ino);
             }
             Change::Name(directory, name) => {
@@ -290,7 +321,7 @@ pub fn delta_between(old: &Inodes, new: &Inodes, from: Lsn, to: Lsn) -> Delta {
                         Some(Content::File(old)) => old.blocks(),
                         _ => &empty,
                     };
-                    old_blocks.diff(bytes.blocks(), same_block, &mut |index, _, _| {
+                    old_blocks.diff(bytes.blocks(), Block::is_same, &mut |index, _, _| {
                         delta.blocks.push(block_range(*ino, bytes, *index, *index + 1))
                     });
                 }
@@ -316,20 +347,9 @@ fn block_range(ino: Ino, bytes: &FileBytes, from: u64, to: u64) -> BlockRange {
         .blocks()
         .range_from(Bound::Included(&from))
         .take_while(|(index, _)| **index < to)
-        .map(|(index, block)| match block {
-            Block::Data(data) => (*index, Some(data.clone())),
-            Block::Zero => (*index, None),
-        })
+        .map(|(index, block)| (*index, BlockImage::of(block)))
         .collect();
     BlockRange { ino, from, to, blocks }
-}
-
-fn same_block(one: &Block, two: &Block) -> bool {
-    match (one, two) {
-        (Block::Data(one), Block::Data(two)) => Arc::ptr_eq(one, two),
-        (Block::Zero, Block::Zero) => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

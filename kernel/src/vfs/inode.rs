@@ -1,5 +1,6 @@
 //! An inode: what a name refers to, whatever its kind.
 
+use super::place::Place;
 use super::{FileKind, Mode, Name, Stat};
 use crate::extent::{FileBytes, PAGE};
 use crate::host::Timestamp;
@@ -33,6 +34,8 @@ pub struct Inode {
     pub xattrs: Xattrs,
     /// The mutation that changed it last; zero for an inode still as its layer has it.
     pub lsn: Lsn,
+    /// The name it was given last. It may have lost that one since: [`Inodes::place_of`](super::memory::Inodes) looks.
+    pub place: Option<Place>,
 }
 
 /// What an inode holds, by kind.

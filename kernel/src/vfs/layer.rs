@@ -6,6 +6,7 @@
 
 use super::inode::{Content, Directory, Inode};
 use super::memory::{Birth, Inodes, ROOT_INO};
+use super::place::Place;
 use super::{FileKind, Mode, Name, PATH_MAX, checked_name};
 use crate::blob::Blob;
 use crate::errno::Errno;
@@ -240,6 +241,7 @@ impl LayerBuilder {
             ctime: birth.now,
             xattrs: Default::default(),
             lsn: Lsn::ZERO,
+            place: Some(Place::new(parent, &name)),
         };
         self.inodes.map.insert(ino, Arc::new(inode));
         if let Some(directory) = self.inodes.map.get_mut(&parent) {

@@ -11,6 +11,7 @@
 
 use super::change::{Change, ChangeLog};
 use super::inode::{Content, Directory, Inode, Xattrs};
+use super::place::Place;
 use super::{FileKind, LINK_MAX, Mode, Name};
 use crate::errno::Errno;
 use crate::extent::{FILE_SIZE_MAX, FileBytes};
@@ -99,17 +100,23 @@ impl Inodes {
         self.map.is_empty()
     }
 
-    /// Drops those of `inodes` that have no name: whoever had them open is gone.
-    pub(crate) fn drop_unnamed(&mut self, inodes: impl Iterator<Item = Ino>) {
-        for ino in inodes {
-            if let Some(inode) = self.map.get(&ino)
-                && inode.links == 0
-            {
+    /// These without what has no name: whoever had it open or stood in it is gone. `layer` is a tree in which everything
+    /// has a name; only what differs from it is looked at.
+    #[must_use]
+    pub fn without_unnamed(mut self, layer: &Inodes) -> Inodes {
+        let mut unnamed = Vec::new();
+        layer.map.diff(&self.map, Arc::ptr_eq, &mut |ino, _, now| {
+            if now.is_some_and(|inode| inode.links == 0) {
+                unnamed.push(*ino);
+            }
+        });
+        for ino in unnamed {
+            if let Some(inode) = self.map.remove(&ino) {
                 self.bytes -= inode.charged();
                 self.owned -= inode.weight();
-                self.map.remove(&ino);
             }
         }
+        self
     }
 
     /// The map itself, to compare two snapshots without visiting what they share.
@@ -214,12 +221,16 @@ impl Tree {
         if is_directory {
             self.change(ino, |inode| {
                 inode.links = 2;
+                inode.place = Some(Place::new(directory, name));
                 if let Content::Directory(own) = &mut inode.content {
                     own.parent = directory;
                 }
             });
         } else {
-            self.change(ino, |inode| inode.links = 1);
+            self.change(ino, |inode| {
+                inode.links = 1;
+                inode.place = Some(Place::new(directory, name));
+            });
         }
         self.add_name(directory, name, ino, birth.now, is_directory);
         Ok(ino)
@@ -266,6 +277,7 @@ impl Tree {
         self.change(ino, |inode| {
             inode.links += 1;
             inode.ctime = now;
+            inode.place = Some(Place::new(directory, name));
         });
         self.add_name(directory, name, ino, now, false);
         Ok(())
@@ -354,6 +366,7 @@ impl Tree {
         self.add_name(to.0, to.1, moved, now, is_directory);
         self.change(moved, |inode| {
             inode.ctime = now;
+            inode.place = Some(Place::new(to.0, to.1));
             if let Content::Directory(directory) = &mut inode.content {
                 directory.parent = to.0;
             }
@@ -376,11 +389,12 @@ impl Tree {
         self.remove_name(two.0, two.1, now, second_dir);
         self.add_name(one.0, one.1, second, now, second_dir);
         self.add_name(two.0, two.1, first, now, first_dir);
-        for (ino, parent) in [(first, two.0), (second, one.0)] {
+        for (ino, place) in [(first, two), (second, one)] {
             self.change(ino, |inode| {
                 inode.ctime = now;
+                inode.place = Some(Place::new(place.0, place.1));
                 if let Content::Directory(directory) = &mut inode.content {
-                    directory.parent = parent;
+                    directory.parent = place.0;
                 }
             });
         }
@@ -420,18 +434,14 @@ impl Tree {
     /// Sets a file's length.
     ///
     /// # Errors
-    /// `EFBIG`, `EISDIR`, `EINVAL`.
-    pub fn set_len(&mut self, ino: Ino, len: u64, now: Timestamp) -> Result<(), Errno> {
+    /// `EFBIG`, `EISDIR`, `EINVAL`; `Fetch` for a block that is cut in two and not loaded.
+    pub fn set_len(&mut self, ino: Ino, len: u64, now: Timestamp) -> Step<()> {
         if len > FILE_SIZE_MAX {
-            return Err(Errno::EFBIG);
+            return Err(Errno::EFBIG.into());
         }
         let old = self.file(ino)?.len();
         let from = len.min(old);
-        let done = self.change_file(ino, Change::Data(ino, from, old.max(len) - from), |bytes| {
-            bytes.set_len(len);
-            Ok(())
-        });
-        debug_assert!(done.is_ok(), "cutting and extending need no bytes");
+        self.change_file(ino, Change::Data(ino, from, old.max(len) - from), |bytes| bytes.set_len(len))?;
         self.touch_written(ino, now);
         Ok(())
     }
@@ -485,7 +495,7 @@ impl Tree {
             && inode.lsn != Lsn::ZERO
             && (inode.atime <= inode.mtime || inode.atime <= inode.ctime || now.0 - inode.atime.0 > DAY)
         {
-            self.change(ino, |inode| inode.atime = now);
+            self.change_as(Change::Accessed(ino), ino, |inode| inode.atime = now);
         }
     }
 
@@ -561,7 +571,12 @@ impl Tree {
 
     /// Changes an inode that exists, keeps the books, and notes it in the log.
     fn change(&mut self, ino: Ino, set: impl FnOnce(&mut Inode)) {
-        let lsn = self.log.record(Change::Inode(ino));
+        self.change_as(Change::Inode(ino), ino, set);
+    }
+
+    /// As [`Tree::change`], noted as `what`.
+    fn change_as(&mut self, what: Change, ino: Ino, set: impl FnOnce(&mut Inode)) {
+        let lsn = self.log.record(what);
         let Some(inode) = self.inodes.map.get_mut(&ino) else { return };
         let inode = Arc::make_mut(inode);
         let mut before = 0;
@@ -605,6 +620,7 @@ fn new_inode(content: Content, birth: Birth, lsn: Lsn) -> Inode {
         ctime: birth.now,
         xattrs: PMap::new(),
         lsn,
+        place: None,
     }
 }
 

@@ -21,6 +21,7 @@ pub mod mount;
 pub mod namespace;
 pub mod open;
 pub mod path;
+pub mod place;
 pub mod proc;
 pub mod xattr;
 

@@ -209,6 +209,27 @@ impl Kernel {
         Ok(())
     }
 
+    /// The root became another tree: a mount whose directory is not in it covers what is at its path now. It is out of
+    /// reach while that is no directory.
+    pub(crate) fn cover_again(&mut self) {
+        for at in 1..self.mounts.list.len() {
+            let mount = &self.mounts.list[at];
+            let root = self.mounts.root();
+            let Some(Node::Tree(MountId::ROOT, covered)) = mount.at else { continue };
+            if root.directory(covered).is_ok() {
+                continue;
+            }
+            let names = mount.path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+            let found = names.into_iter().try_fold(ROOT_INO, |directory, name| root.lookup(directory, name));
+            if let Some(ino) = found.ok().filter(|ino| root.directory(*ino).is_ok()) {
+                let node = Node::Tree(MountId::ROOT, ino);
+                self.hold_node(&node);
+                self.mounts.list[at].at = Some(node);
+                self.release_node(&Node::Tree(MountId::ROOT, covered));
+            }
+        }
+    }
+
     /// Refuses changes where a mount is read-only.
     pub(crate) fn require_writable(&self, node: &Node) -> Result<(), Errno> {
         let read_only = match node.mount() {

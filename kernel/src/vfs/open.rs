@@ -123,6 +123,7 @@ impl Kernel {
             Some(_) if flags.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE) => return Err(Errno::EEXIST.into()),
             Some(node) => self.open_node(call, &node.clone(), flags)?,
         };
+        self.remember_place(open, found);
         Ok(self.install(call.pid, fd, open, flags.contains(OpenFlags::CLOEXEC))?)
     }
 

@@ -118,7 +118,7 @@ impl Kernel {
         self.permit_found(call, Domain::Write, &Found { parent: None, node: Some(node), must_be_directory: false })
     }
 
-    /// A path of a node of any kind; a file's is found by looking through its tree.
+    /// A path of a node of any kind.
     fn real_path(&self, node: &Node) -> Option<Vec<u8>> {
         match node {
             Node::Tree(mount, ino) if self.mounts.tree(*mount)?.directory(*ino).is_err() => {
@@ -163,10 +163,9 @@ impl Kernel {
                     if directory.parent == *ino {
                         break;
                     }
-                    let parent = tree.directory(directory.parent).ok()?;
-                    let name = parent.entries.iter().find(|(_, child)| *child == ino).map(|(name, _)| name.to_vec())?;
-                    parts.push(name);
-                    at = Node::Tree(*mount, directory.parent);
+                    let place = tree.inodes().any_place_of(*ino)?;
+                    parts.push(place.name.to_vec());
+                    at = Node::Tree(*mount, place.directory);
                 }
                 Node::Proc(mount, proc) => {
                     parts.push(proc.path());

@@ -1,7 +1,7 @@
 //! Bringing a copy of a tree forward by a delta, which is input: it is checked as far as it reaches, in time
 //! proportional to it, and a tree that passed can be walked, counted and changed like any other.
 
-use super::{BlockRange, ContentImage, Delta, InodeImage};
+use super::{BlockImage, BlockRange, ContentImage, Delta, InodeImage};
 use crate::blob::{BLOB_BYTES_MAX, Blob, BlobId, Blobs};
 use crate::errno::Errno;
 use crate::extent::{BLOCK, Block, FILE_SIZE_MAX, FileBytes};
@@ -9,6 +9,7 @@ use crate::id::{Ino, Lsn};
 use crate::pmap::PMap;
 use crate::vfs::inode::{Content, Directory, Inode};
 use crate::vfs::memory::{Inodes, ROOT_INO};
+use crate::vfs::place::Place;
 use crate::vfs::{FileKind, Mode, PATH_MAX, checked_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -40,7 +41,7 @@ pub fn apply(inodes: &Inodes, delta: &Delta, source: &Arc<dyn Blobs>) -> Result<
     }
     for range in &delta.blocks {
         match &mut changed(&mut next, &touched, range.ino)?.content {
-            Content::File(bytes) => put_range(bytes, range)?,
+            Content::File(bytes) => put_range(bytes, range, source)?,
             _ => return Err(Errno::EINVAL),
         }
     }
@@ -53,12 +54,23 @@ pub fn apply(inodes: &Inodes, delta: &Delta, source: &Arc<dyn Blobs>) -> Result<
             None => own.entries.remove(name),
         };
     }
+    remember_places(&mut next, delta);
     for ino in &delta.gone {
         next.map.remove(ino);
     }
     check(inodes, &next, delta, &touched)?;
     count(inodes, &mut next, touched.iter().chain(&delta.gone));
     Ok(next)
+}
+
+/// What the delta named remembers the name it has in the end, as if it had been named here.
+fn remember_places(next: &mut Inodes, delta: &Delta) {
+    for (directory, name, _) in &delta.names {
+        let ino = entries(next, *directory).and_then(|entries| entries.get(name)).copied();
+        if let Some(inode) = ino.and_then(|ino| next.map.get_mut(&ino)) {
+            Arc::make_mut(inode).place = Some(Place::new(*directory, name));
+        }
+    }
 }
 
 /// An inode the delta listed.
@@ -78,27 +90,44 @@ fn known_blob(old: Option<&Inode>, inodes: &Inodes, id: BlobId, len: u64) -> Opt
     old.and_then(of).or_else(|| inodes.iter().find_map(|(_, inode)| of(inode)))
 }
 
-fn put_range(bytes: &mut FileBytes, range: &BlockRange) -> Result<(), Errno> {
-    let stale: Vec<u64> = bytes
+fn put_range(bytes: &mut FileBytes, range: &BlockRange, source: &Arc<dyn Blobs>) -> Result<(), Errno> {
+    let before: BTreeMap<u64, Block> = bytes
         .blocks()
         .range_from(Bound::Included(&range.from))
-        .map(|(index, _)| *index)
-        .take_while(|index| *index < range.to)
+        .take_while(|(index, _)| **index < range.to)
+        .map(|(index, block)| (*index, block.clone()))
         .collect();
-    for index in stale {
-        bytes.put_block(index, None);
+    for index in before.keys() {
+        bytes.put_block(*index, None);
     }
-    for (index, data) in &range.blocks {
+    for (index, image) in &range.blocks {
         let start = index.checked_mul(BLOCK).filter(|start| *start < bytes.len()).ok_or(Errno::EINVAL)?;
         let room = (bytes.len() - start).min(BLOCK);
-        let fits = data.as_ref().is_none_or(|data| data.len() as u64 <= room);
+        let fits = match image {
+            BlockImage::Bytes(data) => data.len() as u64 <= room,
+            BlockImage::Stored(_, len) => (1..=room).contains(len),
+            BlockImage::Hole => true,
+        };
         if !fits || !(range.from..range.to).contains(index) {
             return Err(Errno::EINVAL);
         }
-        let block = data.as_ref().map_or(Block::Zero, |data| Block::Data(data.clone()));
-        bytes.put_block(*index, Some(block));
+        bytes.put_block(*index, Some(image.block(before.get(index), source)));
     }
     Ok(())
+}
+
+impl BlockImage {
+    /// Makes the block; a stored one that is the same as `before` shares what is loaded of it.
+    fn block(&self, before: Option<&Block>, source: &Arc<dyn Blobs>) -> Block {
+        match (self, before) {
+            (BlockImage::Bytes(data), _) => Block::Data(data.clone()),
+            (BlockImage::Hole, _) => Block::Zero,
+            (BlockImage::Stored(id, len), Some(Block::Stored(blob))) if blob.id() == *id && blob.len() == *len => {
+                Block::Stored(blob.clone())
+            }
+            (BlockImage::Stored(id, len), _) => Block::Stored(Blob::lazy(*id, *len, source.clone())),
+        }
+    }
 }
 
 impl InodeImage {
@@ -150,6 +179,7 @@ impl InodeImage {
             ctime: self.times[2],
             xattrs: self.xattrs.iter().cloned().collect(),
             lsn,
+            place: old.and_then(|inode| inode.place.clone()),
         })
     }
 }

@@ -64,7 +64,7 @@ proptest! {
     #[test]
     fn a_bent_delta_is_refused_or_leaves_a_sound_tree(
         ops in prop::collection::vec(op(), 1..30),
-        bend in prop::collection::vec((0..14u8, any::<prop::sample::Index>(), 0..8u64), 1..3),
+        bend in prop::collection::vec((0..15u8, any::<prop::sample::Index>(), 0..8u64), 1..3),
     ) {
         let mut tree = tree();
         let from = tree.snapshot();
@@ -102,10 +102,14 @@ fn bent(delta: &mut Delta, how: u8, at: &prop::sample::Index, number: u64) {
         6 if names > 0 => delta.names[at.index(names)].0 = ino,
         7 if names > 0 => delta.names[at.index(names)].1 = Arc::from(&b"x/y"[..]),
         8 if names > 0 => drop(delta.names.remove(at.index(names))),
-        9 if blocks > 0 => delta.blocks[at.index(blocks)].blocks.push((u64::MAX - number, None)),
+        9 if blocks > 0 => delta.blocks[at.index(blocks)].blocks.push((u64::MAX - number, BlockImage::Hole)),
         10 if blocks > 0 => {
             let range = &mut delta.blocks[at.index(blocks)];
-            range.blocks.push((range.from, Some(Arc::new(vec![1; (BLOCK + number) as usize]))));
+            range.blocks.push((range.from, BlockImage::Bytes(Arc::new(vec![1; (BLOCK + number) as usize]))));
+        }
+        13 if blocks > 0 => {
+            let range = &mut delta.blocks[at.index(blocks)];
+            range.blocks.push((range.from, BlockImage::Stored(BlobId([1; 32]), number * BLOCK / 4)));
         }
         11 => delta.gone.push(ino),
         12 if gone > 0 => drop(delta.gone.remove(at.index(gone))),
@@ -196,4 +200,83 @@ fn a_cut_and_regrown_file_and_a_removed_directory_arrive() {
     let delta = delta_since(tree.inodes(), tree.log(), lsn).unwrap();
     brought_to_now(&tree, &from, &delta);
     assert_eq!(dump(&layer().inodes()), dump(&from));
+}
+
+/// The delta with each block's bytes replaced by a name for them.
+fn named(delta: &Delta) -> Delta {
+    let mut named = delta.clone();
+    for (_, block) in named.blocks.iter_mut().flat_map(|range| &mut range.blocks) {
+        if let BlockImage::Bytes(bytes) = block {
+            *block = BlockImage::Stored(BlobId::of(bytes), bytes.len() as u64);
+        }
+    }
+    named
+}
+
+fn own_blocks(inodes: &Inodes, ino: Ino) -> Vec<Block> {
+    match &inodes.get(ino).unwrap().content {
+        Content::File(bytes) => bytes.blocks().iter().map(|(_, block)| block.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_delta_of_names_makes_the_same_tree_but_for_bytes(ops in prop::collection::vec(op(), 1..40)) {
+        let mut tree = tree();
+        let from = tree.snapshot();
+        for (index, op) in ops.iter().enumerate() {
+            let _ = perform(&mut tree, op, Timestamp(index as i64 + 10));
+        }
+        let delta = named(&delta_since(tree.inodes(), tree.log(), Lsn::ZERO).unwrap());
+        let copy = apply(&from, &delta, &nothing()).unwrap();
+        assert_sound(&copy);
+        prop_assert_eq!((copy.bytes, copy.owned), (tree.inodes().bytes, tree.inodes().owned));
+        for (ino, inode) in tree.inodes().iter() {
+            let other = copy.get(ino).unwrap();
+            prop_assert_eq!(InodeImage::of(ino, inode), InodeImage::of(ino, other));
+            prop_assert_eq!(inode.stat(1, ino), other.stat(1, ino));
+        }
+        // Names go on as names, and are the same block as long as nobody writes it.
+        let again = delta_between(&from, &copy, Lsn::ZERO, delta.to);
+        prop_assert!(again.blocks.iter().flat_map(|range| &range.blocks).all(|(_, block)| !matches!(block, BlockImage::Bytes(_))));
+        let twice = apply(&copy, &again, &nothing()).unwrap();
+        prop_assert!(delta_between(&copy, &twice, delta.to, delta.to).blocks.is_empty());
+    }
+}
+
+#[test]
+fn a_stored_block_is_shared_with_the_copy_that_has_it() {
+    let mut tree = tree();
+    let from = tree.snapshot();
+    let ino = put(&mut tree, "f");
+    tree.write(ino, 0, &[7; 100_000], Timestamp(2)).unwrap();
+    let delta = named(&delta_since(tree.inodes(), tree.log(), Lsn::ZERO).unwrap());
+    let once = apply(&from, &delta, &nothing()).unwrap();
+    let twice = apply(&once, &delta, &nothing()).unwrap();
+    let pairs: Vec<_> = own_blocks(&once, ino).into_iter().zip(own_blocks(&twice, ino)).collect();
+    assert_eq!(pairs.len(), 2);
+    for (one, two) in pairs {
+        assert!(matches!((one, two), (Block::Stored(one), Block::Stored(two)) if Arc::ptr_eq(&one, &two)));
+    }
+}
+
+#[test]
+fn a_stored_block_has_the_length_of_a_block_that_fits_its_file() {
+    let mut tree = tree();
+    let from = tree.snapshot();
+    let ino = put(&mut tree, "f");
+    tree.write(ino, 0, &[7; BLOCK as usize + 10], Timestamp(2)).unwrap();
+    let delta = named(&delta_since(tree.inodes(), tree.log(), Lsn::ZERO).unwrap());
+    let with = |at: usize, len: u64| {
+        let mut bent = delta.clone();
+        let blocks = &mut bent.blocks.iter_mut().find(|range| range.ino == ino).unwrap().blocks;
+        blocks[at].1 = BlockImage::Stored(BlobId([1; 32]), len);
+        apply(&from, &bent, &nothing()).map(drop)
+    };
+    assert_eq!([with(0, 1), with(0, BLOCK), with(1, 10)], [Ok(()); 3]);
+    let refused = [with(0, 0), with(0, BLOCK + 1), with(1, 11), with(1, u64::MAX)];
+    assert_eq!(refused, [Err(Errno::EINVAL); 4]);
 }

@@ -9,7 +9,6 @@ use crate::kernel::Kernel;
 use crate::pty::End;
 use crate::vfs::Node;
 use crate::vfs::device::Device;
-use crate::vfs::inode::Content;
 use crate::vfs::mount::MOUNTS_MAX;
 use crate::vfs::path::join;
 
@@ -68,9 +67,9 @@ impl Kernel {
                 format!("/dev/pts/{}{gone}", id.0).into_bytes()
             }
             Opened::Socket(socket) => format!("socket:[{}]", socket.0).into_bytes(),
-            Opened::File(mount, ino) => self.shown_file(*mount, *ino),
+            Opened::File(mount, ino) => self.shown_open(file, *mount, *ino),
             Opened::Path(Node::Tree(mount, ino)) if !self.is_tree_directory(*mount, *ino) => {
-                self.shown_file(*mount, *ino)
+                self.shown_open(file, *mount, *ino)
             }
             Opened::Directory(node, _) | Opened::Path(node) => path(node),
             Opened::Device(device, _) => {
@@ -89,6 +88,20 @@ impl Kernel {
         self.mounts.tree(mount).is_some_and(|tree| tree.directory(ino).is_ok())
     }
 
+    /// A file by the name it was opened by, if that still is its name; if it has none, by the name it had.
+    fn shown_open(&self, file: &OpenFile, mount: MountId, ino: Ino) -> Vec<u8> {
+        let Some(place) = &file.place else { return self.shown_file(mount, ino) };
+        let Some(tree) = self.mounts.tree(mount) else { return self.shown_file(mount, ino) };
+        let by_place = || Some(join(self.path_of(&Node::Tree(mount, place.directory))?, &place.name));
+        if tree.inodes().leads_to(place, ino) {
+            return by_place().unwrap_or_else(|| self.shown_file(mount, ino));
+        }
+        match self.file_path(mount, ino) {
+            Some(path) => path,
+            None => [&by_place().unwrap_or_else(|| b"/".to_vec())[..], b" (deleted)"].concat(),
+        }
+    }
+
     fn shown_file(&self, mount: MountId, ino: Ino) -> Vec<u8> {
         self.file_path(mount, ino).unwrap_or_else(|| b"/ (deleted)".to_vec())
     }
@@ -98,17 +111,10 @@ impl Kernel {
         self.fifos.iter().find(|(_, id)| id.0 == pipe).map(|(at, _)| *at)
     }
 
-    /// A path of a file: found by looking through the tree's directories, for `/proc` and for rules about what is
-    /// reached through it.
+    /// A path of a file, for `/proc` and for rules about what is reached through it; `None` when it has no name.
     pub(crate) fn file_path(&self, mount: MountId, ino: Ino) -> Option<Vec<u8>> {
-        let tree = self.mounts.tree(mount)?;
-        let (directory, name) = tree.inodes().iter().find_map(|(at, inode)| match &inode.content {
-            Content::Directory(directory) => {
-                directory.entries.iter().find(|(_, child)| **child == ino).map(|(name, _)| (at, name.clone()))
-            }
-            _ => None,
-        })?;
-        Some(join(self.path_of(&Node::Tree(mount, directory))?, &name))
+        let place = self.mounts.tree(mount)?.inodes().any_place_of(ino)?;
+        Some(join(self.path_of(&Node::Tree(mount, place.directory))?, &place.name))
     }
 
     /// `/proc/<pid>/fdinfo/<n>`.

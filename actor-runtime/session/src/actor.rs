@@ -1,0 +1,194 @@
+//! The actor of a session that is awake: it makes the turns of its life, one at a time.
+//!
+//! ```text
+//! post ─▶ at most 64 wait ─▶ mailbox ─▶ [ waiting turns ] ─▶ one task ─▶ Done ─▶ next, or the actor stops
+//! ```
+//! The actor itself never waits: a turn is a task it owns, so a deletion is heard while a hibernation gives processes
+//! their grace. A turn that panics ends the actor, and the supervisor brings the session back.
+
+use crate::awake::Awake;
+use crate::durability::Checkpoint;
+use crate::error::SessionError;
+use crate::id::SessionName;
+use crate::seat::Seat;
+use crate::sessions::Node;
+use futures_util::FutureExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+mod turns;
+
+/// Turns that wait for a session, at most.
+pub(crate) const WAITING_MAX: usize = 64;
+/// When it is worth trying again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What the actor is asked for.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A turn, with its place among those that wait.
+    Take(Asked, Place),
+    /// The turn is over: whether the session stays.
+    Done(Result<Next, String>),
+    /// Nothing can be acknowledged any more.
+    Halted,
+}
+
+/// A turn that is asked for, and whom to tell.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// To rest.
+    Hibernate(Reply<()>),
+    /// To rest, if nobody has used it since it was seen idle.
+    HibernateIdle(Duration),
+    /// To be gone.
+    Delete(Reply<()>),
+    /// A point to come back to.
+    Checkpoint(Option<String>, Reply<Checkpoint>),
+    /// Back to a point.
+    Rollback(u64, Reply<()>),
+    /// A copy.
+    Fork(Option<SessionName>, Reply<crate::durability::Claimed>),
+}
+
+/// Whom to tell.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, SessionError>>;
+
+/// What comes after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It goes on.
+    Stay,
+    /// It is at rest, or gone.
+    Leave,
+}
+
+/// A place among the turns that wait.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A turn that was not taken on, given back.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// As it was given.
+    pub(crate) asked: Asked,
+    /// Why.
+    pub(crate) error: SessionError,
+}
+
+/// The actor of one session.
+pub(crate) struct SessionActor;
+
+/// What it begins with.
+pub(crate) struct Begin {
+    pub(crate) node: Arc<Node>,
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) awake: Arc<Awake>,
+}
+
+/// What it holds.
+pub(crate) struct Held {
+    node: Arc<Node>,
+    seat: Arc<Seat>,
+    awake: Arc<Awake>,
+    waiting: VecDeque<(Asked, Place)>,
+    busy: bool,
+}
+
+impl Seat {
+    /// Asks the actor for a turn.
+    ///
+    /// # Errors
+    /// The turn is given back when too many wait, or there is no actor.
+    pub(crate) fn post(&self, asked: Asked) -> Result<(), Refused> {
+        let Some(actor) = self.actor() else {
+            return Err(Refused { asked, error: SessionError::Failed(self.id) });
+        };
+        let before = self.turns.fetch_add(1, Ordering::Relaxed);
+        let place = Place(self.turns.clone());
+        if before >= WAITING_MAX {
+            return Err(Refused { asked, error: SessionError::Overloaded { id: self.id, retry_after: RETRY_AFTER } });
+        }
+        match actor.send_message(Message::Take(asked, place)) {
+            Ok(()) => Ok(()),
+            Err(ractor::MessagingErr::SendErr(Message::Take(asked, _))) => {
+                Err(Refused { asked, error: SessionError::Failed(self.id) })
+            }
+            Err(_) => unreachable!("a message that was not sent is given back"),
+        }
+    }
+}
+
+impl Actor for SessionActor {
+    type Msg = Message;
+    type State = Held;
+    type Arguments = Begin;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, begin: Begin) -> Result<Held, ActorProcessingErr> {
+        let Begin { node, seat, awake } = begin;
+        node.began(myself.get_id(), &seat, &awake);
+        awake.scribe.on_halt(move || _ = myself.send_message(Message::Halted));
+        Ok(Held { node, seat, awake, waiting: VecDeque::new(), busy: false })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        held: &mut Held,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Take(asked, place) => {
+                if let Asked::Delete(_) = asked {
+                    held.awake.hurry.notify_one();
+                }
+                held.waiting.push_back((asked, place));
+                held.go_on(&myself);
+            }
+            Message::Done(Ok(Next::Stay)) => {
+                held.busy = false;
+                held.go_on(&myself);
+            }
+            Message::Done(Ok(Next::Leave)) => myself.stop(None),
+            Message::Done(Err(reason)) => return Err(reason.into()),
+            Message::Halted => {
+                let reason = held.awake.scribe.halted().map_or_else(String::new, |error| error.to_string());
+                return Err(reason.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Held {
+    /// Begins the next turn, unless one is being made.
+    fn go_on(&mut self, myself: &ActorRef<Message>) {
+        if self.busy {
+            return;
+        }
+        let Some((asked, place)) = self.waiting.pop_front() else { return };
+        self.busy = true;
+        let (myself, node, seat, awake) = (myself.clone(), self.node.clone(), self.seat.clone(), self.awake.clone());
+        self.node.runtime.spawn(async move {
+            let turn = turns::take(&node, &seat, &awake, asked);
+            let next = AssertUnwindSafe(turn).catch_unwind().await;
+            drop((place, awake));
+            let done = next.map_err(|panic| {
+                let text = panic.downcast_ref::<String>().cloned();
+                text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+            });
+            let _ = myself.send_message(Message::Done(done));
+        });
+    }
+}

@@ -1,0 +1,189 @@
+//! The turns themselves. Each is exclusive: the actor makes one at a time, and those that end processes or leave close
+//! the gate first.
+
+use super::{Asked, Next, Reply};
+use crate::awake::Awake;
+use crate::durability::{Checkpoint, Claimed, DurabilityError, Files, Keep, NewSession};
+use crate::error::SessionError;
+use crate::event::{Event, State, What};
+use crate::id::{SessionId, SessionName};
+use crate::lifecycle::Turn;
+use crate::position::Position;
+use crate::seat::Seat;
+use crate::sessions::Node;
+use crate::template::refuse;
+use std::sync::Arc;
+use std::time::Duration;
+use warren_kernel::vfs::change::apply;
+use warren_wasi_posix::system::SystemHost;
+
+/// Bytes of a checkpoint's name, at most.
+const CHECKPOINT_NAME_MAX: usize = 256;
+
+/// Makes a turn.
+pub(super) async fn take(node: &Arc<Node>, seat: &Arc<Seat>, awake: &Arc<Awake>, asked: Asked) -> Next {
+    match asked {
+        Asked::Hibernate(reply) => {
+            let rested = hibernate(node, seat, awake).await;
+            leave(reply, rested)
+        }
+        Asked::HibernateIdle(idle) => {
+            if awake.idle_since().is_none_or(|since| since.elapsed() < idle) {
+                return Next::Stay;
+            }
+            match hibernate(node, seat, awake).await {
+                Ok(()) => Next::Leave,
+                Err(error) => {
+                    tracing::warn!(session = %awake.id, %error, "an idle session could not be put to rest");
+                    Next::Stay
+                }
+            }
+        }
+        Asked::Delete(reply) => {
+            let deleted = delete(seat, awake).await;
+            leave(reply, deleted)
+        }
+        Asked::Checkpoint(name, reply) => {
+            let _ = reply.send(checkpoint(awake, name).await);
+            Next::Stay
+        }
+        Asked::Rollback(number, reply) => {
+            let _ = reply.send(rollback(awake, number).await);
+            Next::Stay
+        }
+        Asked::Fork(name, reply) => {
+            let _ = reply.send(fork(seat, awake, name).await);
+            Next::Stay
+        }
+    }
+}
+
+fn leave(reply: Reply<()>, left: Result<(), SessionError>) -> Next {
+    let next = if left.is_ok() { Next::Leave } else { Next::Stay };
+    let _ = reply.send(left);
+    next
+}
+
+async fn hibernate(node: &Node, seat: &Seat, awake: &Arc<Awake>) -> Result<(), SessionError> {
+    if !seat.turn(Turn::Leave(State::Hibernating)) {
+        return Err(SessionError::Failed(awake.id));
+    }
+    let rested = rest(node, awake).await;
+    match &rested {
+        Ok(()) => {
+            let id = awake.id;
+            awake.scribe.retire(SessionError::WrongState { id, state: State::Hibernated });
+            seat.log.shrink();
+            seat.turn(Turn::Rested);
+        }
+        // It goes on, and says so.
+        Err(_) if awake.scribe.halted().is_none() => {
+            awake.note(vec![What::Lifecycle { state: State::Active }]);
+            seat.turn(Turn::Returned);
+            awake.open();
+        }
+        Err(_) => {}
+    }
+    rested
+}
+
+async fn rest(node: &Node, awake: &Arc<Awake>) -> Result<(), SessionError> {
+    awake.close().await;
+    awake.note(vec![What::Lifecycle { state: State::Hibernating }]);
+    awake.end_processes(node.options.grace).await?;
+    let (point, ticket) = awake.scribe.point(vec![What::Lifecycle { state: State::Hibernated }])?;
+    awake.scribe.wait(&ticket).await?;
+    let claim = awake.scribe.claim()?;
+    Ok(claim.hibernate(point).await?)
+}
+
+async fn delete(seat: &Seat, awake: &Arc<Awake>) -> Result<(), SessionError> {
+    let id = awake.id;
+    seat.turn(Turn::Leave(State::Deleted));
+    awake.close().await;
+    let deleted = async {
+        awake.end_processes(Duration::ZERO).await?;
+        let claim = awake.scribe.claim()?;
+        Ok(claim.delete().await?)
+    };
+    let deleted: Result<(), SessionError> = deleted.await;
+    if let Err(error) = deleted {
+        if awake.scribe.halted().is_none() {
+            seat.turn(Turn::Returned);
+            awake.open();
+        }
+        return Err(error);
+    }
+    let gone = SessionError::Durability(DurabilityError::Deleted(id));
+    let last = awake.scribe.last();
+    awake.scribe.retire(gone.clone());
+    awake.execs.fail(&gone);
+    let position = Position { epoch: awake.scribe.epoch(), seq: last.seq + 1 };
+    let time = awake.session.with(|kernel| kernel.now());
+    seat.log.publish([Event { position, time, what: What::Lifecycle { state: State::Deleted } }]);
+    seat.log.end();
+    seat.turn(Turn::Gone);
+    Ok(())
+}
+
+async fn checkpoint(awake: &Arc<Awake>, name: Option<String>) -> Result<Checkpoint, SessionError> {
+    if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > CHECKPOINT_NAME_MAX) {
+        return refuse("name", format!("a checkpoint's name has 1 to {CHECKPOINT_NAME_MAX} bytes"));
+    }
+    let number = awake.scribe.next_checkpoint();
+    let (point, ticket) = awake.scribe.point(Vec::new())?;
+    let time = awake.session.with(|kernel| kernel.now());
+    let claim = awake.scribe.claim()?;
+    awake.scribe.wait(&ticket).await?;
+    let made = claim.checkpoint(point.clone(), Some(Keep { number, name: name.clone(), time })).await?;
+    awake.scribe.kept(&point);
+    awake.acknowledge(vec![What::Checkpointed { checkpoint: number, name }]).await?;
+    Ok(made)
+}
+
+async fn rollback(awake: &Arc<Awake>, number: u64) -> Result<(), SessionError> {
+    let files = awake.scribe.claim()?.rollback(number).await?;
+    awake.close().await;
+    let rolled_back = back_to(awake, number, files).await;
+    awake.open();
+    rolled_back
+}
+
+async fn back_to(awake: &Arc<Awake>, number: u64, files: Files) -> Result<(), SessionError> {
+    awake.end_processes(Duration::ZERO).await?;
+    let layer = awake.template.layer.inodes();
+    let damaged = |errno: warren_kernel::Errno| {
+        let reason = format!("checkpoint {number} does not fit the session's software ({})", errno.name());
+        SessionError::Durability(DurabilityError::Damaged { id: awake.id, reason })
+    };
+    let tree = match files {
+        Files::Fresh => layer,
+        Files::Live { inodes, .. } => inodes,
+        Files::Stored { delta, blobs, then } => {
+            let first = apply(&layer, &delta, &blobs).map_err(damaged)?;
+            then.iter().try_fold(first, |tree, delta| apply(&tree, delta, &blobs)).map_err(damaged)?
+        }
+    };
+    let replaced = awake.session.with(|kernel| kernel.replace_root(tree));
+    replaced.map_err(|_| SessionError::Busy { id: awake.id, left: awake.processes() })?;
+    awake.acknowledge(vec![What::RolledBack { checkpoint: number }]).await
+}
+
+async fn fork(seat: &Seat, awake: &Arc<Awake>, name: Option<SessionName>) -> Result<Claimed, SessionError> {
+    let (point, ticket) = awake.scribe.point(Vec::new())?;
+    let created = awake.session.with(|kernel| kernel.now());
+    let child = SessionId::generate(&SystemHost);
+    let new = NewSession {
+        tenant: seat.tenant.clone(),
+        id: child,
+        name,
+        spec: awake.spec.clone(),
+        created,
+        forked_from: Some(awake.id),
+    };
+    let claim = awake.scribe.claim()?;
+    awake.scribe.wait(&ticket).await?;
+    let claimed = claim.fork(point, new).await?;
+    awake.acknowledge(vec![What::Forked { child }]).await?;
+    Ok(claimed)
+}

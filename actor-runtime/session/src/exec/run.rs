@@ -1,0 +1,206 @@
+//! A command while it runs: its output becomes events, its end is written down with what the files became.
+
+use super::{Exec, Input};
+use crate::awake::Awake;
+use crate::durability::KeyedCommand;
+use crate::event::{End, OUTPUT_EVENT_BYTES_MAX, Stream, What};
+use crate::id::CommandKey;
+use crate::scribe::{Record, Ticket, Urgency};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use warren_kernel::Errno;
+use warren_kernel::id::Pid;
+use warren_wasi_posix::node::{OnTerminal, PipeEnd, Running, Terminal};
+
+/// Bytes of one stream that are read and not yet durable, at most: then its writer waits.
+const IN_FLIGHT_MAX: usize = 256 * 1024;
+/// How long after the end of a process its streams are waited for, if a child keeps them open.
+const LINGER: Duration = Duration::from_millis(100);
+/// Pieces of output that become events at once, and the pause between two that come on top: a program that writes byte
+/// by byte makes some hundred events a second, not a hundred thousand.
+const BURST: u32 = 64;
+const PAUSE: Duration = Duration::from_millis(5);
+/// A piece from here on is worth an event of its own.
+const LARGE: usize = 4096;
+
+/// The outside's ends of a command.
+pub(super) struct Ends {
+    pub(super) pid: Pid,
+    input: Mutex<Option<Input>>,
+    outputs: Vec<(Stream, Output)>,
+}
+
+enum Output {
+    Pipe(PipeEnd),
+    Terminal(Arc<Terminal>),
+}
+
+impl Ends {
+    pub(super) fn of_pipes(running: Running) -> Ends {
+        let outputs = [(Stream::Stdout, running.stdout), (Stream::Stderr, running.stderr)];
+        Ends {
+            pid: running.pid,
+            input: Mutex::new(running.stdin.map(Input::Pipe)),
+            outputs: outputs.into_iter().filter_map(|(stream, end)| Some((stream, Output::Pipe(end?)))).collect(),
+        }
+    }
+
+    pub(super) fn of_terminal(running: OnTerminal) -> Ends {
+        let terminal = Arc::new(running.terminal);
+        Ends {
+            pid: running.pid,
+            input: Mutex::new(Some(Input::Terminal(terminal.clone()))),
+            outputs: vec![(Stream::Stdout, Output::Terminal(terminal))],
+        }
+    }
+
+    pub(super) fn take_input(&self) -> Option<Input> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Output {
+    async fn read(&self, want: usize, to: &mut Vec<u8>) -> Result<usize, Errno> {
+        match self {
+            Output::Pipe(end) => end.read(want, to).await,
+            Output::Terminal(terminal) => terminal.read(want, to).await,
+        }
+    }
+}
+
+/// Attends to a command until it has ended and both its streams are at their end.
+pub(super) async fn attend(
+    awake: Arc<Awake>,
+    exec: Arc<Exec>,
+    ends: Ends,
+    key: Option<(CommandKey, KeyedCommand)>,
+    timeout: Option<Duration>,
+    feed: Option<(Input, Bytes)>,
+) {
+    let Ends { pid, outputs, .. } = ends;
+    let mut outputs = outputs.into_iter();
+    let (first, second) = (outputs.next(), outputs.next());
+    let pumps = async { tokio::join!(pump(&awake, &exec, first), pump(&awake, &exec, second), fed(feed)) };
+    tokio::pin!(pumps);
+    let waiting = awake.session.wait(pid);
+    tokio::pin!(waiting);
+    let deadline = tokio::time::sleep(timeout.unwrap_or_default());
+    tokio::pin!(deadline);
+    let (mut pumped, mut timed_out) = (false, false);
+    let collected = loop {
+        tokio::select! {
+            biased;
+            _ = &mut pumps, if !pumped => pumped = true,
+            collected = &mut waiting => break collected,
+            () = &mut deadline, if timeout.is_some() && !timed_out => {
+                timed_out = true;
+                awake.kill_posix_session(pid);
+            }
+        }
+    };
+    if !pumped {
+        pumped = tokio::time::timeout(LINGER, &mut pumps).await.is_ok();
+    }
+    let end = match collected {
+        _ if timed_out => End::TimedOut,
+        _ if awake.killing.load(Ordering::Acquire) => End::Interrupted,
+        Ok((status, _)) => End::Status(status),
+        Err(_) => End::Interrupted,
+    };
+    exec.lock().cpu = collected.map_or(Duration::ZERO, |(_, cpu)| cpu);
+    let keys = key.into_iter().map(|(key, keyed)| (key, KeyedCommand { end: Some(end.clone()), ..keyed })).collect();
+    let events = vec![What::Exited { exec: exec.id, end: end.clone() }];
+    let settled = match awake.scribe.record(Record { events, keys, files: true }, Urgency::Call) {
+        Ok(ticket) => awake.scribe.wait(&ticket).await.map(|()| (end, ticket.last)),
+        Err(error) => Err(error),
+    };
+    if pumped {
+        exec.lock().drained = true;
+    }
+    exec.settle(settled);
+    awake.execs.retire(exec.id);
+    if !pumped {
+        pumps.await;
+        exec.lock().drained = true;
+        exec.changed.notify_waiters();
+    }
+}
+
+/// Writes what a command was given as its input, and ends it.
+async fn fed(feed: Option<(Input, Bytes)>) {
+    // Whoever does not read its input to the end has had enough of it.
+    match feed {
+        Some((Input::Pipe(end), bytes)) => _ = end.write_all(&bytes).await,
+        Some((Input::Terminal(terminal), bytes)) => _ = terminal.write_all(&bytes).await,
+        None => {}
+    }
+}
+
+/// Makes events of a stream until its end.
+async fn pump(awake: &Arc<Awake>, exec: &Exec, output: Option<(Stream, Output)>) {
+    let Some((stream, output)) = output else { return };
+    let mut on_its_way: VecDeque<(Ticket, usize)> = VecDeque::new();
+    let mut in_flight = 0;
+    let mut pace = Pace { credit: BURST, since: Instant::now() };
+    let mut buffer = Vec::new();
+    while let Ok(1..) = output.read(OUTPUT_EVENT_BYTES_MAX, &mut buffer).await {
+        if buffer.len() < LARGE && pace.is_spent() {
+            tokio::time::sleep(PAUSE).await;
+            let room = OUTPUT_EVENT_BYTES_MAX - buffer.len();
+            // What is there by now; at the end there is nothing, and the next read says so again.
+            let more = output.read(room, &mut buffer);
+            let _ = tokio::time::timeout(Duration::ZERO, more).await;
+        }
+        let bytes = Bytes::from(std::mem::take(&mut buffer));
+        let len = bytes.len();
+        let offset = exec.add_output(stream, &bytes);
+        let events = vec![What::Output { exec: exec.id, stream, offset, bytes }];
+        let Ok(ticket) = awake.scribe.record(Record { events, ..Record::default() }, Urgency::Background) else {
+            // Nothing is acknowledged any more: the session ends.
+            return;
+        };
+        exec.mark(stream, offset, ticket.before);
+        in_flight += len;
+        on_its_way.push_back((ticket, len));
+        while in_flight > IN_FLIGHT_MAX
+            && let Some((ticket, len)) = on_its_way.pop_front()
+        {
+            if awake.scribe.wait(&ticket).await.is_err() {
+                return;
+            }
+            in_flight -= len;
+        }
+        if on_its_way.len() > BURST as usize {
+            on_its_way.retain(|(ticket, len)| {
+                let settled = awake.scribe.is_settled(ticket);
+                in_flight -= if settled { *len } else { 0 };
+                !settled
+            });
+        }
+    }
+}
+
+/// How many small pieces may still become events of their own.
+struct Pace {
+    credit: u32,
+    since: Instant,
+}
+
+impl Pace {
+    fn is_spent(&mut self) -> bool {
+        let earned = self.since.elapsed().as_millis() / PAUSE.as_millis();
+        if earned > 0 {
+            self.credit = BURST.min(self.credit.saturating_add(u32::try_from(earned).unwrap_or(BURST)));
+            self.since = Instant::now();
+        }
+        if self.credit == 0 {
+            return true;
+        }
+        self.credit -= 1;
+        false
+    }
+}

@@ -1,0 +1,173 @@
+//! What is due when, for all sessions of a node: one task, whatever their number.
+//!
+//! Every quarter of a second it looks at the sessions that run something (files that changed are written down, once a
+//! second at most) and at those whose time has come: idle for long enough, or lived for long enough.
+
+use crate::actor::Asked;
+use crate::awake::Awake;
+use crate::id::SessionId;
+use crate::seat::Seat;
+use crate::sessions::Node;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often it looks.
+const TICK: Duration = Duration::from_millis(250);
+/// How often files that change in the background are written down.
+const CATCH_UP: Duration = Duration::from_secs(1);
+/// After this long without use a session's recent events leave memory: they are kept elsewhere.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// What is due.
+#[derive(Debug, Default)]
+pub(crate) struct Ticker {
+    running: Mutex<HashMap<SessionId, (Weak<Awake>, Instant)>>,
+    due: Mutex<BinaryHeap<Reverse<Due>>>,
+}
+
+#[derive(Debug)]
+struct Due {
+    at: Instant,
+    number: u64,
+    what: Look,
+}
+
+#[derive(Debug)]
+enum Look {
+    /// At a session that is awake.
+    Awake(Weak<Awake>),
+    /// Nothing to do but let it go.
+    Keep(#[expect(dead_code, reason = "held, not looked at")] Arc<Seat>),
+    /// A session's time is over, whether it is awake or not.
+    Expired(crate::id::TenantId, SessionId),
+}
+
+impl Ticker {
+    /// Runs until the node is gone.
+    pub(crate) async fn run(node: Weak<Node>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let Some(node) = node.upgrade() else { return };
+            node.ticker.look_at_running();
+            node.ticker.look_at_due(&node);
+        }
+    }
+
+    /// Looks at a session as long as it has processes.
+    pub(crate) fn watch(&self, awake: &Arc<Awake>) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.entry(awake.id).or_insert_with(|| (Weak::new(), Instant::now())).0 = Arc::downgrade(awake);
+    }
+
+    /// Looks at a session that has just been woken when something may be due.
+    pub(crate) fn woken(&self, awake: &Arc<Awake>) {
+        let first = awake.spec.idle_timeout.unwrap_or(QUIET).min(QUIET);
+        self.push(Instant::now() + first, Look::Awake(Arc::downgrade(awake)));
+    }
+
+    /// Keeps a seat, and with it why nobody can have it.
+    pub(crate) fn keep(&self, seat: &Arc<Seat>, time: Duration) {
+        self.push(Instant::now() + time, Look::Keep(seat.clone()));
+    }
+
+    /// Deletes a session when its time is over.
+    pub(crate) fn expire(&self, tenant: &crate::id::TenantId, id: SessionId, within: Duration) {
+        self.push(Instant::now() + within, Look::Expired(tenant.clone(), id));
+    }
+
+    fn push(&self, at: Instant, what: Look) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = due.len() as u64;
+        due.push(Reverse(Due { at, number, what }));
+    }
+
+    fn look_at_running(&self) {
+        let now = Instant::now();
+        let mut behind = Vec::new();
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|_, (awake, since)| {
+            let Some(awake) = awake.upgrade() else { return false };
+            let stays = awake.execs.running() > 0 || awake.processes() > 0;
+            if now.duration_since(*since) >= CATCH_UP || !stays {
+                *since = now;
+                behind.push(awake);
+            }
+            stays
+        });
+        drop(running);
+        for awake in behind {
+            if awake.scribe.is_behind() {
+                awake.scribe.catch_up();
+            }
+        }
+    }
+
+    fn look_at_due(&self, node: &Arc<Node>) {
+        let now = Instant::now();
+        loop {
+            let look = {
+                let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+                match due.peek() {
+                    Some(Reverse(first)) if first.at <= now => due.pop().map(|Reverse(first)| first.what),
+                    _ => None,
+                }
+            };
+            match look {
+                None => return,
+                Some(Look::Awake(awake)) => {
+                    if let Some(awake) = awake.upgrade() {
+                        self.look_at(&awake, now);
+                    }
+                }
+                Some(Look::Keep(_)) => {}
+                Some(Look::Expired(tenant, id)) => node.expired(tenant, id),
+            }
+        }
+    }
+
+    /// Puts a session to rest that has been idle for long enough; else says when to look again.
+    fn look_at(&self, awake: &Arc<Awake>, now: Instant) {
+        let Some(seat) = awake.seat.upgrade() else { return };
+        let idle = awake.idle_since().map(|since| now.duration_since(since));
+        let mut next = QUIET;
+        if idle.is_some_and(|idle| idle >= QUIET) && awake.spec.durability.level().is_some() {
+            seat.log.shrink();
+        }
+        if let Some(timeout) = awake.spec.idle_timeout {
+            match idle {
+                Some(idle) if idle >= timeout => {
+                    // Refused when much is asked of it, and then it is not idle.
+                    let _ = seat.post(Asked::HibernateIdle(timeout));
+                    next = next.min(timeout);
+                }
+                Some(idle) => next = next.min(timeout - idle),
+                None => next = next.min(timeout),
+            }
+        }
+        self.push(now + next.max(TICK), Look::Awake(Arc::downgrade(awake)));
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Due) -> bool {
+        (self.at, self.number) == (other.at, other.number)
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Due) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Due) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
