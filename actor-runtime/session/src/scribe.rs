@@ -24,10 +24,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use warren_kernel::Session;
 use warren_kernel::event::What as KernelWhat;
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::{Kernel, Session};
 
 /// Keyed commands remembered; the oldest that has ended is forgotten first.
 pub(crate) const KEYS_MAX: usize = 1024;
@@ -495,20 +495,22 @@ impl Scribe {
         self.settled.notify_waiters();
     }
 
-    fn take_files(&self, book: &mut Book, kernel: &warren_kernel::Kernel, batch: &mut Batch, events: &mut Vec<What>) {
+    fn take_files(&self, book: &mut Book, kernel: &mut Kernel, batch: &mut Batch, events: &mut Vec<What>) {
         let to = newest(kernel);
         if to == book.lsn {
             return;
         }
         let (paths, more) = changed_paths(kernel, book.lsn);
         events.push(What::FilesChanged { from: book.lsn, to, paths, more });
+        // Nobody else reads the kernel's own log of changes.
+        kernel.forget_changes_until(to);
         let after = kernel.root().snapshot();
         let before = std::mem::replace(&mut book.tree, after.clone());
         let from = std::mem::replace(&mut book.lsn, to);
         batch.files = Some(FileChange { from, to, before, after });
     }
 
-    fn take_kernel_events(&self, book: &mut Book, kernel: &warren_kernel::Kernel, events: &mut Vec<What>) {
+    fn take_kernel_events(&self, book: &mut Book, kernel: &Kernel, events: &mut Vec<What>) {
         let (_, news) = kernel.events_since(book.kernel_events);
         for event in news {
             book.kernel_events = event.seq + 1;
@@ -559,12 +561,13 @@ impl std::fmt::Debug for Scribe {
     }
 }
 
-fn newest(kernel: &warren_kernel::Kernel) -> Lsn {
+fn newest(kernel: &Kernel) -> Lsn {
     kernel.root().log().newest()
 }
 
-/// Where files changed since `since`.
-fn changed_paths(_kernel: &warren_kernel::Kernel, _since: Lsn) -> (Vec<String>, bool) {
-    debug_assert!(CHANGED_PATHS_MAX > 0);
-    (Vec::new(), true)
+/// Where files changed since `since`, and whether there is more than is listed.
+fn changed_paths(kernel: &Kernel, since: Lsn) -> (Vec<String>, bool) {
+    let changed = kernel.changed_paths(since, CHANGED_PATHS_MAX);
+    let shown = changed.paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+    (shown, changed.more > 0 || !changed.complete)
 }
