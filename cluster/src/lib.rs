@@ -1,2 +1,26 @@
 //! The durable form of a session: what is kept of it, where, and how it comes back.
+//!
+//! ```text
+//! Folder ─▶ Keeper ─┬▶ journal: wal ───────────────┐
+//!                   ├▶ records, events ─▶ store ───┴▶ disk
+//!                   └▶ files: snapshot ─▶ store
+//! ```
+//! Read in this order. A [`disk`] is the few file operations everything rests on; a [`wal`] is a log on it whose appends
+//! share their syncs; a [`store`] keeps objects under conditional writes; [`snapshot`] keeps trees of files in it; a
+//! [`record`] is the one object of a session that changes; the [`keeper`] puts them together as what sessions need.
 #![forbid(unsafe_code)]
+
+pub mod disk;
+pub mod wal;
+
+pub mod store;
+
+pub mod keys;
+pub mod snapshot;
+
+pub mod envelope;
+pub mod record;
+mod seal;
+
+pub mod folder;
+pub mod keeper;

@@ -61,7 +61,10 @@ pub(crate) struct Built {
     pub(crate) template: Template,
     pub(crate) session: Session,
     pub(crate) layer: Inodes,
+    /// The files as they are kept.
     pub(crate) kept: (Inodes, Lsn),
+    /// The files of the snapshot they were made of.
+    pub(crate) base: Inodes,
 }
 
 impl Built {
@@ -81,15 +84,16 @@ impl Built {
             let reason = format!("its files do not fit the software it is made of ({})", errno.name());
             SessionError::Durability(crate::durability::DurabilityError::Damaged { id, reason })
         };
-        let (tree, lsn) = match files {
-            Files::Fresh => (layer.clone(), Lsn::ZERO),
-            Files::Live { inodes, lsn } => (inodes.clone(), *lsn),
+        let (base, tree, lsn) = match files {
+            Files::Fresh => (layer.clone(), layer.clone(), Lsn::ZERO),
+            Files::Live { inodes, lsn } => (inodes.clone(), inodes.clone(), *lsn),
             Files::Stored { delta, blobs, then } => {
-                let mut tree = apply(&layer, delta, blobs).map_err(damaged)?;
+                let base = apply(&layer, delta, blobs).map_err(damaged)?;
+                let mut tree = base.clone();
                 for delta in then {
                     tree = apply(&tree, delta, blobs).map_err(damaged)?;
                 }
-                (tree, then.last().map_or(delta.to, |last| last.to))
+                (base, tree, then.last().map_or(delta.to, |last| last.to))
             }
         };
         let session = match files {
@@ -97,13 +101,14 @@ impl Built {
             Files::Live { .. } | Files::Stored { .. } => node.resume(template.clone(), tree, lsn, next_pid),
         };
         let kept = session.with(|kernel| (kernel.root().snapshot(), kernel.root().log().newest()));
-        Ok(Built { template, session, layer, kept })
+        Ok(Built { template, session, layer, kept, base })
     }
 }
 
 impl Awake {
     /// The session of a new owner.
     pub(crate) fn new(node: &Arc<Node>, seat: &Arc<Seat>, claimed: &Claimed, built: Built) -> Arc<Awake> {
+        claimed.claim.attach(built.layer.clone(), built.base, built.kept.0.clone());
         let scribe = Scribe::new(
             claimed,
             built.session.clone(),

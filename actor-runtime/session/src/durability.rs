@@ -119,6 +119,13 @@ pub trait Durability: Send + Sync + 'static {
 
 /// One owner's right to write to a session.
 pub trait Claim: Send + Sync + 'static {
+    /// Tells where the files stand once the kernel is made, before anything else is asked: the layer, the tree of the
+    /// snapshot that was given ([`Files::Stored::delta`] applied; the layer for [`Files::Fresh`], the same for
+    /// [`Files::Live`]), and the tree the session begins with.
+    fn attach(&self, layer: Inodes, base: Inodes, now: Inodes) {
+        let _ = (layer, base, now);
+    }
+
     /// Keeps a batch, after all batches given before. The batch counts from this call on; the answer resolves when it is
     /// as durable as `level`. An answer that is dropped takes nothing back.
     fn append(&self, batch: Batch, level: Level) -> Pending;

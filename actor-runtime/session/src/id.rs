@@ -64,6 +64,9 @@ pub enum NameError {
 }
 
 impl SessionId {
+    /// Nobody's.
+    pub const NONE: SessionId = SessionId(0);
+
     /// A new id.
     pub fn generate(host: &dyn Host) -> SessionId {
         let mut random = [0; 10];

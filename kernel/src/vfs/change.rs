@@ -145,6 +145,21 @@ pub struct Delta {
     pub gone: Vec<Ino>,
 }
 
+impl Delta {
+    /// No change of a tree at its beginning.
+    pub fn nothing() -> Delta {
+        Delta {
+            from: Lsn::ZERO,
+            to: Lsn::ZERO,
+            next_ino: 0,
+            inodes: Vec::new(),
+            blocks: Vec::new(),
+            names: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+}
+
 /// Blocks `from..to` of a file: those listed, and holes (or the base) where none is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockRange {

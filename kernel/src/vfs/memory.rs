@@ -131,6 +131,13 @@ impl Tree {
         Tree { inodes, quota, log: ChangeLog::default() }
     }
 
+    /// A tree that goes on from `inodes`, whose last change was `newest`.
+    pub fn resume(inodes: Inodes, quota: Quota, newest: Lsn) -> Tree {
+        let mut tree = Tree::new(inodes, quota);
+        tree.log.resume(newest);
+        tree
+    }
+
     /// Everything as it is now, in constant time.
     pub fn snapshot(&self) -> Inodes {
         self.inodes.clone()

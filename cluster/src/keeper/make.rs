@@ -1,0 +1,315 @@
+//! Sessions are made, taken by an owner, and given up.
+
+use super::batch::FilesImage;
+use super::claim::{Base, ClaimInner, ClaimState, Facts, KeeperClaim};
+use super::commit::tombstone;
+use super::tail::Kept;
+use super::{Shared, Tenant, damaged_record, lock, of_put, of_session};
+use crate::record::{Body, Record, Standing, places};
+use crate::snapshot::SnapshotRef;
+use crate::store::{Flush, PutError, Version};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, Weak};
+use warren_kernel::id::Lsn;
+use warren_kernel::vfs::memory::Inodes;
+use warren_session::durability::{Claimed, Counters, DurabilityError, Files, NewSession};
+use warren_session::event::State;
+use warren_session::id::{SessionId, SessionName, TenantId};
+use warren_session::position::{Epoch, Position};
+use warren_session::spec::Tier;
+
+/// Others that want the same session at the same time, before this one gives up.
+const TRIES: usize = 16;
+
+/// A fork's beginning: its snapshot, the tree it is of, the last mutation, the next pid.
+pub(super) type Origin = (Option<SnapshotRef>, Inodes, Lsn, u32);
+
+impl Shared {
+    pub(super) async fn make(
+        self: &Arc<Self>,
+        new: NewSession,
+        origin: Option<Origin>,
+    ) -> Result<Claimed, DurabilityError> {
+        let tenant = self.tenant(&new.tenant).await?;
+        let _making = self.making(new.id);
+        let flush = if new.spec.durability >= Tier::Journal { Flush::Now } else { Flush::Soon };
+        if let Some(name) = &new.name {
+            // The record, which follows it in the same log of the store, makes it as durable as itself.
+            self.take_name(&new.tenant, name, new.id, Flush::Soon).await?;
+        }
+        let next_pid = origin.as_ref().map_or(0, |origin| origin.3);
+        let body = Body {
+            name: new.name.clone(),
+            spec: new.spec.clone(),
+            created: new.created,
+            forked_from: new.forked_from,
+            counters: Counters { next_pid, ..Counters::default() },
+            keys: Vec::new(),
+            unfinished: Vec::new(),
+        };
+        let mut record = Record {
+            id: new.id,
+            standing: Standing::Owned { incarnation: self.incarnation },
+            epoch: Epoch::FIRST,
+            position: Position::START,
+            lsn: origin.as_ref().map_or(Lsn::ZERO, |origin| origin.2),
+            number: 0,
+            snapshot: origin.as_ref().and_then(|origin| origin.0.clone()),
+            checkpoints: Vec::new(),
+            segments: Vec::new(),
+            first_event: 1,
+            body: Bytes::new(),
+        };
+        record.seal(&tenant.keys, &body);
+        let made = self.store.put_if_absent(&places::record(&new.tenant, new.id), record.to_bytes(), flush).await;
+        let version = match made {
+            Ok(version) => version,
+            Err(error) => {
+                if let Some(name) = &new.name {
+                    let _ = self.free_name(&new.tenant, name, new.id).await;
+                }
+                return Err(of_put(new.id, error));
+            }
+        };
+        let files = match &origin {
+            None => Files::Fresh,
+            Some((_, inodes, lsn, _)) => Files::Live { inodes: inodes.clone(), lsn: *lsn },
+        };
+        let base = origin.map(|(at, tree, lsn, _)| Base { at, tree, lsn });
+        Ok(self.own(&new.tenant, tenant, (record, version, body), base, files))
+    }
+
+    /// Makes this process the owner.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        tenant_id: &TenantId,
+        id: SessionId,
+    ) -> Result<Claimed, DurabilityError> {
+        let tenant = self.tenant(tenant_id).await?;
+        for _ in 0..TRIES {
+            let (old, version) = self.record(tenant_id, id).await?;
+            match &old.standing {
+                Standing::Deleted { .. } => return Err(DurabilityError::Deleted(id)),
+                Standing::Failed { reason } => return Err(DurabilityError::Damaged { id, reason: reason.clone() }),
+                // Another process of this folder is gone, or we could not have opened it.
+                Standing::Resting | Standing::Owned { .. } => {}
+            }
+            let body = old.open(&tenant.keys).map_err(|error| damaged_record(id, &error))?;
+            if let Some(before) = self.claim_of(id) {
+                before.end(DurabilityError::Fenced(id));
+                // What it has on its way is in the log or refused once it has had its turn.
+                drop(before.turn.lock().await);
+            }
+            let record = Record {
+                standing: Standing::Owned { incarnation: self.incarnation },
+                epoch: old.epoch.next(),
+                ..old.clone()
+            };
+            let key = places::record(tenant_id, id);
+            match self.store.put_if_match(&key, record.to_bytes(), &version, Flush::Now).await {
+                Ok(version) => {
+                    let base = self.gather(tenant_id, &tenant, &record).await?;
+                    let (facts, at, then) = replay(&tenant, &record, &body, &base)?;
+                    let files = self.files(&tenant, id, at.as_ref(), then).await?;
+                    return Ok(self.own_with(tenant_id, tenant, (record, version, body), facts, files));
+                }
+                Err(PutError::Conflict | PutError::Missing) => {}
+                Err(PutError::Store(error)) => return Err(of_session(id, error)),
+            }
+        }
+        Err(DurabilityError::Owned(id))
+    }
+
+    /// What the journal and the store's batches hold of a session beyond its record.
+    async fn gather(
+        &self,
+        tenant_id: &TenantId,
+        tenant: &Tenant,
+        record: &Record,
+    ) -> Result<Vec<Kept>, DurabilityError> {
+        let id = record.id;
+        let body = record.open(&tenant.keys).map_err(|error| damaged_record(id, &error))?;
+        let tail = self.tail_made(id);
+        let stored = match body.spec.durability {
+            Tier::Strict => self.stored_entries(tenant_id, id, record.epoch).await?.0,
+            _ => Vec::new(),
+        };
+        let mut given_up = Vec::new();
+        let kept: Vec<Kept> = {
+            let mut tail = lock(&tail);
+            given_up.extend(tail.forget(record.number));
+            let mut entries: Vec<Kept> = tail.iter().cloned().collect();
+            entries.extend(
+                stored.into_iter().filter(|entry| entry.number > record.number).map(|entry| Kept { entry, wal: None }),
+            );
+            entries.sort_by_key(|kept| (kept.entry.number, kept.entry.epoch, kept.wal.is_none()));
+            *tail = Default::default();
+            for kept in entries {
+                given_up.extend(tail.push(kept));
+            }
+            if !tail.follows(record.number) {
+                let reason = format!("the journal does not go on after entry {}", record.number);
+                return Err(DurabilityError::Damaged { id, reason });
+            }
+            tail.iter().cloned().collect()
+        };
+        self.unpin(&given_up);
+        Ok(kept)
+    }
+
+    fn own(
+        self: &Arc<Self>,
+        tenant_id: &TenantId,
+        tenant: Tenant,
+        (record, version, body): (Record, Version, Body),
+        base: Option<Base>,
+        files: Files,
+    ) -> Claimed {
+        let facts = Facts::of(&record, &body);
+        let claimed = self.own_with(tenant_id, tenant, (record, version, body), (facts, None, 0), files);
+        if let (Some(base), Some(claim)) = (base, self.claim_of(claimed.summary.id)) {
+            lock(&claim.state).base = Some(base);
+        }
+        claimed
+    }
+
+    fn own_with(
+        self: &Arc<Self>,
+        tenant_id: &TenantId,
+        tenant: Tenant,
+        (record, version, body): (Record, Version, Body),
+        (facts, journalled, number): (Facts, Option<(SnapshotRef, Lsn)>, u64),
+        files: Files,
+    ) -> Claimed {
+        let id = record.id;
+        let mut summary = record.summary(&body);
+        (summary.state, summary.position) = (State::Waking, facts.position);
+        let (epoch, spec) = (record.epoch, body.spec.clone());
+        let number = number.max(record.number);
+        let claim = Arc::new(ClaimInner {
+            shared: self.clone(),
+            tenant_id: tenant_id.clone(),
+            tenant,
+            id,
+            epoch,
+            tail: self.tail_made(id),
+            state: Mutex::new(ClaimState {
+                ended: None,
+                record,
+                version,
+                body,
+                layer: None,
+                base: None,
+                journalled,
+                files: None,
+                number,
+                facts: facts.clone(),
+                lane: VecDeque::new(),
+                lane_runs: false,
+                strict: VecDeque::new(),
+                strict_runs: false,
+                folding: false,
+            }),
+            turn: tokio::sync::Mutex::default(),
+        });
+        lock(&self.live).insert(id, Arc::downgrade(&claim));
+        Claimed {
+            claim: Arc::new(KeeperClaim(claim)),
+            epoch,
+            summary,
+            spec,
+            files,
+            counters: facts.counters,
+            last: facts.position,
+            keys: facts.keys.into_iter().collect(),
+            unfinished: facts.unfinished.into_iter().collect(),
+        }
+    }
+
+    /// A claim is over.
+    pub(super) fn disown(&self, claim: &Arc<ClaimInner>) {
+        let mut live = lock(&self.live);
+        if live.get(&claim.id).is_some_and(|known| Weak::ptr_eq(known, &Arc::downgrade(claim))) {
+            live.remove(&claim.id);
+        }
+        drop(live);
+        let mut tails = lock(&self.tails);
+        if tails.get(&claim.id).is_some_and(|tail| lock(tail).is_empty()) {
+            tails.remove(&claim.id);
+        }
+    }
+
+    /// Deletes a session nobody has.
+    pub(super) async fn delete_unclaimed(
+        self: &Arc<Self>,
+        tenant_id: &TenantId,
+        id: SessionId,
+    ) -> Result<(), DurabilityError> {
+        if let Some(claim) = self.claim_of(id)
+            && claim.check().is_ok()
+        {
+            return Err(DurabilityError::Owned(id));
+        }
+        let tenant = self.tenant(tenant_id).await?;
+        for _ in 0..TRIES {
+            let (record, version) = self.record(tenant_id, id).await?;
+            if matches!(record.standing, Standing::Deleted { .. }) {
+                return Err(DurabilityError::Deleted(id));
+            }
+            // Even one that cannot be opened can be deleted; its name then leads nowhere.
+            let name = record.open(&tenant.keys).ok().and_then(|body| body.name);
+            let mut grave = tombstone(&record, self.host.realtime());
+            grave.epoch = record.epoch.next();
+            match self.store.put_if_match(&places::record(tenant_id, id), grave.to_bytes(), &version, Flush::Now).await
+            {
+                Ok(_) => {
+                    self.bury(tenant_id, id, name.as_ref()).await;
+                    return Ok(());
+                }
+                Err(PutError::Conflict | PutError::Missing) => {}
+                Err(PutError::Store(error)) => return Err(of_session(id, error)),
+            }
+        }
+        Err(DurabilityError::Owned(id))
+    }
+
+    /// Clears away what a deleted session leaves; what fails is collected later.
+    pub(super) async fn bury(&self, tenant: &TenantId, id: SessionId, name: Option<&SessionName>) {
+        if let Some(name) = name {
+            let _ = self.free_name(tenant, name, id).await;
+        }
+        let tail = lock(&self.tails).remove(&id);
+        if let Some(tail) = tail {
+            let places = lock(&tail).forget(u64::MAX);
+            self.unpin(&places);
+        }
+        let _ = self.clear_session(tenant, id).await;
+    }
+}
+
+type Replayed = ((Facts, Option<(SnapshotRef, Lsn)>, u64), Option<SnapshotRef>, Vec<warren_kernel::vfs::change::Delta>);
+
+/// Goes through the entries after a record: where everything stands, and which files to begin with and what to apply.
+fn replay(tenant: &Tenant, record: &Record, body: &Body, entries: &[Kept]) -> Result<Replayed, DurabilityError> {
+    let mut facts = Facts::of(record, body);
+    let (mut at, mut journalled, mut then) = (record.snapshot.clone(), None, Vec::new());
+    for kept in entries {
+        let image = kept.entry.open(&tenant.keys).map_err(|reason| DurabilityError::Damaged {
+            id: record.id,
+            reason: format!("entry {} of the journal: {reason}", kept.entry.number),
+        })?;
+        facts.after(&image);
+        match image.files {
+            Some(FilesImage::Delta(delta)) => then.push(delta),
+            Some(FilesImage::Snapshot { at: newer, lsn }) => {
+                at = Some(newer.clone());
+                journalled = Some((newer, lsn));
+                then.clear();
+            }
+            None => {}
+        }
+    }
+    let number = entries.last().map_or(record.number, |kept| kept.entry.number);
+    Ok(((facts, journalled, number), at, then))
+}

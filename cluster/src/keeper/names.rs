@@ -1,0 +1,118 @@
+//! Names: objects that lead to ids.
+//!
+//! A name is taken before the record it leads to is made, so that two sessions never have one name. What a process left
+//! half made when it died is a name that leads nowhere: whoever wants it next takes it over.
+
+use super::{Shared, lock, of_put, of_session, unavailable_store};
+use crate::envelope::Kind;
+use crate::record::{Standing, places};
+use crate::store::{Flush, PutError};
+use serde::{Deserialize, Serialize};
+use warren_session::durability::DurabilityError;
+use warren_session::id::{SessionId, SessionName, TenantId};
+
+const POINTER: Kind = Kind { magic: *b"WRNN", version: 1, name: "session name", bytes_max: 4096 };
+/// Others that want the same name at the same time, before this one gives up.
+const TRIES: usize = 16;
+
+#[derive(Serialize, Deserialize)]
+struct Pointer {
+    id: SessionId,
+}
+
+/// Keeps a session marked as being made.
+pub(super) struct Making<'a> {
+    shared: &'a Shared,
+    id: SessionId,
+}
+
+impl Shared {
+    pub(super) fn making(&self, id: SessionId) -> Making<'_> {
+        lock(&self.making).insert(id);
+        Making { shared: self, id }
+    }
+
+    /// The session a name leads to.
+    pub(super) async fn find(
+        &self,
+        tenant: &TenantId,
+        name: &SessionName,
+    ) -> Result<Option<SessionId>, DurabilityError> {
+        let Some(object) = self.store.get(&places::name(tenant, name)).await.map_err(unavailable_store)? else {
+            return Ok(None);
+        };
+        let Ok(Pointer { id }) = POINTER.decode::<Pointer>(&object.bytes) else { return Ok(None) };
+        Ok(self.is_there(tenant, id).await?.then_some(id))
+    }
+
+    /// Makes a name lead to `id`.
+    pub(super) async fn take_name(
+        &self,
+        tenant: &TenantId,
+        name: &SessionName,
+        id: SessionId,
+        flush: Flush,
+    ) -> Result<(), DurabilityError> {
+        let key = places::name(tenant, name);
+        let pointer = bytes::Bytes::from(POINTER.encode(&Pointer { id }));
+        for _ in 0..TRIES {
+            match self.store.put_if_absent(&key, pointer.clone(), flush).await {
+                Ok(_) => return Ok(()),
+                Err(PutError::Store(error)) => return Err(of_session(id, error)),
+                Err(PutError::Conflict | PutError::Missing) => {}
+            }
+            let Some(there) = self.store.get(&key).await.map_err(unavailable_store)? else { continue };
+            if let Ok(Pointer { id: other }) = POINTER.decode::<Pointer>(&there.bytes)
+                && (lock(&self.making).contains(&other) || self.is_there(tenant, other).await?)
+            {
+                return Err(DurabilityError::NameTaken(name.clone()));
+            }
+            match self.store.put_if_match(&key, pointer.clone(), &there.version, flush).await {
+                Ok(_) => return Ok(()),
+                Err(PutError::Store(error)) => return Err(of_session(id, error)),
+                Err(PutError::Conflict | PutError::Missing) => {}
+            }
+        }
+        Err(DurabilityError::NameTaken(name.clone()))
+    }
+
+    /// Frees a name, if it leads to `id`.
+    pub(super) async fn free_name(
+        &self,
+        tenant: &TenantId,
+        name: &SessionName,
+        id: SessionId,
+    ) -> Result<(), DurabilityError> {
+        let key = places::name(tenant, name);
+        let Some(object) = self.store.get(&key).await.map_err(unavailable_store)? else { return Ok(()) };
+        // Between the two calls the name can only become another's if it led to a session that is gone, and that is
+        // this one: it is then marked so that the other finds it, and a name that leads nowhere is as good as none.
+        if POINTER.decode::<Pointer>(&object.bytes).is_ok_and(|pointer| pointer.id == id) {
+            let nowhere = bytes::Bytes::from(POINTER.encode(&Pointer { id: SessionId::NONE }));
+            match self.store.put_if_match(&key, nowhere, &object.version, Flush::Soon).await {
+                Ok(_) | Err(PutError::Conflict | PutError::Missing) => {}
+                Err(error) => return Err(of_put(id, error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_there(&self, tenant: &TenantId, id: SessionId) -> Result<bool, DurabilityError> {
+        if id == SessionId::NONE {
+            return Ok(false);
+        }
+        match self.record(tenant, id).await {
+            Ok((record, _)) => Ok(!matches!(record.standing, Standing::Deleted { .. })),
+            Err(DurabilityError::Missing(_)) => Ok(false),
+            // It is there, whatever became of it.
+            Err(DurabilityError::Damaged { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.making).remove(&self.id);
+    }
+}

@@ -1,0 +1,100 @@
+//! What the journal held when it was opened.
+
+use super::batch::Entry;
+use super::tail::Kept;
+use super::{Shared, lock};
+use crate::wal::{Recovery, RecoveryReport, WalError};
+
+/// What was found at the start.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// Sessions with something in the journal; most of it may be in their records already.
+    pub sessions: usize,
+    /// Entries of the journal.
+    pub entries: usize,
+    /// Entries that make no sense, by their place in the log; they are left out, and a session that needs one says so.
+    pub unreadable: Vec<u64>,
+    /// What the log says of itself: a torn end, damaged parts.
+    pub log: RecoveryReport,
+}
+
+impl Shared {
+    /// Reads the journal into tails by session. What a record knows already is dropped when its session is next taken,
+    /// or by a sweep.
+    pub(super) fn recover(&self, recovery: Recovery) -> Result<Recovered, WalError> {
+        let log = recovery.report().clone();
+        let (mut entries, mut unreadable) = (0, Vec::new());
+        for found in recovery {
+            let found = found?;
+            let place = found.position.as_u64();
+            let Ok(entry) = Entry::from_bytes(&found.body) else {
+                unreadable.push(place);
+                continue;
+            };
+            entries += 1;
+            let (tenant, id) = (entry.tenant.clone(), entry.id);
+            self.pin(place, &tenant, id);
+            let given_up = lock(&self.tail_made(id)).push(Kept { entry, wal: Some(place) });
+            self.unpin(&given_up);
+        }
+        let sessions = lock(&self.tails).len();
+        Ok(Recovered { sessions, entries, unreadable, log })
+    }
+
+    /// Forgets what the records of sessions nobody has taken know already, and writes again what holds back the oldest
+    /// part of the log; live sessions are asked to bring theirs into the store.
+    pub(super) async fn tidy_journal(self: &std::sync::Arc<Self>) -> usize {
+        let next = self.wal.next().as_u64();
+        let oldest = lock(&self.pins).keys().next().copied().unwrap_or(next);
+        let mut moved = 0;
+        // Places are numbers of entries: what they weigh is not known, so the log's own segments are the measure.
+        if self.wal.segments() as u64 <= self.options.journal_segments {
+            return moved;
+        }
+        let until = oldest + (next - oldest) / 2;
+        let held: Vec<_> = lock(&self.pins).range(..until).map(|(place, whose)| (*place, whose.clone())).collect();
+        let mut seen = std::collections::HashSet::new();
+        for (_, (tenant, id)) in held {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.claim_of(id) {
+                Some(claim) if claim.check().is_ok() => claim.fold_soon(),
+                _ => moved += self.move_tail(&tenant, id).await,
+            }
+        }
+        moved
+    }
+
+    /// Appends again what the journal holds of a session nobody has.
+    async fn move_tail(&self, tenant: &warren_session::id::TenantId, id: warren_session::id::SessionId) -> usize {
+        let Some(tail) = self.tail_of(id) else { return 0 };
+        match self.record(tenant, id).await {
+            Ok((record, _)) => {
+                let known = lock(&tail).forget(record.number);
+                self.unpin(&known);
+            }
+            Err(warren_session::durability::DurabilityError::Missing(_)) => {
+                // It was never acknowledged: its record would be there.
+                let places = lock(&tail).forget(u64::MAX);
+                self.unpin(&places);
+            }
+            Err(_) => return 0,
+        }
+        let mut moved = 0;
+        let entries = lock(&tail).sealed_from(0);
+        for (number, bytes) in entries {
+            let Ok(pending) = self.wal.append(bytes, crate::wal::Level::Synced) else { break };
+            let place = pending.position().as_u64();
+            self.pin(place, tenant, id);
+            if pending.await.is_err() {
+                self.unpin(&[place]);
+                break;
+            }
+            let old = lock(&tail).moved(number, place);
+            self.unpin(&old.into_iter().collect::<Vec<_>>());
+            moved += 1;
+        }
+        moved
+    }
+}

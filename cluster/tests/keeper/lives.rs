@@ -1,0 +1,265 @@
+//! Ordinary lives: made, used, left, taken again, forked, rolled back, deleted.
+
+use crate::world::{Owner, new_session, open, open_with, tenant};
+use std::time::Duration;
+use warren_kernel::id::Lsn;
+use warren_session::durability::{Durability, DurabilityError, Files, Keep, Level};
+use warren_session::event::State;
+use warren_session::position::Position;
+use warren_session::spec::Tier;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_after_the_process_is_gone() {
+    for tier in [Tier::Checkpoint, Tier::Journal, Tier::Strict] {
+        let dir = tempfile::tempdir().unwrap();
+        let (id, shown, last) = {
+            let keeper = open(dir.path());
+            let mut owner = Owner::create(&keeper, tier, Some("a")).await;
+            for number in 0..20 {
+                owner.run(&format!("f{}", number % 7), &vec![number; 10_000]).await.unwrap();
+            }
+            owner.run("large", &vec![9; 1 << 20]).await.unwrap();
+            owner.run("f1", b"after the large one").await.unwrap();
+            (owner.id, owner.shown(), owner.last)
+        };
+        let keeper = open(dir.path());
+        assert_eq!(keeper.find(&tenant(), &"a".parse().unwrap()).await.unwrap(), Some(id));
+        let claimed = keeper.claim(&tenant(), id).await.unwrap();
+        assert_eq!(claimed.last, last, "{tier:?}");
+        assert_eq!(claimed.epoch, last.epoch.next());
+        assert_eq!(claimed.counters.execs, 22);
+        let owner = Owner::of(claimed);
+        assert_eq!(owner.shown(), shown, "{tier:?}");
+        let past = keeper.events(&tenant(), id, Position::START, 1 << 30).await.unwrap();
+        let numbers: Vec<u64> = past.events.iter().map(|event| event.position.seq).collect();
+        assert_eq!(numbers, (1..=last.seq).collect::<Vec<_>>(), "no gap and none twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scratch_session_is_what_its_last_checkpoint_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let mut owner = Owner::create(&keeper, Tier::Scratch, None).await;
+    owner.run("kept", b"1").await.unwrap();
+    let point = owner.point();
+    let kept = owner.claim.checkpoint(point, None).await.unwrap();
+    let shown = owner.shown();
+    owner.run("lost", b"2").await.unwrap();
+    let id = owner.id;
+    drop(owner);
+    let claimed = keeper.claim(&tenant(), id).await.unwrap();
+    assert_eq!(claimed.last, kept.position);
+    assert_eq!(Owner::of(claimed).shown(), shown);
+    let past = keeper.events(&tenant(), id, Position::START, 1 << 20).await.unwrap();
+    assert_eq!(past.events.last().map(|event| event.position), Some(kept.position));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_sleeps_change_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let mut owner = Owner::create(&keeper, Tier::Checkpoint, None).await;
+    owner.put("empty", b"");
+    owner.put("two blocks", &[1; 100_000]);
+    let ino = owner.put("sparse", b"begin");
+    owner.tree.write(ino, 10 << 20, b"end", warren_kernel::host::Timestamp(7)).unwrap();
+    owner.run("f", b"x").await.unwrap();
+    let (id, shown) = (owner.id, owner.shown());
+    owner.hibernate().await.unwrap();
+    let mut packs = None;
+    for round in 0..100 {
+        let claimed = keeper.claim(&tenant(), id).await.unwrap();
+        assert!(matches!(claimed.files, Files::Stored { ref then, .. } if then.is_empty()), "round {round}");
+        let owner = Owner::of(claimed);
+        if round % 10 == 0 {
+            assert_eq!(owner.shown(), shown, "round {round}");
+        }
+        owner.hibernate().await.unwrap();
+        let now = keeper.store().list("default/c/", None, 1000).await.unwrap().entries.len();
+        assert_eq!(*packs.get_or_insert(now), now, "a sleep without a change stores no files");
+    }
+    assert_eq!(keeper.describe(&tenant(), id).await.unwrap().state, State::Hibernated);
+    assert_eq!(keeper.describe(&tenant(), id).await.unwrap().epoch.get(), 101);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_and_its_parent_go_separate_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let mut parent = Owner::create(&keeper, Tier::Journal, Some("parent")).await;
+    parent.run("shared", &[1; 300_000]).await.unwrap();
+    let point = parent.point();
+    let mut new = new_session(Tier::Journal, Some("child"));
+    new.forked_from = Some(parent.id);
+    let child_id = new.id;
+    let mut child = Owner::of(parent.claim.fork(point, new).await.unwrap());
+    assert_eq!(child.shown(), parent.shown());
+    child.run("shared", b"the child's").await.unwrap();
+    parent.run("own", b"the parent's").await.unwrap();
+    let (id, of_parent, of_child) = (parent.id, parent.shown(), child.shown());
+    assert_ne!(of_parent, of_child);
+    drop((parent, child, keeper));
+    let keeper = open(dir.path());
+    assert_eq!(Owner::claim(&keeper, id).await.shown(), of_parent);
+    assert_eq!(Owner::claim(&keeper, child_id).await.shown(), of_child);
+    assert_eq!(keeper.describe(&tenant(), child_id).await.unwrap().forked_from, Some(id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_back_to_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let mut owner = Owner::create(&keeper, Tier::Checkpoint, None).await;
+    owner.run("f", b"first").await.unwrap();
+    let (then, point) = (owner.shown(), owner.point());
+    let keep = Keep { number: 1, name: Some("good".into()), time: warren_kernel::host::Timestamp(3) };
+    owner.claim.checkpoint(point, Some(keep)).await.unwrap();
+    owner.run("f", b"second").await.unwrap();
+    owner.run("g", &[3; 500_000]).await.unwrap();
+    let missing = owner.claim.rollback(2).await.unwrap_err();
+    assert!(matches!(missing, DurabilityError::NoCheckpoint(_, 2)), "{missing}");
+    let files = owner.claim.rollback(1).await.unwrap();
+    let Files::Stored { delta, blobs, then: more } = files else { panic!("{files:?}") };
+    assert!(more.is_empty());
+    let back = warren_kernel::vfs::change::apply(&crate::world::layer(), &delta, &blobs).unwrap();
+    let lsn = Lsn(owner.tree.log().newest().0 + 1);
+    owner.tree = warren_kernel::vfs::memory::Tree::resume(back, crate::world::QUOTA, lsn);
+    owner.acknowledge().await.unwrap();
+    let id = owner.id;
+    assert_eq!(owner.claim.checkpoints().len(), 1);
+    drop(owner);
+    let owner = Owner::claim(&keeper, id).await;
+    assert_eq!(owner.shown(), then);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_taken_once_and_freed() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let first = Owner::create(&keeper, Tier::Checkpoint, Some("a")).await;
+    let taken = keeper.create(new_session(Tier::Checkpoint, Some("a"))).await.unwrap_err();
+    assert!(matches!(taken, DurabilityError::NameTaken(_)), "{taken}");
+    let racing = (0..16).map(|_| keeper.create(new_session(Tier::Checkpoint, Some("b"))));
+    let made = futures_util::future::join_all(racing).await;
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
+    assert_eq!(keeper.list(&tenant(), None, 100).await.unwrap().0.len(), 2);
+    first.claim.delete().await.unwrap();
+    let id = first.id;
+    assert!(matches!(keeper.claim(&tenant(), id).await.unwrap_err(), DurabilityError::Deleted(_)));
+    assert_eq!(keeper.describe(&tenant(), id).await.unwrap().state, State::Deleted);
+    assert_eq!(keeper.find(&tenant(), &"a".parse().unwrap()).await.unwrap(), None);
+    let again = Owner::create(&keeper, Tier::Checkpoint, Some("a")).await;
+    assert_eq!(keeper.find(&tenant(), &"a".parse().unwrap()).await.unwrap(), Some(again.id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_lost_the_session_can_change_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let mut old = Owner::create(&keeper, Tier::Journal, None).await;
+    old.run("f", b"1").await.unwrap();
+    let mut new = Owner::claim(&keeper, old.id).await;
+    let refused = old.run("f", b"2").await.unwrap_err();
+    assert!(matches!(refused, DurabilityError::Fenced(_)), "{refused}");
+    let point = old.point();
+    assert!(old.claim.checkpoint(point, None).await.is_err());
+    assert!(old.claim.delete().await.is_err());
+    new.run("g", b"3").await.unwrap();
+    let (id, shown) = (new.id, new.shown());
+    drop((old, new));
+    assert_eq!(Owner::claim(&keeper, id).await.shown(), shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn space_returns_when_sessions_are_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open_with(dir.path(), |folder| folder.keeper.grace = Duration::ZERO);
+    let first = Owner::create(&keeper, Tier::Checkpoint, Some("stays")).await;
+    let mut stays = first;
+    stays.run("f", &[1; 400_000]).await.unwrap();
+    let point = stays.point();
+    stays.claim.checkpoint(point, None).await.unwrap();
+    keeper.sweep(&tenant()).await.unwrap();
+    keeper.sweep(&tenant()).await.unwrap();
+    let baseline = keys(&keeper).await;
+    for number in 0..10u8 {
+        let mut owner = Owner::create(&keeper, Tier::Strict, Some(&format!("s{number}"))).await;
+        owner.run("f", &random(number, 400_000)).await.unwrap();
+        owner.run("g", b"small").await.unwrap();
+        if number % 2 == 0 {
+            let id = owner.id;
+            owner.hibernate().await.unwrap();
+            keeper.delete(&tenant(), id).await.unwrap();
+        } else {
+            owner.claim.delete().await.unwrap();
+        }
+    }
+    // Condemned, then collected.
+    for _ in 0..3 {
+        keeper.sweep(&tenant()).await.unwrap();
+    }
+    let names = |key: &String| key.starts_with("default/name/s");
+    let left: Vec<String> = keys(&keeper).await.into_iter().filter(|key| !names(key)).collect();
+    assert_eq!(left, baseline);
+    let (id, shown) = (stays.id, stays.shown());
+    drop(stays);
+    assert_eq!(Owner::claim(&keeper, id).await.shown(), shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_journal_is_brought_into_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open_with(dir.path(), |folder| folder.keeper.tail_bytes = 100_000);
+    let mut owner = Owner::create(&keeper, Tier::Checkpoint, None).await;
+    for number in 0..50u8 {
+        owner.run("f", &random(number, 20_000)).await.unwrap();
+    }
+    let point = owner.point();
+    owner.claim.checkpoint(point, None).await.unwrap();
+    let described = keeper.describe(&tenant(), owner.id).await.unwrap();
+    assert_eq!(described.position, owner.last);
+    let (id, shown, last) = (owner.id, owner.shown(), owner.last.seq);
+    drop(owner);
+    assert_eq!(Owner::claim(&keeper, id).await.shown(), shown);
+    let past = keeper.events(&tenant(), id, Position::START, 1 << 30).await.unwrap();
+    assert_eq!(past.events.len() as u64, last);
+    // In parts, each going on where the one before ended.
+    let (mut after, mut seen) = (Position::START, 0);
+    loop {
+        let part = keeper.events(&tenant(), id, after, 1000).await.unwrap();
+        let Some(last) = part.events.last() else { break };
+        (after, seen) = (last.position, seen + part.events.len() as u64);
+    }
+    assert_eq!(seen, last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_session_needs_no_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (id, shown) = {
+        let keeper = open(dir.path());
+        let mut owner = Owner::create(&keeper, Tier::Strict, None).await;
+        owner.run("f", &[1; 1000]).await.unwrap();
+        owner.run("big", &[2; 600_000]).await.unwrap();
+        owner.run("f", &[3; 1000]).await.unwrap();
+        (owner.id, owner.shown())
+    };
+    std::fs::remove_dir_all(dir.path().join("journal")).unwrap();
+    let keeper = open(dir.path());
+    let mut owner = Owner::claim(&keeper, id).await;
+    assert_eq!(owner.shown(), shown);
+    owner.acknowledge_at(Level::Stored).await.unwrap();
+}
+
+async fn keys(keeper: &warren_cluster::keeper::Keeper) -> Vec<String> {
+    let page = keeper.store().list("", None, 100_000).await.unwrap();
+    assert!(!page.more);
+    page.entries.into_iter().map(|entry| entry.key.to_string()).collect()
+}
+
+fn random(seed: u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,6 @@
+//! Sessions on a folder: what was acknowledged is there again, whatever happened in between.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod damage;
+mod lives;
+mod world;

@@ -1,0 +1,170 @@
+//! The store on a disk that loses power, fills up and fails.
+use crate::suite::key;
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use warren_cluster::disk::{Operation, SimulatedDisk};
+use warren_cluster::store::{DiskStore, DiskStoreOptions, Flush, PutError, Store, StoreError};
+
+fn open(disk: &SimulatedDisk) -> Result<DiskStore, warren_cluster::store::OpenError> {
+    let options =
+        DiskStoreOptions { segment_bytes: 4096, sync_interval: Duration::from_secs(3600), ..Default::default() };
+    DiskStore::open_on(Arc::new(disk.clone()), Path::new("/w"), options)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+#[test]
+fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
+    runtime().block_on(async {
+        let disk = SimulatedDisk::new(1);
+        let store = open(&disk).unwrap();
+        let (small, large) = (Bytes::from(vec![1; 3000]), Bytes::from(vec![2; 40_000]));
+        store.put_if_absent(&key("small"), small.clone(), Flush::Now).await.unwrap();
+        store.put_if_absent(&key("large"), large.clone(), Flush::Now).await.unwrap();
+        let used = disk.used_bytes();
+        disk.set_capacity(used + 100);
+        for (name, bytes) in [("a", &small), ("b", &large)] {
+            let full = store.put_if_absent(&key(name), bytes.clone(), Flush::Now).await.unwrap_err();
+            assert_eq!(full, PutError::Store(StoreError::NoSpace));
+            assert_eq!(store.get(&key(name)).await.unwrap(), None, "nothing half done");
+        }
+        assert!(disk.used_bytes() < used + 100, "what did not fit is given back");
+        assert_eq!(store.settle().await, Err(StoreError::NoSpace));
+        assert_eq!(store.get(&key("small")).await.unwrap().unwrap().bytes, small);
+        assert_eq!(store.get_range(&key("large"), 1..3).await.unwrap().unwrap(), large[1..3]);
+        disk.heal();
+        store.put_if_absent(&key("a"), small.clone(), Flush::Now).await.unwrap();
+        store.settle().await.unwrap();
+        let names: Vec<_> =
+            store.list("", None, 10).await.unwrap().entries.into_iter().map(|entry| entry.key).collect();
+        assert_eq!(names, [key("a"), key("large"), key("small")]);
+    });
+}
+
+#[test]
+fn a_disk_that_turns_read_only_or_fails_still_serves_reads() {
+    for (kind, read_only) in [(ErrorKind::ReadOnlyFilesystem, true), (ErrorKind::Other, false)] {
+        runtime().block_on(async {
+            let disk = SimulatedDisk::new(2);
+            let store = open(&disk).unwrap();
+            store.put_if_absent(&key("at/rest"), Bytes::from_static(b"1"), Flush::Now).await.unwrap();
+            store.settle().await.unwrap();
+            store.put_if_absent(&key("in/log"), Bytes::from_static(b"2"), Flush::Now).await.unwrap();
+            disk.fail_always(Operation::Write, kind);
+            disk.fail_always(Operation::Create, kind);
+            for length in [1, 40_000] {
+                let refused =
+                    store.put_if_absent(&key("new"), Bytes::from(vec![1; length]), Flush::Now).await.unwrap_err();
+                match refused {
+                    PutError::Store(StoreError::ReadOnly) => assert!(read_only),
+                    PutError::Store(StoreError::Unavailable { .. }) => assert!(!read_only),
+                    other => panic!("{other}"),
+                }
+            }
+            assert!(store.delete(&key("at/rest")).await.is_err());
+            assert_eq!(store.get(&key("at/rest")).await.unwrap().unwrap().bytes, "1");
+            assert_eq!(store.get(&key("in/log")).await.unwrap().unwrap().bytes, "2");
+            assert_eq!(store.list("", None, 10).await.unwrap().entries.len(), 2);
+            drop(store);
+            let store = open(&disk.power_loss()).unwrap();
+            assert_eq!(store.list("", None, 10).await.unwrap().entries.len(), 2);
+        });
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put { key: u8, length: usize, flush: Flush },
+    Delete { key: u8 },
+    Settle,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let length = prop_oneof![4 => 0usize..300, 1 => 16_000usize..17_000, 1 => 60_000usize..70_000];
+    prop_oneof![
+        6 => (0u8..6, length, any::<bool>()).prop_map(|(key, length, now)| Step::Put {
+            key,
+            length,
+            flush: if now { Flush::Now } else { Flush::Soon },
+        }),
+        2 => (0u8..6).prop_map(|key| Step::Delete { key }),
+        1 => Just(Step::Settle),
+    ]
+}
+
+/// What a key may hold after a crash: what was acknowledged last, or anything that was tried or acknowledged as `Soon` since.
+type Model = BTreeMap<u8, Vec<Option<Bytes>>>;
+
+async fn live(store: &DiskStore, steps: &[Step], power: bool, number: &mut u64, model: &mut Model) {
+    for step in steps {
+        match step {
+            Step::Settle => drop(store.settle().await),
+            Step::Delete { key } => {
+                let may = model.entry(*key).or_insert_with(|| vec![None]);
+                may.push(None);
+                if store.delete(&name(*key)).await.is_ok() {
+                    *may = vec![None];
+                }
+            }
+            Step::Put { key, length, flush } => {
+                *number += 1;
+                let bytes: Bytes = number.to_le_bytes().into_iter().cycle().take(*length).collect();
+                let may = model.entry(*key).or_insert_with(|| vec![None]);
+                let Ok(found) = store.get(&name(*key)).await else { continue };
+                assert!(may.contains(&found.as_ref().map(|object| object.bytes.clone())));
+                may.push(Some(bytes.clone()));
+                let put = match found {
+                    None => store.put_if_absent(&name(*key), bytes.clone(), *flush).await,
+                    Some(object) => store.put_if_match(&name(*key), bytes.clone(), &object.version, *flush).await,
+                };
+                assert!(!matches!(put, Err(PutError::Conflict | PutError::Missing)), "{put:?}");
+                if put.is_ok() && (*flush == Flush::Now || !power) {
+                    *may = vec![Some(bytes)];
+                }
+            }
+        }
+    }
+}
+
+fn name(key: u8) -> warren_cluster::store::Key {
+    crate::suite::key(["a", "a/b", "a/b/c", "d/e/f", "d/e/g", "h"][usize::from(key)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    /// Whatever the moment of the crash: what was acknowledged as durable is there, never older, never torn.
+    #[test]
+    fn what_was_acknowledged_survives(
+        seed in any::<u64>(),
+        lives in proptest::collection::vec((proptest::collection::vec(step(), 1..40), 0u64..400, any::<bool>()), 1..5),
+    ) {
+        let mut disk = SimulatedDisk::new(seed);
+        let mut model = Model::new();
+        let mut number = 0;
+        for (steps, crash, power) in lives {
+            disk.crash_after(crash);
+            if let Ok(store) = open(&disk) {
+                runtime().block_on(live(&store, &steps, power, &mut number, &mut model));
+            }
+            disk = if power { disk.power_loss() } else { disk.process_death() };
+            // What is there now was read after a recovery, which made it durable.
+            let store = open(&disk).unwrap();
+            for (key, may) in &mut model {
+                let found = runtime().block_on(store.get(&name(*key))).unwrap().map(|object| object.bytes);
+                prop_assert!(may.contains(&found), "{} holds {:?} bytes and may hold {:?}", name(*key),
+                    found.as_ref().map(|found| found.len()), may.iter().map(|may| may.as_ref().map(|may| may.len())).collect::<Vec<_>>());
+                *may = vec![found];
+            }
+            let listed = runtime().block_on(store.list("", None, 100)).unwrap().entries;
+            let expected = model.values().filter(|may| may[0].is_some()).count();
+            prop_assert_eq!(listed.len(), expected);
+        }
+    }
+}
