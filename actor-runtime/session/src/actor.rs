@@ -9,9 +9,10 @@
 use crate::awake::Awake;
 use crate::durability::Checkpoint;
 use crate::error::SessionError;
-use crate::id::SessionName;
+use crate::event::State;
+use crate::id::{SessionId, SessionName};
+use crate::node::Node;
 use crate::seat::Seat;
-use crate::sessions::Node;
 use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::collections::VecDeque;
@@ -54,6 +55,19 @@ pub(crate) enum Asked {
     Rollback(u64, Reply<()>),
     /// A copy.
     Fork(Option<SessionName>, Reply<crate::durability::Claimed>),
+}
+
+impl Asked {
+    /// The session has left before it came to this turn.
+    fn too_late(self, id: SessionId) {
+        let left = SessionError::WrongState { id, state: State::Hibernated };
+        match self {
+            Asked::Hibernate(reply) | Asked::Delete(reply) | Asked::Rollback(_, reply) => _ = reply.send(Err(left)),
+            Asked::Checkpoint(_, reply) => _ = reply.send(Err(left)),
+            Asked::Fork(_, reply) => _ = reply.send(Err(left)),
+            Asked::HibernateIdle(_) => {}
+        }
+    }
 }
 
 /// Whom to tell.
@@ -160,7 +174,13 @@ impl Actor for SessionActor {
                 held.busy = false;
                 held.go_on(&myself);
             }
-            Message::Done(Ok(Next::Leave)) => myself.stop(None),
+            Message::Done(Ok(Next::Leave)) => {
+                // Whoever waits for a turn looks for the session where it is then.
+                for (asked, _) in held.waiting.drain(..) {
+                    asked.too_late(held.seat.id);
+                }
+                myself.stop(None);
+            }
             Message::Done(Err(reason)) => return Err(reason.into()),
             Message::Halted => {
                 let reason = held.awake.scribe.halted().map_or_else(String::new, |error| error.to_string());
@@ -183,12 +203,17 @@ impl Held {
         self.node.runtime.spawn(async move {
             let turn = turns::take(&node, &seat, &awake, asked);
             let next = AssertUnwindSafe(turn).catch_unwind().await;
-            drop((place, awake));
+            drop(place);
+            let panicked = next.is_err();
             let done = next.map_err(|panic| {
                 let text = panic.downcast_ref::<String>().cloned();
                 text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
             });
             let _ = myself.send_message(Message::Done(done));
+            if panicked {
+                // At once: nobody is let in until the supervisor has heard of it.
+                awake.abandon(SessionError::Failed(seat.id));
+            }
         });
     }
 }

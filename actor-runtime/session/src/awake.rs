@@ -10,9 +10,9 @@ use crate::error::SessionError;
 use crate::event::What;
 use crate::exec::Execs;
 use crate::id::{SessionId, TenantId};
+use crate::node::Node;
 use crate::scribe::{Record, Scribe, Urgency};
 use crate::seat::Seat;
-use crate::sessions::Node;
 use crate::spec::SessionSpec;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -161,6 +161,11 @@ impl Awake {
             }
             left.await;
         }
+    }
+
+    /// Closes the gate for good.
+    pub(crate) fn shut(&self) {
+        self.gate().open = false;
     }
 
     /// Opens the gate again.

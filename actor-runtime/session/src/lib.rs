@@ -13,7 +13,7 @@
 //! it in memory and [`follow`] shows it to clients; [`template`] makes the kernel, [`exec`] runs commands, [`files`] and
 //! [`archive`] reach into the tree; all of it hangs on [`awake`]. Whether it is awake is its [`seat`]'s to know;
 //! [`lifecycle`] has the turns a life can take, [`actor`] makes them one by one, [`supervisor`] brings an actor that
-//! panicked back, and [`ticker`] knows what is due. [`sessions`] and [`handle`] are what others call.
+//! panicked back, and [`ticker`] knows what is due, [`node`] has all of them. [`sessions`] and [`handle`] are what others call.
 //!
 //! Locks, in order: a seat's life, its gate, the scribe's book, the table of commands, one command, the kernel, the log.
 #![forbid(unsafe_code)]
@@ -39,6 +39,7 @@ mod template;
 mod actor;
 mod handle;
 mod lifecycle;
+mod node;
 mod seat;
 pub mod sessions;
 mod supervisor;

@@ -364,6 +364,9 @@ impl Scribe {
         let before = book.last;
         let mut batch = Batch { keys: record.keys, ..Batch::default() };
         let mut events = Vec::with_capacity(record.events.len() + 1);
+        let mut happened = record.events.into_iter().peekable();
+        // The first event of an epoch says so, whatever changed before its owner could speak.
+        events.extend(happened.next_if(|what| matches!(what, What::EpochBegan { .. })));
         let now = self.session.with(|kernel| {
             if record.files {
                 self.take_files(book, kernel, &mut batch, &mut events);
@@ -372,7 +375,7 @@ impl Scribe {
             book.counters.next_pid = kernel.next_pid();
             kernel.now()
         });
-        events.extend(record.events);
+        events.extend(happened);
         for what in events {
             book.last = Position { epoch: book.epoch, seq: book.last.seq + 1 };
             book.note(&what);
@@ -428,15 +431,18 @@ impl Scribe {
         level: Level,
         (events, hold, settles): (Vec<Event>, bool, bool),
     ) {
-        let mut pending = claim.append(batch, level);
-        let pending = if book.queue.is_empty() {
-            match pending.poll_unpin(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(())) => None,
-                Poll::Ready(Err(error)) => return self.halt_in(book, error.into()),
-                Poll::Pending => Some(pending),
-            }
-        } else {
-            Some(pending)
+        let is_first = book.queue.is_empty();
+        // A journal that panics must not take a client's request with it, nor the lock.
+        let appended = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut pending = claim.append(batch, level);
+            let now = is_first.then(|| pending.poll_unpin(&mut Context::from_waker(Waker::noop())));
+            (pending, now)
+        }));
+        let pending = match appended {
+            Ok((_, Some(Poll::Ready(Ok(()))))) => None,
+            Ok((_, Some(Poll::Ready(Err(error))))) => return self.halt_in(book, error.into()),
+            Ok((pending, Some(Poll::Pending) | None)) => Some(pending),
+            Err(_) => return self.halt_in(book, SessionError::Failed(self.id)),
         };
         self.queue(book, Entry { events, pending, hold, settles });
     }

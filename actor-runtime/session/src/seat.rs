@@ -10,7 +10,7 @@ use crate::error::SessionError;
 use crate::id::{SessionId, TenantId};
 use crate::lifecycle::{Life, Turn};
 use crate::log::Log;
-use crate::sessions::Node;
+use crate::node::Node;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

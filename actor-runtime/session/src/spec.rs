@@ -38,7 +38,7 @@ pub enum Tier {
 }
 
 /// What a session is made of. Kept with it; a template may change without changing the sessions made from it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionSpec {
     /// The template it was made from, for people to read.
@@ -88,26 +88,6 @@ pub struct SpecFile {
 impl SpecFile {
     fn mode() -> u32 {
         0o644
-    }
-}
-
-impl Default for SessionSpec {
-    fn default() -> SessionSpec {
-        SessionSpec {
-            template: None,
-            software: None,
-            environment: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            cwd: None,
-            user: None,
-            files: Vec::new(),
-            policy: None,
-            limits: Limits::default(),
-            durability: Tier::default(),
-            idle_timeout: None,
-            time_to_live: None,
-            labels: BTreeMap::new(),
-        }
     }
 }
 

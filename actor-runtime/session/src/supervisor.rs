@@ -9,7 +9,7 @@
 
 use crate::durability::DurabilityError;
 use crate::error::SessionError;
-use crate::sessions::Node;
+use crate::node::Node;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::sync::Weak;
 

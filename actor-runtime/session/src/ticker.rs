@@ -6,8 +6,8 @@
 use crate::actor::Asked;
 use crate::awake::Awake;
 use crate::id::SessionId;
+use crate::node::Node;
 use crate::seat::Seat;
-use crate::sessions::Node;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -8,10 +8,12 @@ use crate::error::SessionError;
 use crate::event::{Event, State, What};
 use crate::id::{SessionId, SessionName};
 use crate::lifecycle::Turn;
+use crate::node::Node;
 use crate::position::Position;
 use crate::seat::Seat;
-use crate::sessions::Node;
 use crate::template::refuse;
+use futures_util::FutureExt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use warren_kernel::vfs::change::apply;
@@ -23,10 +25,7 @@ const CHECKPOINT_NAME_MAX: usize = 256;
 /// Makes a turn.
 pub(super) async fn take(node: &Arc<Node>, seat: &Arc<Seat>, awake: &Arc<Awake>, asked: Asked) -> Next {
     match asked {
-        Asked::Hibernate(reply) => {
-            let rested = hibernate(node, seat, awake).await;
-            leave(reply, rested)
-        }
+        Asked::Hibernate(reply) => leave(answer(awake, reply, hibernate(node, seat, awake)).await),
         Asked::HibernateIdle(idle) => {
             if awake.idle_since().is_none_or(|since| since.elapsed() < idle) {
                 return Next::Stay;
@@ -39,29 +38,35 @@ pub(super) async fn take(node: &Arc<Node>, seat: &Arc<Seat>, awake: &Arc<Awake>,
                 }
             }
         }
-        Asked::Delete(reply) => {
-            let deleted = delete(seat, awake).await;
-            leave(reply, deleted)
+        Asked::Delete(reply) => leave(answer(awake, reply, delete(seat, awake)).await),
+        Asked::Checkpoint(name, reply) => stay(answer(awake, reply, checkpoint(awake, name)).await),
+        Asked::Rollback(number, reply) => stay(answer(awake, reply, rollback(awake, number)).await),
+        Asked::Fork(name, reply) => stay(answer(awake, reply, fork(seat, awake, name)).await),
+    }
+}
+
+/// Makes a turn and tells whoever asked; whether it was made. Of one that panics too, once nobody is let in any more.
+async fn answer<T>(awake: &Awake, reply: Reply<T>, turn: impl Future<Output = Result<T, SessionError>>) -> bool {
+    match AssertUnwindSafe(turn).catch_unwind().await {
+        Ok(made) => {
+            let is_made = made.is_ok();
+            let _ = reply.send(made);
+            is_made
         }
-        Asked::Checkpoint(name, reply) => {
-            let _ = reply.send(checkpoint(awake, name).await);
-            Next::Stay
-        }
-        Asked::Rollback(number, reply) => {
-            let _ = reply.send(rollback(awake, number).await);
-            Next::Stay
-        }
-        Asked::Fork(name, reply) => {
-            let _ = reply.send(fork(seat, awake, name).await);
-            Next::Stay
+        Err(panic) => {
+            awake.shut();
+            let _ = reply.send(Err(SessionError::Failed(awake.id)));
+            resume_unwind(panic)
         }
     }
 }
 
-fn leave(reply: Reply<()>, left: Result<(), SessionError>) -> Next {
-    let next = if left.is_ok() { Next::Leave } else { Next::Stay };
-    let _ = reply.send(left);
-    next
+fn leave(is_made: bool) -> Next {
+    if is_made { Next::Leave } else { Next::Stay }
+}
+
+fn stay(_: bool) -> Next {
+    Next::Stay
 }
 
 async fn hibernate(node: &Node, seat: &Seat, awake: &Arc<Awake>) -> Result<(), SessionError> {

@@ -121,8 +121,9 @@ pub(super) async fn attend(
     if pumped {
         exec.lock().drained = true;
     }
-    exec.settle(settled);
+    // Whoever hears of the end finds its place free.
     awake.execs.retire(exec.id);
+    exec.settle(settled);
     if !pumped {
         pumps.await;
         exec.lock().drained = true;

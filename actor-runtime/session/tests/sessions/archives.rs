@@ -46,6 +46,9 @@ fn what_goes_out_comes_in_as_it_was() {
     });
 }
 
+/// Name, kind, and content or target.
+type Entry = (&'static str, EntryType, &'static str);
+
 fn archive(entries: &[(&str, EntryType, &str)]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (name, kind, content) in entries {
@@ -93,7 +96,7 @@ fn what_reaches_out_is_refused_and_nothing_is_made() {
     within(async {
         let world = World::new().await;
         let file = EntryType::Regular;
-        let cases: &[(&str, &[(&str, EntryType, &str)])] = &[
+        let cases: &[(&str, &[Entry])] = &[
             ("absolute", &[("/etc/motd", file, "x")]),
             ("`..`", &[("tmp/../../x", file, "x")]),
             ("symbolic link", &[("tmp/l", EntryType::Symlink, "/etc"), ("tmp/l/motd", file, "x")]),

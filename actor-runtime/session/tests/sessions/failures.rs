@@ -5,6 +5,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use warren_session::durability::volatile::Volatile;
 use warren_session::durability::{
     Batch, Checkpoint, Claim, Claimed, Durability, DurabilityError, Files, Keep, Level, NewSession, Past, Pending,
@@ -38,6 +39,8 @@ struct Faulty {
 struct Shared {
     victim: Mutex<Option<(SessionId, Fault)>>,
     appends: AtomicUsize,
+    /// Claims wait for a permit of it.
+    gate: Semaphore,
 }
 
 struct FaultyClaim {
@@ -48,7 +51,14 @@ struct FaultyClaim {
 
 impl Faulty {
     fn new(inner: Volatile) -> Faulty {
-        Faulty { inner, shared: Arc::new(Shared { victim: Mutex::new(None), appends: AtomicUsize::new(0) }) }
+        Faulty {
+            inner,
+            shared: Arc::new(Shared {
+                victim: Mutex::new(None),
+                appends: AtomicUsize::new(0),
+                gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            }),
+        }
     }
 
     fn wrap(&self, claimed: Result<Claimed, DurabilityError>) -> Result<Claimed, DurabilityError> {
@@ -74,7 +84,11 @@ impl Durability for Faulty {
     }
 
     fn claim<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<Claimed, DurabilityError>> {
-        async move { self.wrap(self.inner.claim(tenant, id).await) }.boxed()
+        async move {
+            let _permit = self.shared.gate.acquire().await;
+            self.wrap(self.inner.claim(tenant, id).await)
+        }
+        .boxed()
     }
 
     fn find<'a>(
@@ -232,14 +246,13 @@ fn a_journal_that_fails_is_told_and_nothing_is_acknowledged_until_it_works() {
             assert!(waiting.await.unwrap().is_err(), "its end is never acknowledged");
             shared.strike(session.id(), Fault::None);
             // What was acknowledged is there, what was not is not.
-            let woken = loop {
+            loop {
                 match session.stat("/tmp/lost").await {
                     Err(SessionError::File { .. }) => break,
                     Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                     Ok(info) => panic!("{info:?}"),
                 }
-            };
-            assert_eq!(woken, ());
+            }
             assert_eq!(&get(&session, "/tmp/a").await[..], b"kept");
             let log = events(world.log(session.id()).await);
             let interrupted = |what: &What| matches!(what, What::Exited { end: End::Interrupted, .. });
@@ -319,5 +332,21 @@ fn a_full_node_makes_room_of_what_is_idle() {
         assert_eq!(state(first.id()).await.unwrap().state, State::Hibernated);
         assert_eq!(state(busy.id()).await.unwrap().state, State::Active);
         assert_eq!(state(third).await.unwrap().state, State::Active);
+    });
+}
+
+#[test]
+fn too_many_that_wait_are_refused_at_once() {
+    within(async {
+        let (world, shared) = faulty().await;
+        let session = world.session(Tier::Checkpoint).await;
+        world.sessions.hibernate(&world.tenant, session.id()).await.unwrap();
+        let all = shared.gate.forget_permits(usize::MAX);
+        let asked = futures_util::future::join_all((0..400).map(|_| session.stat("/tmp")));
+        // All have asked when the gate opens.
+        let (answers, ()) = tokio::join!(asked, async { shared.gate.add_permits(all.min(10)) });
+        let refused = answers.iter().filter(|it| matches!(it, Err(SessionError::Overloaded { .. }))).count();
+        let served = answers.iter().filter(|it| it.is_ok()).count();
+        assert_eq!((refused, served), (400 - 256, 256));
     });
 }

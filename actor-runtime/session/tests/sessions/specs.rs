@@ -95,3 +95,20 @@ fn a_policy_holds_and_its_refusals_are_told() {
         assert!(matches!(refused, Err(SessionError::Invalid { field: "environment", .. })), "{refused:?}");
     });
 }
+
+#[test]
+fn files_of_a_spec_come_again_when_nothing_was_kept() {
+    within(async {
+        let memory = warren_session::durability::volatile::Volatile::new();
+        let next = memory.restart();
+        let world = World::on(std::sync::Arc::new(memory)).await;
+        let files = vec![file("/srv/a", "one")];
+        let spec = SessionSpec { files, durability: Tier::Scratch, ..SessionSpec::default() };
+        let id = world.session_of(spec).await.id();
+        drop(world);
+        let world = World::on(std::sync::Arc::new(next)).await;
+        assert_eq!(&get(&world.handle(id).await, "/srv/a").await[..], b"one");
+        let log = crate::world::events(world.log(id).await);
+        assert_eq!(crate::world::names(&log)[..2], ["epoch_began", "created"]);
+    });
+}

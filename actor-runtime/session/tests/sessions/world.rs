@@ -196,7 +196,6 @@ impl Software for Programs {
 
 /// A node of sessions.
 pub(crate) struct World {
-    pub(crate) kept: Arc<dyn Durability>,
     pub(crate) sessions: Sessions,
     pub(crate) tenant: TenantId,
 }
@@ -220,8 +219,8 @@ impl World {
     }
 
     pub(crate) async fn with(kept: Arc<dyn Durability>, options: Options) -> World {
-        let sessions = Sessions::start(kept.clone(), options).await;
-        World { kept, sessions, tenant: TenantId::embedded() }
+        let sessions = Sessions::start(kept, options).await;
+        World { sessions, tenant: TenantId::embedded() }
     }
 
     /// A session of this tier.
