@@ -389,7 +389,9 @@ fn read_file(path: &Path) -> Result<String, Problem> {
 fn as_origin(metadata: &Metadata) -> Origin {
     let text = || metadata.source.as_ref().and_then(|source| source.custom()).unwrap_or_default().to_owned();
     match metadata.name.as_ref() {
-        "file" => Origin::File(metadata.source.as_ref().and_then(|source| source.file_path()).unwrap_or(Path::new("")).to_owned()),
+        "file" => Origin::File(
+            metadata.source.as_ref().and_then(|source| source.file_path()).unwrap_or(Path::new("")).to_owned(),
+        ),
         "variable" => Origin::Variable(text()),
         "flag" => Origin::Flag(text()),
         _ => Origin::Default,
@@ -435,7 +437,8 @@ fn as_toml(value: &Value) -> String {
             .unwrap_or_default(),
         Value::Array(_, items) => format!("[{}]", items.iter().map(as_toml).collect::<Vec<_>>().join(", ")),
         Value::Dict(_, dict) => {
-            let entries: Vec<String> = dict.iter().map(|(name, value)| format!("{name} = {}", as_toml(value))).collect();
+            let entries: Vec<String> =
+                dict.iter().map(|(name, value)| format!("{name} = {}", as_toml(value))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
         Value::Empty(..) => String::new(),

@@ -9,8 +9,12 @@ fn template(text: &str) -> Template {
 #[test]
 fn choices_are_laid_over_each_other() {
     let mut spec = SessionSpec::default();
-    template("environment = { A = \"1\", B = \"1\" }\nidle_timeout = \"5m\"\ndurability = \"journal\"").apply(&mut spec).unwrap();
-    template("environment = { B = \"2\" }\nidle_timeout = \"never\"\nlimits = { processes = 3 }").apply(&mut spec).unwrap();
+    template("environment = { A = \"1\", B = \"1\" }\nidle_timeout = \"5m\"\ndurability = \"journal\"")
+        .apply(&mut spec)
+        .unwrap();
+    template("environment = { B = \"2\" }\nidle_timeout = \"never\"\nlimits = { processes = 3 }")
+        .apply(&mut spec)
+        .unwrap();
     assert_eq!((spec.environment["A"].as_str(), spec.environment["B"].as_str()), ("1", "2"));
     assert_eq!((spec.idle_timeout, spec.durability, spec.limits.processes), (None, Tier::Journal, 3));
 }

@@ -76,9 +76,7 @@ impl Reading {
                 return Some(Ok(part));
             }
             Ok(Some(Ok(_))) => too_large(self.most),
-            Ok(Some(Err(_))) => {
-                Problem::new(StatusCode::BAD_REQUEST, "body_cut", "the body ended before its end", "")
-            }
+            Ok(Some(Err(_))) => Problem::new(StatusCode::BAD_REQUEST, "body_cut", "the body ended before its end", ""),
             Err(_) => Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_too_slow",

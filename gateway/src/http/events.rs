@@ -133,9 +133,9 @@ impl Which {
                 let data = view::event(event).to_string();
                 Sent::default().id(event.position.to_string()).event(view::event_type(&event.what)).data(data)
             }),
-            Seen::Resync { from, to } => {
-                Some(Sent::default().event("resync").data(json!({ "type": "resync", "from": from, "to": to }).to_string()))
-            }
+            Seen::Resync { from, to } => Some(
+                Sent::default().event("resync").data(json!({ "type": "resync", "from": from, "to": to }).to_string()),
+            ),
         }
     }
 }

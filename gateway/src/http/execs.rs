@@ -96,7 +96,9 @@ impl Run {
             (Some(line), None) => Words::Line(line),
             (None, Some(words)) if !words.is_empty() => Words::Argv(words),
             (None, Some(_)) => return Err(Problem::invalid("argv: has to have at least the program")),
-            _ => return Err(Problem::invalid("give either `command`, a line for the shell, or `argv`, a list of words")),
+            _ => {
+                return Err(Problem::invalid("give either `command`, a line for the shell, or `argv`, a list of words"));
+            }
         };
         let stdin = match self.stdin {
             None => Stdin::Null,

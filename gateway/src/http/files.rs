@@ -8,7 +8,9 @@ use super::sessions::page;
 use super::view::{self, Listing};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, RANGE};
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, RANGE,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -107,7 +109,9 @@ async fn follow(session: &SessionHandle, path: &str) -> Result<FileInfo, Session
         place = match link.starts_with('/') {
             true => link.to_owned(),
             // The kernel walks the whole of it, so that `..` means what it means there.
-            false => format!("{}/{link}", place.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent)),
+            false => {
+                format!("{}/{link}", place.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent))
+            }
         };
         if place.len() > 4096 {
             return Err(SessionError::File { path: path.to_owned(), errno: Errno::ENAMETOOLONG });
@@ -117,7 +121,11 @@ async fn follow(session: &SessionHandle, path: &str) -> Result<FileInfo, Session
 }
 
 /// `HEAD .../files/{path}`: its size, kind and mode.
-pub(crate) async fn head(State(app): State<App>, target: Target, FilePath(path): FilePath) -> Result<Response, Problem> {
+pub(crate) async fn head(
+    State(app): State<App>,
+    target: Target,
+    FilePath(path): FilePath,
+) -> Result<Response, Problem> {
     let info = follow(&target.wake(&app).await?, &path).await?;
     let mut response = StatusCode::OK.into_response();
     describe(response.headers_mut(), &info);
@@ -276,7 +284,8 @@ enum Asked {
 /// the standard allows.
 fn parse_range(value: &HeaderValue, size: u64) -> Asked {
     let spec = value.to_str().ok().and_then(|text| text.strip_prefix("bytes="));
-    let Some((first, last)) = spec.filter(|spec| !spec.contains(',')).and_then(|spec| spec.trim().split_once('-')) else {
+    let Some((first, last)) = spec.filter(|spec| !spec.contains(',')).and_then(|spec| spec.trim().split_once('-'))
+    else {
         return Asked::Whole;
     };
     let number = |text: &str| text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));

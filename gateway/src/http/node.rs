@@ -44,7 +44,12 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
 /// Whatever is at no route.
 pub(crate) async fn no_route(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(256).collect();
-    Problem::new(StatusCode::NOT_FOUND, "no_route", format!("there is nothing at {path}"), "docs/http.md lists the routes")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no_route",
+        format!("there is nothing at {path}"),
+        "docs/http.md lists the routes",
+    )
 }
 
 /// A route that does not take the method.

@@ -39,7 +39,12 @@ struct Body<'a> {
 
 impl Problem {
     /// A problem with a hint what to do.
-    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>, hint: &'static str) -> Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<String>,
+        hint: &'static str,
+    ) -> Problem {
         let hint = (!hint.is_empty()).then_some(hint);
         Problem { status, code, detail: detail.into(), hint, retry_after: None, errno: None }
     }
@@ -115,9 +120,12 @@ impl From<SessionError> for Problem {
             SessionError::WrongState { state, .. } => match state {
                 State::Deleted => problem(StatusCode::GONE, "session_deleted", ""),
                 State::Failed => problem(StatusCode::INTERNAL_SERVER_ERROR, "session_failed", SEE_FAILURE),
-                State::Creating | State::Active | State::Hibernating | State::Hibernated | State::Waking | State::Moving => {
-                    problem(StatusCode::CONFLICT, "wrong_state", "wait until its state has changed")
-                }
+                State::Creating
+                | State::Active
+                | State::Hibernating
+                | State::Hibernated
+                | State::Waking
+                | State::Moving => problem(StatusCode::CONFLICT, "wrong_state", "wait until its state has changed"),
             },
             SessionError::File { path, errno } => Problem::file(&path, errno),
             SessionError::NoExec { .. } => problem(StatusCode::NOT_FOUND, "exec_not_found", "GET .../execs lists them"),
@@ -189,8 +197,9 @@ impl From<DurabilityError> for Problem {
                 "try again",
             )
             .retry_after(Duration::from_secs(1)),
-            DurabilityError::Busy => problem(StatusCode::SERVICE_UNAVAILABLE, "journal_behind", "")
-                .retry_after(Duration::from_secs(1)),
+            DurabilityError::Busy => {
+                problem(StatusCode::SERVICE_UNAVAILABLE, "journal_behind", "").retry_after(Duration::from_secs(1))
+            }
         }
     }
 }

@@ -18,10 +18,7 @@ pub(crate) struct Send {
 }
 
 /// `GET .../processes`.
-pub(crate) async fn list(
-    State(app): State<App>,
-    target: Target,
-) -> Result<axum::Json<Listing<ProcessInfo>>, Problem> {
+pub(crate) async fn list(State(app): State<App>, target: Target) -> Result<axum::Json<Listing<ProcessInfo>>, Problem> {
     Ok(axum::Json(Listing::whole(target.wake(&app).await?.processes().await?)))
 }
 

@@ -23,18 +23,27 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use warren_cluster::folder::Folder;
+use warren_cluster::keeper::Keeper;
 use warren_config::{Config, ConfigError, Sources};
 use warren_session::Sessions;
 use warren_session::durability::Durability;
+use warren_session::id::TenantId;
 use warren_session::sessions::Options;
+use warren_wasi_posix::system::SystemHost;
 use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// The file in the data folder that a server holds locked; it says which server.
 const LOCK: &str = "server.lock";
+/// How often the journal is looked at.
+const TIDY: Duration = Duration::from_secs(5);
+/// How often what nobody refers to is looked for.
+const SWEEP: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
@@ -62,10 +71,14 @@ pub(crate) enum ServeError {
     Level(String),
     #[error("the data folder {path} cannot be used: {source}; give another by --dir or data.dir")]
     Data { path: PathBuf, source: std::io::Error },
-    #[error("another server uses the data folder {path} ({holder}); stop it, or give this one a folder of its own by --dir")]
+    #[error(
+        "another server uses the data folder {path} ({holder}); stop it, or give this one a folder of its own by --dir"
+    )]
     Locked { path: PathBuf, holder: String },
     #[error("cannot listen on {address}: {source}; another server may be there: give another port by --listen")]
     Listen { address: String, source: std::io::Error },
+    #[error("the data folder cannot be opened: {0}")]
+    Keeper(#[from] warren_cluster::folder::OpenError),
     #[error(transparent)]
     Software(#[from] SoftwareError),
     #[error(transparent)]
@@ -115,8 +128,10 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File) -> Result<(
     let address = listener.local_addr().map_err(refused)?;
     let told = writeln!(lock, "process {} at http://{address}", std::process::id()).and_then(|()| lock.sync_all());
     told.map_err(|source| ServeError::Data { path: config.data.dir.clone(), source })?;
-    let sessions = sessions(config, guests).await?;
+    let keeper = keeper(config).await?;
+    let sessions = sessions(config, guests, Arc::new(keeper.clone())).await?;
     let app = App { sessions: sessions.clone(), config: config.clone(), stop: CancellationToken::new() };
+    let kept_up = tokio::spawn(upkeep(keeper.clone(), app.stop.clone()));
     let stop = app.stop.clone();
     let told = tokio::spawn(async move {
         let name = tokio::select! {
@@ -132,12 +147,16 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File) -> Result<(
     listener::listen(listener, http::router(app.clone()), &app).await;
     told.abort();
     sessions.stop().await;
+    kept_up.abort();
+    if let Err(error) = keeper.sync().await {
+        tracing::error!(%error, "the journal could not be synced");
+    }
     tracing::info!("stopped");
     drop(lock);
     Ok(())
 }
 
-async fn sessions(config: &Config, guests: &Runtime) -> Result<Sessions, ServeError> {
+async fn sessions(config: &Config, guests: &Runtime, durability: Arc<dyn Durability>) -> Result<Sessions, ServeError> {
     let store = software::open_store()?;
     // The first start fetches the default commands. Without a network it serves what there is: files, and no command.
     if let Err(error) = software::installed(&store) {
@@ -145,19 +164,47 @@ async fn sessions(config: &Config, guests: &Runtime) -> Result<Sessions, ServeEr
         output::note("sessions have no commands until there is software");
     }
     let root = store.root().to_owned();
-    let wasm = Wasm::new(&EngineOptions { cache: Some(root.clone()), ..EngineOptions::default() }, guests.handle().clone())?;
+    let wasm =
+        Wasm::new(&EngineOptions { cache: Some(root.clone()), ..EngineOptions::default() }, guests.handle().clone())?;
     let options = Options {
         secrets: Arc::new(Configured(config.secrets.clone())),
         software: Arc::new(Installed::new(root, wasm, guests.handle().clone())),
         awake_max: config.sessions.awake_max,
         grace: config.sessions.grace.0,
     };
-    Ok(Sessions::start(keeper(config)?, options).await)
+    Ok(Sessions::start(durability, options).await)
 }
 
-/// What keeps the sessions.
-fn keeper(_: &Config) -> Result<Arc<dyn Durability>, ServeError> {
-    Ok(Arc::new(warren_session::durability::volatile::Volatile::new()))
+/// What keeps the sessions. Reads the journal, so that everything acknowledged is there before a client is answered.
+async fn keeper(config: &Config) -> Result<Keeper, ServeError> {
+    let folder = Folder { key_file: config.data.key_file.clone(), ..Folder::new(&config.data.dir) };
+    // Files of sessions are fetched beside the clients, where no guest can be in the way.
+    let clients = Handle::current();
+    let opened = tokio::task::spawn_blocking(move || folder.open(Arc::new(SystemHost), clients)).await;
+    let (keeper, found) = opened.map_err(|error| ServeError::Executor(error.into()))??;
+    if found.entries > 0 {
+        tracing::info!(sessions = found.sessions, entries = found.entries, "read the journal");
+    }
+    if !found.unreadable.is_empty() || !found.log.damage.is_empty() || !found.log.missing.is_empty() {
+        tracing::error!(found = ?found, "parts of the journal are damaged; the sessions that need them will say so");
+    }
+    Ok(keeper)
+}
+
+/// Keeps the journal short, and clears away what nobody refers to.
+async fn upkeep(keeper: Keeper, stop: CancellationToken) {
+    let tenant = TenantId::embedded();
+    let (mut tidy, mut sweep) = (tokio::time::interval(TIDY), tokio::time::interval(SWEEP));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tidy.tick() => drop(keeper.tidy().await),
+            _ = sweep.tick() => match keeper.sweep(&tenant).await {
+                Ok(swept) => tracing::debug!(?swept, "cleared away what nobody refers to"),
+                Err(error) => tracing::warn!(%error, "what nobody refers to could not be cleared away"),
+            },
+        }
+    }
 }
 
 /// Takes the data folder for this process; the system gives it back however the process ends.

@@ -75,7 +75,8 @@ pub(crate) fn exec(context: &Context, arguments: &ExecArguments) -> Result<ExitC
     headers.push(("accept", "text/event-stream"));
     let answer = client.send(&path, &body, &headers)?;
     let number = answer.headers().get("warren-exec").and_then(|number| number.to_str().ok()?.parse().ok());
-    let number: u64 = number.ok_or_else(|| ClientError::Local("the server does not say which command it started".into()))?;
+    let number: u64 =
+        number.ok_or_else(|| ClientError::Local("the server does not say which command it started".into()))?;
     let this = Client::session(&arguments.session, &format!("/execs/{number}"));
     on_interrupt(client, &this);
     if arguments.stdin {
@@ -103,7 +104,10 @@ fn request(arguments: &ExecArguments, json: bool) -> Result<Value, ClientError> 
     }
     if arguments.stdin && json {
         let mut input = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut input).map_err(|error| ClientError::Local(format!("stdin: {error}")))?;
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut input)
+            .map_err(|error| ClientError::Local(format!("stdin: {error}")))?;
         body["stdin"] = json!({ "base64": BASE64.encode(input) });
     } else if arguments.stdin {
         body["stdin"] = json!("open");
@@ -169,9 +173,13 @@ fn end(data: &Value) -> ExitCode {
     match data["end"].as_str() {
         Some("timed_out") => output::note("the command was killed: its time was up"),
         Some("interrupted") => {
-            output::note("the command was interrupted: its session lost its processes; what it did until then nobody can say");
+            output::note(
+                "the command was interrupted: its session lost its processes; what it did until then nobody can say",
+            );
         }
-        Some("not_started") => output::note(format!("the command was not started: {}", super::table::text(&data["errno"]))),
+        Some("not_started") => {
+            output::note(format!("the command was not started: {}", super::table::text(&data["errno"])))
+        }
         _ => {}
     }
     ExitCode::from(data["status"].as_u64().and_then(|status| u8::try_from(status).ok()).unwrap_or(125))
@@ -212,7 +220,8 @@ fn feed(client: &Client, exec: &str) {
     let mut input = std::io::stdin().lock();
     loop {
         let count = input.read(&mut buffer).unwrap_or(0);
-        let (path, part) = if count == 0 { (format!("{path}?close=true"), &[][..]) } else { (path.clone(), &buffer[..count]) };
+        let (path, part) =
+            if count == 0 { (format!("{path}?close=true"), &[][..]) } else { (path.clone(), &buffer[..count]) };
         let headers = [("content-type", "application/octet-stream")];
         let sent = client.open("POST", &path, &headers, SendBody::from_reader(&mut &*part));
         if count == 0 || sent.is_err() {

@@ -209,7 +209,8 @@ impl Context {
 
 /// The object that `create` sends.
 fn wanted(command: &SessionCommand) -> Result<Value, ClientError> {
-    let SessionCommand::Create { name, template, durability, environment, labels, idle_timeout, time_to_live } = command
+    let SessionCommand::Create { name, template, durability, environment, labels, idle_timeout, time_to_live } =
+        command
     else {
         return Ok(json!({}));
     };
@@ -263,7 +264,9 @@ fn list(context: &Context) -> Result<(), ClientError> {
 fn sessions(found: &[Value]) -> Table {
     let mut table = Table::new(&["ID", "NAME", "STATE", "DURABILITY", "POSITION", "CREATED"]);
     for session in found {
-        table.row(["id", "name", "state", "durability", "position", "created"].map(|field| table::text(&session[field])));
+        table.row(
+            ["id", "name", "state", "durability", "position", "created"].map(|field| table::text(&session[field])),
+        );
     }
     table
 }
