@@ -27,6 +27,8 @@ pub struct Folder {
     pub keeper: KeeperOptions,
     /// How the journal behaves.
     pub journal: WalOptions,
+    /// How the store behaves.
+    pub store: DiskStoreOptions,
 }
 
 /// Why a folder cannot be used.
@@ -64,7 +66,13 @@ pub enum OpenError {
 impl Folder {
     /// A folder with everything as usual.
     pub fn new(dir: impl Into<PathBuf>) -> Folder {
-        Folder { dir: dir.into(), key_file: None, keeper: KeeperOptions::default(), journal: WalOptions::default() }
+        Folder {
+            dir: dir.into(),
+            key_file: None,
+            keeper: KeeperOptions::default(),
+            journal: WalOptions::default(),
+            store: DiskStoreOptions::default(),
+        }
     }
 
     /// Opens it. Blocks: the journal is read. Blocks of files are later fetched on `handle`. The folder is locked until the keeper is dropped.
@@ -87,7 +95,7 @@ impl Folder {
     ) -> Result<(Keeper, Recovered), OpenError> {
         let place = |name: &str| self.dir.join(name);
         make_private(&self.dir)?;
-        let store = DiskStore::open_on(disk.clone(), &place("store"), DiskStoreOptions::default())
+        let store = DiskStore::open_on(disk.clone(), &place("store"), self.store.clone())
             .map_err(|source| OpenError::Store { path: place("store"), source })?;
         let key = KeyEncryptionKey::open_or_create(self.key_file.as_deref().unwrap_or(&place("node.key")))?;
         let journal = |source| OpenError::Journal { path: place("journal"), source };

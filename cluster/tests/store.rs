@@ -1,4 +1,5 @@
 //! Every store answers the same questions alike; the one on disk also survives what a machine can do to it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 #[path = "store/crash.rs"]
 mod crash;
 #[path = "store/suite.rs"]

@@ -366,7 +366,10 @@ impl Scribe {
         let mut events = Vec::with_capacity(record.events.len() + 1);
         let mut happened = record.events.into_iter().peekable();
         // The first event of an epoch says so, whatever changed before its owner could speak.
-        events.extend(happened.next_if(|what| matches!(what, What::EpochBegan { .. })));
+        let is_first = |what: &What| matches!(what, What::EpochBegan { .. } | What::Created { .. });
+        while let Some(first) = happened.next_if(is_first) {
+            events.push(first);
+        }
         let now = self.session.with(|kernel| {
             if record.files {
                 self.take_files(book, kernel, &mut batch, &mut events);

@@ -1,4 +1,5 @@
 //! The simulated disk keeps its promises to the tests that use it, and the real one answers alike.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 use super::*;
 use std::io::ErrorKind;
 

@@ -22,27 +22,27 @@
 //! writes faster than the disk can move waits.
 //!
 //! Lock order: the table, then the log's state. Neither is held while anything waits.
-use super::{
-    Condition, Entry, Flush, Key, Object, PAGE_ENTRIES_MAX, Page, PutError, Store, StoreError, Version, check_length,
-};
+use super::{Condition, Flush, Key, Object, PAGE_ENTRIES_MAX, Page, PutError, Store, StoreError, Version};
 use crate::disk::{Disk, DiskLock, LockError, RealDisk, create_dir_all};
-use crate::wal::{AppendError, Level, Position, Wal, WalError, WalOptions};
+use crate::wal::{Position, Wal, WalError, WalOptions};
 use bytes::Bytes;
 use change::{Held, What};
 use futures_util::future::{BoxFuture, FutureExt};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::ops::{Bound, ControlFlow, Range};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore};
 
 mod change;
+mod commit;
 mod mover;
 mod object;
+mod read;
 mod walk;
 
 /// Bytes of an object that goes into the log. Above, a file of its own is cheaper than writing it twice.
@@ -184,111 +184,6 @@ impl Inner {
     fn tmp_path(&self, file: u64) -> PathBuf {
         self.tmp.join(format!("{file:016x}"))
     }
-
-    /// The version of the file of an object; `None` when there is none.
-    fn version_at_rest(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        match self.disk.open(&walk::path(&self.objects, key)) {
-            Ok(file) => Ok(Some(object::head(&*file, key)?.version)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(io_error("open an object", &error)),
-        }
-    }
-
-    /// A part of an object, or all of it.
-    fn read(&self, key: &Key, range: &Range<u64>) -> Result<Option<Object>, StoreError> {
-        for _ in 0..LOOKS_MAX {
-            let held = self.table().overlay.get(key).cloned();
-            let (staged, version) = match held {
-                Some(Held { what: What::Deleted, .. }) => return Ok(None),
-                Some(Held { what: What::Bytes(bytes), version, .. }) => {
-                    let part = super::within(range, bytes.len() as u64);
-                    let bytes = bytes.slice(part.start as usize..part.end as usize);
-                    return Ok(Some(Object { bytes, version: Version::numbered(version) }));
-                }
-                Some(Held { what: What::File { file, .. }, version, .. }) => (Some(file), Some(version)),
-                None => (None, None),
-            };
-            // The mover may have given a file its name, and still be busy making that durable.
-            let opened = match staged.map(|file| self.disk.open(&self.tmp_path(file))) {
-                Some(Err(error)) if is_absent(&error) => self.disk.open(&walk::path(&self.objects, key)),
-                Some(opened) => opened,
-                None => self.disk.open(&walk::path(&self.objects, key)),
-            };
-            match opened {
-                Ok(file) => {
-                    let head = object::head(&*file, key)?;
-                    if version.is_some_and(|version| version != head.version) {
-                        continue; // It was replaced between the two looks.
-                    }
-                    let bytes = object::part(&*file, key, &head, range)?;
-                    return Ok(Some(Object { bytes, version: Version::numbered(head.version) }));
-                }
-                Err(error) if is_absent(&error) && staged.is_some() => {} // Deleted between the two looks.
-                Err(error) if is_absent(&error) => return Ok(None),
-                Err(error) => return Err(io_error("open an object", &error)),
-            }
-        }
-        Err(StoreError::Corrupt { key: key.clone(), reason: "its file is not there".to_owned() })
-    }
-
-    fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Page, StoreError> {
-        let from = match after {
-            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
-            _ => Bound::Included(prefix),
-        };
-        let overlay: Vec<(Key, Option<(u64, u64)>)> = {
-            let table = self.table();
-            let range = table.overlay.range::<str, _>((from, Bound::Unbounded));
-            let found = range.take_while(|(key, _)| key.as_str().starts_with(prefix));
-            found.map(|(key, held)| (key.clone(), held.live().map(|_| (held.length(), held.modified)))).collect()
-        };
-        // Up to one more than asked for; those with no numbers lie in their files.
-        let mut keys: Vec<(Key, Option<(u64, u64)>)> = Vec::new();
-        let mut overlay = overlay.into_iter().peekable();
-        let walked = walk::walk(&*self.disk, &self.objects, prefix, after, &mut |key| {
-            while let Some((held, live)) = overlay.next_if(|(held, _)| *held < key) {
-                keys.extend(live.map(|live| (held, Some(live))));
-            }
-            match overlay.next_if(|(held, _)| *held == key) {
-                Some((held, live)) => keys.extend(live.map(|live| (held, Some(live)))),
-                None => keys.push((key, None)),
-            }
-            if keys.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        walked.map_err(|error| io_error("list objects", &error))?;
-        if keys.len() <= limit {
-            keys.extend(overlay.filter_map(|(held, live)| Some((held, Some(live?)))));
-        }
-        let more = keys.len() > limit;
-        keys.truncate(limit);
-        let mut page = Page { entries: Vec::with_capacity(keys.len()), more };
-        for (key, numbers) in keys {
-            let numbers = match numbers {
-                Some(numbers) => Some(numbers),
-                None => self.numbers_at_rest(&key)?,
-            };
-            if let Some((bytes, modified)) = numbers {
-                page.entries.push(Entry { key, bytes, modified: change::time(modified) });
-            }
-        }
-        Ok(page)
-    }
-
-    /// Length and time of an object at rest; of one that is damaged, those of its file, so that it can be found.
-    fn numbers_at_rest(&self, key: &Key) -> Result<Option<(u64, u64)>, StoreError> {
-        let file = match self.disk.open(&walk::path(&self.objects, key)) {
-            Ok(file) => file,
-            Err(error) if is_absent(&error) => return Ok(None), // Deleted since it was listed.
-            Err(error) => return Err(io_error("open an object", &error)),
-        };
-        match object::head(&*file, key) {
-            Ok(head) => Ok(Some((head.length, head.modified))),
-            Err(StoreError::Corrupt { .. }) => {
-                Ok(Some((file.len().map_err(|error| io_error("read an object", &error))?, 0)))
-            }
-            Err(error) => Err(error),
-        }
-    }
 }
 
 impl DiskStore {
@@ -394,149 +289,6 @@ impl DiskStore {
         Ok(true)
     }
 
-    async fn put(&self, key: &Key, bytes: Bytes, condition: Condition<'_>, flush: Flush) -> Result<Version, PutError> {
-        check_length(key, &bytes)?;
-        let (version, modified) = (self.inner.number(), change::now());
-        let (held, staged) = if bytes.len() <= SMALL_BYTES_MAX {
-            (Held { version, modified, what: What::Bytes(bytes) }, None)
-        } else {
-            // Judged once before the work, and again when it counts.
-            condition.allows(self.current(key).await?)?;
-            let length = bytes.len() as u64;
-            let named = key.clone();
-            let staged = self.blocking(move |inner| inner.stage(&named, version, modified, &bytes)).await?;
-            (Held { version, modified, what: What::File { file: staged.file, length } }, Some(staged))
-        };
-        // The file of a large object is durable by now; the log alone decides the rest.
-        let level = match flush {
-            Flush::Now => Level::Synced,
-            Flush::Soon => Level::Buffered,
-        };
-        let committed = self.commit(key, held, staged, condition, level).await?;
-        debug_assert!(committed, "a put always changes something");
-        Ok(Version::numbered(version))
-    }
-
-    /// Puts a change into the log as soon as its condition can be judged, and waits for its acknowledgement. Goes on by
-    /// itself when the caller does not wait any more. Returns whether there was anything to change.
-    async fn commit(
-        &self,
-        key: &Key,
-        held: Held,
-        mut staged: Option<Staged>,
-        condition: Condition<'_>,
-        level: Level,
-    ) -> Result<bool, PutError> {
-        let mut held = held;
-        let mut entry = held.encode(key);
-        let deletes = held.what == What::Deleted;
-        let mut at_rest = None;
-        loop {
-            match self.try_commit(key, &held, entry, &mut staged, condition, level, at_rest)? {
-                Turn::Committed(outcome) => {
-                    let outcome = outcome.await.unwrap_or(Err(WalError::Closed));
-                    return outcome.map(|()| true).map_err(|error| PutError::Store(error.into()));
-                }
-                Turn::Nothing => return Ok(false),
-                Turn::Again(wait, back) => {
-                    entry = back;
-                    at_rest = match wait {
-                        Wait::Look { rounds } => {
-                            let named = key.clone();
-                            let looked = self.blocking(move |inner| inner.version_at_rest(&named)).await;
-                            let found = match looked {
-                                // A damaged object is one: it can be deleted, and not be matched.
-                                Err(StoreError::Corrupt { .. }) if deletes => Some(0),
-                                Err(StoreError::Corrupt { .. }) if matches!(condition, Condition::Absent) => Some(0),
-                                looked => looked?,
-                            };
-                            Some((rounds, found))
-                        }
-                        Wait::Settled(settled) => {
-                            settled.await;
-                            None
-                        }
-                        Wait::Room(room) => {
-                            room.await;
-                            if let Some(error) = self.inner.table().move_error.clone() {
-                                return Err(error.into());
-                            }
-                            None
-                        }
-                        Wait::Log => {
-                            self.wal.ready(entry.len()).await;
-                            None
-                        }
-                    };
-                }
-            }
-        }
-    }
-
-    /// One try under the lock. `at_rest` is what the key's file was found to be, as of a round of the mover.
-    #[expect(clippy::too_many_arguments, reason = "one call, of the loop above, which owns all of them")]
-    fn try_commit(
-        &self,
-        key: &Key,
-        held: &Held,
-        entry: Bytes,
-        staged: &mut Option<Staged>,
-        condition: Condition<'_>,
-        level: Level,
-        at_rest: Option<(u64, Option<u64>)>,
-    ) -> Result<Turn, PutError> {
-        let mut table = self.inner.table();
-        if let Some(in_flight) = table.in_flight.get(key) {
-            return Ok(Turn::Again(Wait::Settled(in_flight.settled.clone().notified_owned().boxed()), entry));
-        }
-        let current = match (table.overlay.get(key), at_rest) {
-            (Some(held), _) => held.live(),
-            (None, Some((rounds, found))) if rounds == table.rounds => found,
-            (None, _) => return Ok(Turn::Again(Wait::Look { rounds: table.rounds }, entry)),
-        };
-        condition.allows(current)?;
-        if held.what == What::Deleted && current.is_none() {
-            // A change that the log failed with may come back when it is opened again: nobody can say that it is gone.
-            self.wal.check().map_err(StoreError::from)?;
-            return Ok(Turn::Nothing);
-        }
-        if table.is_full() {
-            table.hurry = true;
-            self.inner.move_wanted.notify_one();
-            // Made under the lock, without which no round ends: it hears the next end.
-            let room = self.inner.room.clone().notified_owned().boxed();
-            return Ok(Turn::Again(Wait::Room(room), entry));
-        }
-        let (sender, outcome) = oneshot::channel();
-        let settled = Arc::new(Notify::new());
-        let done = Settle { inner: self.inner.clone(), key: key.clone(), held: held.clone(), sender };
-        let position = match self.wal.append_then(entry, level, move |result| done.settle(result)) {
-            Ok(position) => position,
-            Err(AppendError::Full(entry)) => return Ok(Turn::Again(Wait::Log, entry)),
-            Err(AppendError::Refused(error)) => return Err(PutError::Store(error.into())),
-            Err(AppendError::TooLarge { bytes }) => {
-                return Err(PutError::Store(StoreError::TooLarge { key: key.clone(), bytes }));
-            }
-        };
-        if let Some(staged) = staged.take() {
-            staged.keep();
-        }
-        table.in_flight.insert(key.clone(), InFlight { position, settled });
-        Ok(Turn::Committed(outcome))
-    }
-
-    /// The version that is there now, by the look of it.
-    async fn current(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        if let Some(held) = self.inner.table().overlay.get(key) {
-            return Ok(held.live());
-        }
-        let named = key.clone();
-        match self.blocking(move |inner| inner.version_at_rest(&named)).await {
-            Err(StoreError::Corrupt { .. }) => Ok(Some(0)),
-            current => current,
-        }
-    }
-
     /// Runs work on files on a thread for such, of which there are so many.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -553,108 +305,6 @@ impl DiskStore {
             Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(StoreError::Unavailable { reason: "the node is shutting down".to_owned() }),
-        }
-    }
-}
-
-/// What came of a try to commit.
-enum Turn {
-    Committed(oneshot::Receiver<Result<(), WalError>>),
-    /// There was nothing to delete.
-    Nothing,
-    /// With the entry, which was not taken.
-    Again(Wait, Bytes),
-}
-
-/// What has to happen before the next try.
-enum Wait {
-    /// The file of the key is looked at.
-    Look { rounds: u64 },
-    /// The change of the key that is in flight ends.
-    Settled(BoxFuture<'static, ()>),
-    /// The mover makes room.
-    Room(BoxFuture<'static, ()>),
-    /// The log has room.
-    Log,
-}
-
-/// Ends a change that was in flight, on a thread of the log.
-struct Settle {
-    inner: Arc<Inner>,
-    key: Key,
-    held: Held,
-    sender: oneshot::Sender<Result<(), WalError>>,
-}
-
-impl Settle {
-    fn settle(self, result: Result<(), WalError>) {
-        let mut table = self.inner.table();
-        let in_flight = table.in_flight.remove(&self.key);
-        match (&result, &self.held.what) {
-            (Ok(()), _) => table.insert(self.key, self.held),
-            // Surely not in the log. After any other failure the file stays until the store is opened again.
-            (Err(WalError::NoSpace { .. }), What::File { file, .. }) => table.garbage.push(*file),
-            (Err(_), _) => {}
-        }
-        let wake = table.since.is_some();
-        drop(table);
-        if wake {
-            self.inner.move_wanted.notify_one();
-        }
-        if let Some(in_flight) = in_flight {
-            in_flight.settled.notify_waiters();
-        }
-        let _ = self.sender.send(result); // Nobody waits if the caller went away.
-    }
-}
-
-/// A large object in `tmp/` that is not in the log yet. Dropped, it is left to the mover to remove.
-#[derive(Debug)]
-struct Staged {
-    inner: Arc<Inner>,
-    file: u64,
-    kept: bool,
-}
-
-impl Staged {
-    fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.kept {
-            let mut table = self.inner.table();
-            table.garbage.push(self.file);
-            table.since.get_or_insert_with(Instant::now);
-            drop(table);
-            self.inner.move_wanted.notify_one();
-        }
-    }
-}
-
-impl Inner {
-    /// Writes a large object to a file of its own and makes it durable, with its name.
-    fn stage(self: &Arc<Inner>, key: &Key, version: u64, modified: u64, bytes: &Bytes) -> Result<Staged, StoreError> {
-        let staged = Staged { inner: self.clone(), file: version, kept: false };
-        let write = || -> io::Result<()> {
-            let file = self.disk.create(&self.tmp_path(staged.file))?;
-            let front = object::front(key, version, modified, bytes);
-            file.write_at(&front, 0)?;
-            file.write_at(bytes, front.len() as u64)?;
-            file.sync_data()?;
-            self.disk.sync_dir(&self.tmp)
-        };
-        match write() {
-            Ok(()) => Ok(staged),
-            Err(error) => {
-                // At once: on a full disk its part is wanted. If that fails, the mover tries again.
-                if self.disk.remove(&self.tmp_path(staged.file)).is_ok() {
-                    staged.keep();
-                }
-                Err(io_error("write an object", &error))
-            }
         }
     }
 }
@@ -706,15 +356,7 @@ impl Store for DiskStore {
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        async move {
-            let held = Held { version: self.inner.number(), modified: change::now(), what: What::Deleted };
-            match self.commit(key, held, None, Condition::Any, Level::Synced).await {
-                Ok(_) => Ok(()),
-                Err(PutError::Store(error)) => Err(error),
-                Err(PutError::Conflict | PutError::Missing) => unreachable!("a deletion has no condition"),
-            }
-        }
-        .boxed()
+        self.remove(key).boxed()
     }
 
     fn list<'a>(

@@ -1,9 +1,10 @@
 //! What cannot be read is named, and the rest of the node serves.
 
-use crate::world::{Owner, open, tenant};
+use crate::world::{Owner, Shown, open, open_with, tenant};
 use std::path::{Path, PathBuf};
 use warren_session::durability::{Durability, DurabilityError};
 use warren_session::event::State;
+use warren_session::id::SessionId;
 use warren_session::position::Position;
 use warren_session::spec::Tier;
 
@@ -24,6 +25,22 @@ fn files(dir: &Path, part: &str) -> Vec<PathBuf> {
     found
 }
 
+/// A file below a folder whose path has both in it, once the store has moved it there.
+async fn file(dir: &Path, part: &str, other: &str) -> PathBuf {
+    for _ in 0..3000 {
+        if let Some(found) = files(dir, part).into_iter().find(|path| path.to_string_lossy().contains(other)) {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("no file with {part} and {other} in its path")
+}
+
+/// A store that moves objects to their files at once.
+fn open_moving(dir: &Path) -> warren_cluster::keeper::Keeper {
+    open_with(dir, |folder| folder.store.move_interval = std::time::Duration::from_millis(10))
+}
+
 /// Changes a byte in the middle.
 fn spoil(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
@@ -32,8 +49,9 @@ fn spoil(path: &Path) {
     std::fs::write(path, bytes).unwrap();
 }
 
-async fn two_at_rest(dir: &Path) -> (Owner, warren_session::id::SessionId) {
-    let keeper = open(dir);
+/// A session that will be damaged, and another with what it shows. Nothing of the store is in its log any more.
+async fn two_at_rest(dir: &Path) -> (SessionId, SessionId, Vec<Shown>) {
+    let keeper = open_moving(dir);
     let mut victim = Owner::create(&keeper, Tier::Checkpoint, Some("victim")).await;
     victim.run("f", &[1; 100_000]).await.unwrap();
     let id = victim.id;
@@ -42,17 +60,23 @@ async fn two_at_rest(dir: &Path) -> (Owner, warren_session::id::SessionId) {
     other.run("f", &[2; 100_000]).await.unwrap();
     let point = other.point();
     other.claim.checkpoint(point, None).await.unwrap();
-    (other, id)
+    let (other, shown) = (other.id, { other }.shown());
+    for id in [id, other] {
+        file(dir, &id.to_string(), "rec").await;
+        file(dir, &id.to_string(), "/e0").await;
+    }
+    drop(keeper);
+    for log in files(&dir.join("store"), ".wal") {
+        std::fs::remove_file(log).unwrap();
+    }
+    (id, other, shown)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_record_fails_its_session_only() {
     let dir = tempfile::tempdir().unwrap();
-    let (other, victim) = two_at_rest(dir.path()).await;
-    let (other, shown) = (other.id, other.shown());
-    let records = files(dir.path(), &victim.to_string());
-    let record = records.iter().find(|path| path.to_string_lossy().contains("rec")).expect("it has a record");
-    spoil(record);
+    let (victim, other, shown) = two_at_rest(dir.path()).await;
+    spoil(&file(dir.path(), &victim.to_string(), "rec").await);
     let keeper = open(dir.path());
     let refused = keeper.claim(&tenant(), victim).await.unwrap_err();
     assert!(matches!(refused, DurabilityError::Damaged { id, .. } if id == victim), "{refused}");
@@ -67,11 +91,8 @@ async fn a_damaged_record_fails_its_session_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_segment_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let (other, victim) = two_at_rest(dir.path()).await;
-    drop(other);
-    let segments = files(&dir.path().join("store"), &victim.to_string());
-    let segment = segments.iter().find(|path| path.to_string_lossy().contains("/e0")).expect("it has a segment");
-    spoil(segment);
+    let (victim, _, _) = two_at_rest(dir.path()).await;
+    spoil(&file(&dir.path().join("store"), &victim.to_string(), "/e0").await);
     let keeper = open(dir.path());
     let refused = keeper.events(&tenant(), victim, Position::START, 1000).await.unwrap_err();
     assert!(refused.to_string().contains("/j0"), "{refused}");
@@ -82,8 +103,7 @@ async fn a_damaged_segment_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_key_file_opens_nothing_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let (other, victim) = two_at_rest(dir.path()).await;
-    drop(other);
+    let (victim, _, _) = two_at_rest(dir.path()).await;
     std::fs::remove_file(dir.path().join("node.key")).unwrap();
     let keeper = open(dir.path());
     let refused = keeper.claim(&tenant(), victim).await.unwrap_err();

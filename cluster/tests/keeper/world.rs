@@ -1,8 +1,9 @@
 //! A session as its actor keeps it, without the actor: a tree that is changed, batches that say so.
+#![allow(unreachable_pub, reason = "each test file uses its part")]
 
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use warren_cluster::folder::Folder;
 use warren_cluster::keeper::Keeper;
 use warren_kernel::host::{Host, Monotonic, Timestamp};
@@ -22,10 +23,9 @@ use warren_session::spec::{SessionSpec, Tier};
 
 pub const QUOTA: Quota = Quota { bytes: 1 << 40, inodes: 1 << 40 };
 
-/// The machine's randomness, and a clock that is set.
+/// The machine's clock, and numbers that never come twice.
 #[derive(Debug, Default)]
 pub struct TestHost {
-    pub now: AtomicI64,
     counter: AtomicU64,
 }
 
@@ -35,13 +35,16 @@ impl Host for TestHost {
     }
 
     fn realtime(&self) -> Timestamp {
-        Timestamp(self.now.load(Ordering::SeqCst))
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        Timestamp(since.as_nanos() as i64)
     }
 
     fn fill_random(&self, buf: &mut [u8]) {
+        let time = self.realtime().0.to_le_bytes();
         let hash = blake3::hash(&self.counter.fetch_add(1, Ordering::SeqCst).to_le_bytes());
         let mut reader = blake3::Hasher::new_derive_key("warren test host");
         reader.update(hash.as_bytes());
+        reader.update(&time);
         reader.update(&std::process::id().to_le_bytes());
         reader.update(&(std::ptr::from_ref(self) as usize).to_le_bytes());
         reader.finalize_xof().fill(buf);
@@ -49,7 +52,7 @@ impl Host for TestHost {
 }
 
 pub fn host() -> Arc<TestHost> {
-    Arc::new(TestHost { now: AtomicI64::new(1_700_000_000_000_000_000), ..TestHost::default() })
+    Arc::new(TestHost::default())
 }
 
 pub fn open(dir: &std::path::Path) -> Keeper {

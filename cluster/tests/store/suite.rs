@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use warren_cluster::store::{Flush, Key, OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, PutError, Store, StoreError, Version};
 
-pub fn key(text: &str) -> Key {
+pub(crate) fn key(text: &str) -> Key {
     Key::new(text).unwrap()
 }
 
-pub type Factory<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
+pub(crate) type Factory<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
 
-pub async fn conforms(new: Factory<'_>) {
+pub(crate) async fn conforms(new: Factory<'_>) {
     puts_and_conditions(&*new()).await;
     ranges(&*new()).await;
     odd_keys_and_order(&*new()).await;

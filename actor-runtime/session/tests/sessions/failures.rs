@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use warren_kernel::vfs::memory::Inodes;
 use warren_session::durability::volatile::Volatile;
 use warren_session::durability::{
     Batch, Checkpoint, Claim, Claimed, Durability, DurabilityError, Files, Keep, Level, NewSession, Past, Pending,
@@ -128,6 +129,10 @@ impl Durability for Faulty {
 }
 
 impl Claim for FaultyClaim {
+    fn attach(&self, layer: Inodes, base: Inodes, now: Inodes) {
+        self.inner.attach(layer, base, now);
+    }
+
     fn append(&self, batch: Batch, level: Level) -> Pending {
         self.shared.appends.fetch_add(1, Ordering::Relaxed);
         match self.fault() {
