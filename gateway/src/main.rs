@@ -1,11 +1,17 @@
 //! The `warren` binary: the command line, and the only crate that knows every concrete type.
 //!
 //! `warren run` makes one session in this process and runs a command in it ([`run`]); `warren software` manages what
-//! sessions can run ([`software`]).
+//! sessions can run ([`software`]). `warren serve` keeps sessions for clients that come and go ([`serve`]), who reach them
+//! over HTTP ([`http`]); `warren session` is such a client ([`session`]). `warren config` shows what a server is told
+//! ([`config`]).
 #![forbid(unsafe_code)]
 
+mod config;
+mod http;
 mod output;
 mod run;
+mod serve;
+mod session;
 mod software;
 mod terminal;
 
@@ -23,6 +29,13 @@ struct Arguments {
 enum Command {
     /// Runs one command in a session of its own and ends with its status.
     Run(run::RunArguments),
+    /// Serves sessions over HTTP until it is told to stop.
+    Serve(serve::ServeArguments),
+    /// Uses the sessions of a server.
+    Session(session::SessionArguments),
+    /// Shows and checks the configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Manages the software sessions can run.
     #[command(subcommand)]
     Software(software::SoftwareCommand),
@@ -32,6 +45,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Serve(arguments) => serve::serve(&arguments),
+        Command::Session(arguments) => session::main(&arguments),
+        Command::Config(command) => config::main(&command).map(|()| ExitCode::SUCCESS),
         Command::Software(command) => software::main(&command).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -1,5 +1,13 @@
 //! What the binary's tests share: the installed default software, and a node of sessions in this process.
-#![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    missing_debug_implementations,
+    reason = "each test binary uses a part of it"
+)]
+
+pub mod server;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,0 +1,143 @@
+//! What sessions are made of, as an operator or a client says it: only what differs from the defaults.
+
+use crate::value::{Size, Timeout};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use warren_kernel::limits::UnknownLimit;
+use warren_kernel::policy::{Policy, PolicyError, Rules};
+use warren_session::spec::{SessionSpec, SpecFile, Tier};
+
+/// Choices for a session; what is not chosen stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Template {
+    /// Packages in its base layer, `name` or `name@version`. By default all that are installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software: Option<Vec<String>>,
+    /// Environment entries, added to those there are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Environment entries with the value of a secret: name in the session, name in `secrets`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
+    /// Directory where commands begin. By default the user's home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// The user that commands run as: `agent` (the default), `root`, `nobody` or `UID[:GID]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Files to begin with, added to those there are: `path`, `content`, `mode`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<SpecFile>,
+    /// What it may do; a domain that is not named keeps what sessions may do anyway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyChoice>,
+    /// Limits by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Size>,
+    /// How durable what it acknowledged is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Tier>,
+    /// Hibernated after this long without a command or a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Timeout>,
+    /// Deleted this long after it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_to_live: Option<Timeout>,
+    /// For its owner to find it by.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Rules for some domains.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the domains are those of `Policy`, and are explained there")]
+pub struct PolicyChoice {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<Rules>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<Rules>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execute: Option<Rules>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Rules>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Rules>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<Rules>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Rules>,
+}
+
+/// A choice that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// A limit that is none.
+    #[error(transparent)]
+    Limit(#[from] UnknownLimit),
+    /// Rules that are too many or too long.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+impl Template {
+    /// Makes these choices in a session's spec.
+    ///
+    /// # Errors
+    /// A limit has an unknown name, or the policy is too large; the spec is then to be thrown away.
+    pub fn apply(&self, spec: &mut SessionSpec) -> Result<(), TemplateError> {
+        if let Some(software) = &self.software {
+            spec.software = Some(software.clone());
+        }
+        let add = |to: &mut BTreeMap<String, String>, from: &BTreeMap<String, String>| {
+            to.extend(from.iter().map(|(name, value)| (name.clone(), value.clone())));
+        };
+        add(&mut spec.environment, &self.environment);
+        add(&mut spec.secrets, &self.secrets);
+        add(&mut spec.labels, &self.labels);
+        if let Some(cwd) = &self.cwd {
+            spec.cwd = Some(cwd.clone());
+        }
+        if let Some(user) = &self.user {
+            spec.user = Some(user.clone());
+        }
+        spec.files.extend(self.files.iter().cloned());
+        if let Some(choice) = &self.policy {
+            let policy = choice.over(spec.policy.take().unwrap_or_else(Policy::session));
+            policy.validate()?;
+            spec.policy = Some(policy);
+        }
+        for (name, value) in &self.limits {
+            spec.limits.set(name, value.0)?;
+        }
+        if let Some(durability) = self.durability {
+            spec.durability = durability;
+        }
+        if let Some(timeout) = self.idle_timeout {
+            spec.idle_timeout = timeout.0;
+        }
+        if let Some(timeout) = self.time_to_live {
+            spec.time_to_live = timeout.0;
+        }
+        Ok(())
+    }
+}
+
+impl PolicyChoice {
+    fn over(&self, base: Policy) -> Policy {
+        let choose = |choice: &Option<Rules>, base: Rules| choice.clone().unwrap_or(base);
+        Policy {
+            read: choose(&self.read, base.read),
+            write: choose(&self.write, base.write),
+            execute: choose(&self.execute, base.execute),
+            environment: choose(&self.environment, base.environment),
+            connect: choose(&self.connect, base.connect),
+            listen: choose(&self.listen, base.listen),
+            tool: choose(&self.tool, base.tool),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! A session's files as a tar archive, out and in.
+
+use super::App;
+use super::body;
+use super::problem::Problem;
+use super::request::{Query, Target};
+use super::sessions;
+use super::view;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::{self, Read};
+use tokio::sync::mpsc;
+use warren_config::Template;
+use warren_session::SessionError;
+use warren_session::id::{SessionName, TenantId};
+use warren_session::spec::Tier;
+
+/// Parts of an upload that wait to be unpacked.
+const PARTS_WAITING: usize = 4;
+
+/// What an imported session is made of, beside its files.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    name: Option<SessionName>,
+    template: Option<String>,
+    durability: Option<Tier>,
+}
+
+/// `GET .../export`.
+pub(crate) async fn export(State(app): State<App>, target: Target) -> Result<Response, Problem> {
+    let mut parts = target.wake(&app).await?.export().await?;
+    // Errors of the first part still have a status of their own.
+    let first = parts.next().await.transpose()?;
+    let first = futures_util::stream::iter(first.map(Ok::<Bytes, io::Error>));
+    let rest = parts.map(|part| part.map_err(|error| io::Error::other(error.to_string())));
+    Ok(([(CONTENT_TYPE, "application/x-tar")], Body::from_stream(first.chain(rest))).into_response())
+}
+
+/// `POST /v1/sessions/import?name=&template=&durability=`: the body is a tar archive.
+pub(crate) async fn import(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+    upload: Body,
+) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+    let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    if !matches!(media, "application/x-tar" | "application/octet-stream") {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_tar",
+            "the body has to be a tar archive",
+            "send `Content-Type: application/x-tar`",
+        ));
+    }
+    let choices = Template { durability: asked.durability, ..Template::default() };
+    let spec = sessions::spec(&app, asked.template.as_deref(), &choices)?;
+    let (mut parts, fate) = body::parts(upload, &app);
+    let (send, receive) = mpsc::channel(PARTS_WAITING);
+    let pump = async move {
+        while let Some(part) = parts.next().await {
+            // Whoever unpacks may have had enough: it has seen the end of the archive, or refused it.
+            if send.send(part).await.is_err() {
+                return;
+            }
+        }
+    };
+    let archive = Upload { parts: receive, part: Bytes::new() };
+    let tenant = TenantId::embedded();
+    let import = app.sessions.import(&tenant, asked.name, spec, archive);
+    let ((), made) = tokio::join!(pump, import);
+    let made = made.map_err(|error: SessionError| fate.or(error))?;
+    Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))
+}
+
+/// An upload as whoever unpacks it on a thread reads it.
+struct Upload {
+    parts: mpsc::Receiver<io::Result<Bytes>>,
+    part: Bytes,
+}
+
+impl Read for Upload {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.part.is_empty() {
+            match self.parts.blocking_recv() {
+                Some(part) => self.part = part?,
+                None => return Ok(0),
+            }
+        }
+        let count = self.part.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.part.split_to(count));
+        Ok(count)
+    }
+}

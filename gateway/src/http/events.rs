@@ -1,0 +1,162 @@
+//! A session's log as server-sent events, to be resumed where a client lost it.
+
+use super::App;
+use super::problem::Problem;
+use super::request::{Query, Target};
+use super::view;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use futures_util::stream::{BoxStream, Stream, StreamExt};
+use serde::Deserialize;
+use serde_json::json;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use warren_session::SessionError;
+use warren_session::event::{Event, What};
+use warren_session::id::ExecId;
+use warren_session::position::Position;
+use warren_session::sessions::Seen;
+
+/// How often a comment is sent on a stream that is silent, so that whatever is between keeps it open.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Which events.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    /// Those after this position; from the first that is kept without it.
+    after: Option<Position>,
+    /// `false` ends at the event that is the last now.
+    follow: Option<bool>,
+    /// Those of one command, until it ends.
+    exec: Option<ExecId>,
+}
+
+/// `GET .../events?after=&follow=&exec=`, also with `Last-Event-ID`. The session is not woken.
+pub(crate) async fn events(
+    State(app): State<App>,
+    target: Target,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
+    // A client that reconnects sends the query of its first request again; what it saw last is in the header.
+    let after = match headers.get("last-event-id") {
+        Some(id) => {
+            let text = id.to_str().unwrap_or_default();
+            Some(text.parse().map_err(|error| Problem::invalid(format!("Last-Event-ID: {error}")))?)
+        }
+        None => asked.after,
+    };
+    let until = match asked.follow {
+        Some(false) => Some(app.sessions.get(&target.tenant, target.id).await?.position),
+        _ => None,
+    };
+    let seen = app.sessions.events(&target.tenant, target.id, after).await?;
+    let nothing = until.is_some_and(|until| until <= after.unwrap_or(Position::START));
+    let seen = if nothing { futures_util::stream::empty().boxed() } else { seen };
+    Ok(stream(seen, Which { until, exec: asked.exec }, app.stop.clone()))
+}
+
+/// What of a log is sent.
+pub(crate) struct Which {
+    /// The last event to be sent; `None` goes on.
+    pub(crate) until: Option<Position>,
+    /// Those of one command, until it ends.
+    pub(crate) exec: Option<ExecId>,
+}
+
+/// Sends events until their end, or the server's.
+pub(crate) fn stream(
+    seen: BoxStream<'static, Result<Seen, SessionError>>,
+    which: Which,
+    stop: CancellationToken,
+) -> Sse<impl Stream<Item = Result<Sent, Infallible>>> {
+    let mut over = false;
+    let sent = seen
+        .map(move |seen| {
+            // Nothing is sent behind the end, which only the event itself shows.
+            if over {
+                return None;
+            }
+            over = match &seen {
+                Ok(seen) => which.ends_with(seen),
+                Err(_) => true,
+            };
+            let text = match &seen {
+                Ok(seen) => which.text(seen),
+                Err(error) => Some(failed(error)),
+            };
+            Some((text, over))
+        })
+        .take_while(|item| std::future::ready(item.is_some()))
+        .flat_map(|item| {
+            // The last one ends the stream with it, rather than when the next would come.
+            let (text, over) = item.unwrap_or((None, true));
+            let end = over.then_some(Turn::End);
+            futures_util::stream::iter(text.map(Turn::Send).into_iter().chain(end))
+        })
+        .take_while(|turn| std::future::ready(!matches!(turn, Turn::End)))
+        .filter_map(|turn| std::future::ready(turn.send().map(Ok)))
+        .take_until(stop.cancelled_owned());
+    Sse::new(sent).keep_alive(KeepAlive::new().interval(HEARTBEAT))
+}
+
+enum Turn {
+    Send(Sent),
+    End,
+}
+
+impl Turn {
+    fn send(self) -> Option<Sent> {
+        match self {
+            Turn::Send(sent) => Some(sent),
+            Turn::End => None,
+        }
+    }
+}
+
+impl Which {
+    fn ends_with(&self, seen: &Seen) -> bool {
+        let Seen::Event(event) = seen else {
+            // Numbers that were lost with an owner are given again: an event follows.
+            return false;
+        };
+        let ended = matches!(event.what, What::Exited { exec, .. } if Some(exec) == self.exec);
+        ended || self.until.is_some_and(|until| event.position >= until)
+    }
+
+    fn text(&self, seen: &Seen) -> Option<Sent> {
+        match seen {
+            Seen::Event(event) => (self.exec.is_none() || exec_of(event) == self.exec).then(|| {
+                let data = view::event(event).to_string();
+                Sent::default().id(event.position.to_string()).event(view::event_type(&event.what)).data(data)
+            }),
+            Seen::Resync { from, to } => Some(
+                Sent::default().event("resync").data(json!({ "type": "resync", "from": from, "to": to }).to_string()),
+            ),
+        }
+    }
+}
+
+/// A stream that has begun cannot answer with a status; it says why it ends.
+fn failed(error: &SessionError) -> Sent {
+    let problem = Problem::from(error.clone());
+    Sent::default().event("error").data(problem.to_json())
+}
+
+fn exec_of(event: &Event) -> Option<ExecId> {
+    match &event.what {
+        What::Started { exec, .. } | What::Output { exec, .. } | What::Exited { exec, .. } => Some(*exec),
+        What::EpochBegan { .. }
+        | What::Created { .. }
+        | What::FilesChanged { .. }
+        | What::Lifecycle { .. }
+        | What::Checkpointed { .. }
+        | What::RolledBack { .. }
+        | What::Forked { .. }
+        | What::Kernel { .. }
+        | What::Audit { .. } => None,
+    }
+}

@@ -1,0 +1,247 @@
+//! Commands: started, waited for, fed, signalled, and their output read by offset.
+
+use super::App;
+use super::events::{self, Which};
+use super::problem::Problem;
+use super::processes::Send;
+use super::request::{self, Exec, Json, Query, Target};
+use super::view::{self, Listing};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use warren_config::value::Period;
+use warren_kernel::pty::WindowSize;
+use warren_session::command::{ExecRequest, Stdin, Words};
+use warren_session::event::Stream;
+use warren_session::id::CommandKey;
+use warren_session::position::Position;
+
+/// Bytes of a stream in one answer, at most.
+const OUTPUT_MAX: usize = 1 << 20;
+const OFFSET: HeaderName = HeaderName::from_static("warren-offset");
+const END: HeaderName = HeaderName::from_static("warren-end");
+
+/// A command to run.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Run {
+    /// A line for the shell.
+    command: Option<String>,
+    /// A program and its arguments.
+    argv: Option<Vec<String>>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    cwd: Option<String>,
+    stdin: Option<Input>,
+    timeout: Option<Period>,
+    terminal: Option<Size>,
+    /// Answer when it has started, not when it has ended.
+    #[serde(default)]
+    detach: bool,
+}
+
+/// Standard input of a command.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Input {
+    /// To be sent later.
+    Open,
+    /// This, and the end.
+    Text(String),
+    /// These bytes in base64, and the end.
+    Base64(String),
+}
+
+/// A terminal's size.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Size {
+    rows: u16,
+    columns: u16,
+}
+
+/// Which bytes of a command's output.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutputAsked {
+    stream: Option<Stream>,
+    offset: Option<u64>,
+    limit: Option<usize>,
+    wait: Option<bool>,
+}
+
+/// Whether what is sent is all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StdinAsked {
+    close: Option<bool>,
+}
+
+impl From<Size> for WindowSize {
+    fn from(size: Size) -> WindowSize {
+        WindowSize { rows: size.rows, columns: size.columns, ..WindowSize::default() }
+    }
+}
+
+impl Run {
+    fn request(self, key: Option<CommandKey>) -> Result<ExecRequest, Problem> {
+        let command = match (self.command, self.argv) {
+            (Some(line), None) => Words::Line(line),
+            (None, Some(words)) if !words.is_empty() => Words::Argv(words),
+            (None, Some(_)) => return Err(Problem::invalid("argv: has to have at least the program")),
+            _ => {
+                return Err(Problem::invalid("give either `command`, a line for the shell, or `argv`, a list of words"));
+            }
+        };
+        let stdin = match self.stdin {
+            None => Stdin::Null,
+            Some(Input::Open) => Stdin::Open,
+            Some(Input::Text(text)) => Stdin::Bytes(Bytes::from(text)),
+            Some(Input::Base64(text)) => Stdin::Bytes(view::from_base64(&text)?),
+        };
+        Ok(ExecRequest {
+            command,
+            environment: self.env,
+            cwd: self.cwd,
+            stdin,
+            terminal: self.terminal.map(WindowSize::from),
+            timeout: self.timeout.map(|timeout| timeout.0),
+            key,
+        })
+    }
+}
+
+/// `POST .../exec`. Waits for the end; with `detach` for the start; with `Accept: text/event-stream` it sends what
+/// happens. A command goes on when its client does not.
+pub(crate) async fn exec(
+    State(app): State<App>,
+    target: Target,
+    headers: HeaderMap,
+    Json(run): Json<Run>,
+) -> Result<Response, Problem> {
+    let key = headers.get("idempotency-key").map(|key| {
+        let key = key.to_str().unwrap_or_default().parse::<CommandKey>();
+        key.map_err(|error| Problem::invalid(format!("Idempotency-Key: {error}")))
+    });
+    let detach = run.detach;
+    let request = run.request(key.transpose()?)?;
+    let streams = headers.get_all(ACCEPT).iter().any(|accept| {
+        accept.to_str().is_ok_and(|accept| accept.split(',').any(|media| media.trim().starts_with("text/event-stream")))
+    });
+    let session = target.wake(&app).await?;
+    if !detach && !streams {
+        let most = app.config.sessions.output_bytes_max.bytes();
+        let finished = session.run(request, most).await?;
+        return Ok(axum::Json(view::finished(&finished)).into_response());
+    }
+    let started = session.exec(request).await?;
+    if detach {
+        let body = view::started(started.exec, started.position, started.replayed);
+        return Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response());
+    }
+    let before = Position { seq: started.position.seq.saturating_sub(1), ..started.position };
+    let seen = app.sessions.events(&target.tenant, target.id, Some(before)).await?;
+    // Of a command of the past the end may no longer be in the log, only that it was.
+    let ended = match started.replayed {
+        true => session.exec_info(started.exec).await.ok().and_then(|info| info.ended),
+        false => None,
+    };
+    let which = Which { until: ended.map(|(_, position)| position), exec: Some(started.exec) };
+    let mut response = events::stream(seen, which, app.stop.clone()).into_response();
+    response.headers_mut().insert(HeaderName::from_static("warren-exec"), started.exec.0.into());
+    Ok(response)
+}
+
+/// `GET .../execs`.
+pub(crate) async fn list(State(app): State<App>, target: Target) -> Result<axum::Json<Listing<Value>>, Problem> {
+    let known = target.wake(&app).await?.execs().await?;
+    Ok(axum::Json(Listing::whole(known.iter().map(view::exec).collect())))
+}
+
+/// `GET .../execs/{exec}`.
+pub(crate) async fn get(
+    State(app): State<App>,
+    target: Target,
+    Exec(exec): Exec,
+) -> Result<axum::Json<Value>, Problem> {
+    Ok(axum::Json(view::exec(&target.wake(&app).await?.exec_info(exec).await?)))
+}
+
+/// `GET .../execs/{exec}/output?stream=&offset=&limit=&wait=`.
+pub(crate) async fn output(
+    State(app): State<App>,
+    target: Target,
+    Exec(exec): Exec,
+    Query(asked): Query<OutputAsked>,
+) -> Result<Response, Problem> {
+    let stream = asked.stream.unwrap_or(Stream::Stdout);
+    let limit = asked.limit.unwrap_or(OUTPUT_MAX);
+    if limit == 0 || limit > OUTPUT_MAX {
+        return Err(Problem::invalid(format!("limit: {limit} is not 1 to {OUTPUT_MAX}")));
+    }
+    let session = target.wake(&app).await?;
+    let read = session.output(exec, stream, asked.offset.unwrap_or(0), limit, asked.wait.unwrap_or(false));
+    let output = tokio::select! {
+        output = read => output?,
+        () = app.stop.cancelled() => return Err(warren_session::SessionError::ShuttingDown.into()),
+    };
+    let end = if output.end { "true" } else { "false" };
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (OFFSET, output.offset.to_string()),
+        (END, end.to_owned()),
+    ];
+    Ok((headers, output.bytes).into_response())
+}
+
+/// `POST .../execs/{exec}/stdin?close=`: the body's bytes, and the end if `close`.
+pub(crate) async fn stdin(
+    State(app): State<App>,
+    target: Target,
+    Exec(exec): Exec,
+    Query(asked): Query<StdinAsked>,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let session = target.wake(&app).await?;
+    let (mut parts, fate) = super::body::parts(body, &app);
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| fate.or(Problem::internal()))?;
+        if !part.is_empty() {
+            session.write_stdin(exec, part).await?;
+        }
+    }
+    if asked.close.unwrap_or(false) {
+        session.close_stdin(exec).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST .../execs/{exec}/signal`: to the command's process group.
+pub(crate) async fn signal(
+    State(app): State<App>,
+    target: Target,
+    Exec(exec): Exec,
+    Json(asked): Json<Send>,
+) -> Result<StatusCode, Problem> {
+    let signal = request::signal(&asked.signal)?;
+    target.wake(&app).await?.signal_exec(exec, signal).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST .../execs/{exec}/resize`.
+pub(crate) async fn resize(
+    State(app): State<App>,
+    target: Target,
+    Exec(exec): Exec,
+    Json(size): Json<Size>,
+) -> Result<StatusCode, Problem> {
+    target.wake(&app).await?.resize(exec, size.into()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

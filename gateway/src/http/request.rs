@@ -1,0 +1,166 @@
+//! What a request says, taken apart strictly: unknown fields are refused, sizes are bounded, every mistake is named.
+
+use super::App;
+use super::body;
+use super::problem::Problem;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use warren_kernel::id::Pid;
+use warren_kernel::signal::Signal;
+use warren_session::SessionHandle;
+use warren_session::id::{ExecId, SessionId, TenantId};
+
+/// A JSON body; an empty one is an empty object.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// What stands behind the `?`.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// The session a path names, by id or name. It is not woken.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) tenant: TenantId,
+    pub(crate) id: SessionId,
+}
+
+/// The command a path names.
+#[derive(Debug)]
+pub(crate) struct Exec(pub(crate) ExecId);
+
+/// The process a path names.
+#[derive(Debug)]
+pub(crate) struct Process(pub(crate) Pid);
+
+/// The file a path names, absolute.
+#[derive(Debug)]
+pub(crate) struct FilePath(pub(crate) String);
+
+impl Target {
+    /// The session, awake.
+    pub(crate) async fn wake(&self, app: &App) -> Result<SessionHandle, Problem> {
+        Ok(app.sessions.session(&self.tenant, self.id).await?)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Json<T>, Problem> {
+        let media = request.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
+        let media = media.map(|media| media.split(';').next().unwrap_or(media).trim().to_ascii_lowercase());
+        let bytes = body::whole(request.into_body(), app).await?;
+        if bytes.is_empty() {
+            return read(b"{}").map(Json);
+        }
+        // A page of another site cannot send this type without asking first.
+        if media.as_deref() != Some("application/json") {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "the body has to be JSON",
+                "send `Content-Type: application/json`",
+            ));
+        }
+        read(&bytes).map(Json)
+    }
+}
+
+/// Reads JSON; serde_json bounds how deep it is nested.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (status, code) = match error.classify() {
+            serde_json::error::Category::Data => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
+            _ => (StatusCode::BAD_REQUEST, "bad_json"),
+        };
+        Problem::new(status, code, format!("the body: {error}"), "docs/http.md lists the fields")
+    })
+}
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Query<T>, Problem> {
+        match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
+            Ok(query) => Ok(Query(query.0)),
+            Err(error) => Err(Problem::invalid(format!("the query: {}", error.body_text()))),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Target {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Target, Problem> {
+        let text = part(parts, app, "session").await?.unwrap_or_default();
+        let tenant = TenantId::embedded();
+        let id = app.sessions.resolve(&tenant, &text).await?;
+        Ok(Target { tenant, id })
+    }
+}
+
+impl FromRequestParts<App> for Exec {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Exec, Problem> {
+        number(parts, app, "exec").await.map(|number| Exec(ExecId(number)))
+    }
+}
+
+impl FromRequestParts<App> for Process {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Process, Problem> {
+        let number = number(parts, app, "pid").await?;
+        let pid = u32::try_from(number).ok().filter(|pid| (1..=i32::MAX as u32).contains(pid));
+        pid.map(|pid| Process(Pid(pid))).ok_or_else(|| Problem::invalid(format!("`{number}` is no process id")))
+    }
+}
+
+impl FromRequestParts<App> for FilePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<FilePath, Problem> {
+        absolute(&part(parts, app, "path").await?.unwrap_or_default()).map(FilePath)
+    }
+}
+
+/// A path of a session as a client gives it: bounded, absolute, without a NUL. Where `..` leads, the session's own kernel
+/// decides; nothing of this machine is there.
+pub(crate) fn absolute(text: &str) -> Result<String, Problem> {
+    const PATH_MAX: usize = 4096;
+    if text.len() >= PATH_MAX || text.contains('\0') {
+        return Err(Problem::invalid(format!("a path has fewer than {PATH_MAX} bytes and no NUL")));
+    }
+    Ok(format!("/{}", text.trim_start_matches('/')))
+}
+
+/// A signal by name or number: `TERM`, `SIGTERM`, `15`.
+pub(crate) fn signal(text: &str) -> Result<Signal, Problem> {
+    let name = text.strip_prefix("SIG").unwrap_or(text);
+    let signals = (1..=Signal::COUNT as u32).filter_map(|number| Signal::new(number).ok());
+    let found = signals.into_iter().find(|signal| signal.name() == name || signal.number().to_string() == text);
+    found.ok_or_else(|| {
+        let text: String = text.chars().take(32).collect();
+        Problem::invalid(format!("`{text}` is no signal: give a name or number, for example TERM or 15"))
+    })
+}
+
+async fn part(parts: &mut Parts, app: &App, name: &str) -> Result<Option<String>, Problem> {
+    let given = RawPathParams::from_request_parts(parts, app).await;
+    let given = given.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad_path", "the path is not UTF-8", ""))?;
+    Ok(given.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned()))
+}
+
+async fn number(parts: &mut Parts, app: &App, name: &str) -> Result<u64, Problem> {
+    let text = part(parts, app, name).await?.unwrap_or_default();
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| plain).ok_or_else(|| {
+        let text: String = text.chars().take(32).collect();
+        Problem::invalid(format!("`{text}` has to be a whole number"))
+    })
+}

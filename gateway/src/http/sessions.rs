@@ -1,0 +1,143 @@
+//! `/v1/sessions`: made, found, listed, forked, put to rest, woken, deleted.
+
+use super::App;
+use super::problem::Problem;
+use super::request::{Json, Query, Target, read};
+use super::view::{self, Listing};
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use warren_config::Template;
+use warren_session::id::{SessionId, SessionName, TenantId};
+use warren_session::spec::SessionSpec;
+
+/// Sessions or other things in one answer, at most and unless said otherwise.
+pub(crate) const PAGE_MAX: usize = 1000;
+const PAGE: usize = 100;
+
+/// Which part of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    after: Option<SessionId>,
+    limit: Option<usize>,
+}
+
+/// What may be said of a fork.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fork {
+    name: Option<SessionName>,
+}
+
+/// How many entries an answer has.
+pub(crate) fn page(limit: Option<usize>) -> Result<usize, Problem> {
+    match limit.unwrap_or(PAGE) {
+        limit @ 1..=PAGE_MAX => Ok(limit),
+        other => Err(Problem::invalid(format!("limit: {other} is not 1 to {PAGE_MAX}"))),
+    }
+}
+
+/// A session to be made, as a client says it: `name`, `template`, and any field of a template.
+pub(crate) fn wanted(app: &App, mut body: Value) -> Result<(Option<SessionName>, SessionSpec), Problem> {
+    let Some(object) = body.as_object_mut() else {
+        return Err(Problem::invalid("the body has to be an object"));
+    };
+    let mut text = |name: &str| match object.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Problem::invalid(format!("{name}: has to be text"))),
+    };
+    let (name, template) = (text("name")?, text("template")?);
+    let name = name.map(|name| name.parse()).transpose().map_err(warren_session::SessionError::Name)?;
+    let choices: Template = read(body.to_string().as_bytes())?;
+    Ok((name, spec(app, template.as_deref(), &choices)?))
+}
+
+/// The spec that a template of the configuration, and choices over it, make.
+pub(crate) fn spec(app: &App, template: Option<&str>, choices: &Template) -> Result<SessionSpec, Problem> {
+    let config = &app.config;
+    let mut spec = SessionSpec {
+        durability: config.sessions.default_durability,
+        idle_timeout: config.sessions.idle_timeout.0,
+        ..SessionSpec::default()
+    };
+    let invalid = |error: warren_config::template::TemplateError| Problem::invalid(error.to_string());
+    let node = Template { limits: config.limits.clone(), ..Template::default() };
+    node.apply(&mut spec).map_err(invalid)?;
+    let named = template.unwrap_or("default");
+    match config.templates.get(named) {
+        Some(found) => {
+            found.apply(&mut spec).map_err(invalid)?;
+            spec.template = Some(named.to_owned());
+        }
+        None if template.is_none() => {}
+        None => {
+            let named: String = named.chars().take(64).collect();
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "template_not_found",
+                format!("there is no template `{named}`"),
+                "GET /v1/templates lists them",
+            ));
+        }
+    }
+    choices.apply(&mut spec).map_err(invalid)?;
+    let missing = spec.secrets.values().find(|secret| !config.secrets.contains_key(*secret));
+    match missing {
+        Some(secret) => Err(Problem::invalid(format!("secrets: the server knows no secret `{secret}`"))),
+        None => Ok(spec),
+    }
+}
+
+/// `POST /v1/sessions`.
+pub(crate) async fn create(
+    State(app): State<App>,
+    Json(body): Json<Value>,
+) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+    let (name, spec) = wanted(&app, body)?;
+    let made = app.sessions.create(&TenantId::embedded(), name, spec).await?;
+    Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))
+}
+
+/// `GET /v1/sessions?after=&limit=`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(asked): Query<Page>,
+) -> Result<axum::Json<Listing<Value>>, Problem> {
+    let (found, more) = app.sessions.list(&TenantId::embedded(), asked.after, page(asked.limit)?).await?;
+    let next = found.last().filter(|_| more).map(|last| last.id.to_string());
+    Ok(axum::Json(Listing::part(found.iter().map(view::summary).collect(), next)))
+}
+
+/// `GET /v1/sessions/{session}`. It is not woken.
+pub(crate) async fn get(State(app): State<App>, target: Target) -> Result<axum::Json<Value>, Problem> {
+    Ok(axum::Json(view::summary(&app.sessions.get(&target.tenant, target.id).await?)))
+}
+
+/// `DELETE /v1/sessions/{session}`.
+pub(crate) async fn delete(State(app): State<App>, target: Target) -> Result<StatusCode, Problem> {
+    app.sessions.delete(&target.tenant, target.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/sessions/{session}/fork`.
+pub(crate) async fn fork(
+    State(app): State<App>,
+    target: Target,
+    Json(asked): Json<Fork>,
+) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+    let made = app.sessions.fork(&target.tenant, target.id, asked.name).await?;
+    Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))
+}
+
+/// `POST /v1/sessions/{session}/hibernate`.
+pub(crate) async fn hibernate(State(app): State<App>, target: Target) -> Result<axum::Json<Value>, Problem> {
+    Ok(axum::Json(view::summary(&app.sessions.hibernate(&target.tenant, target.id).await?)))
+}
+
+/// `POST /v1/sessions/{session}/wake`.
+pub(crate) async fn wake(State(app): State<App>, target: Target) -> Result<axum::Json<Value>, Problem> {
+    Ok(axum::Json(view::summary(&app.sessions.wake(&target.tenant, target.id).await?)))
+}

@@ -1,0 +1,235 @@
+//! `warren serve`: the sessions of this machine, for clients that come and go.
+//!
+//! ```text
+//! config ──▶ data folder, locked ──▶ engine ──▶ Sessions ──▶ listener ──▶ "warren serves at …" ──▶ a signal
+//!                                                                                                     │
+//!   exit 0 ◀── sessions at rest, all kept ◀── requests end, streams are closed ◀── nothing accepted ◀─┘
+//! ```
+//! There are two executors: guests run on one, clients are answered on the other, so that a busy guest costs no client
+//! its answer.
+
+mod base;
+mod listener;
+mod log;
+mod notify;
+
+use crate::http::{self, App};
+use crate::output;
+use crate::software::{self, SoftwareError};
+use base::{Configured, Installed};
+use clap::Args;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use warren_cluster::folder::Folder;
+use warren_cluster::keeper::Keeper;
+use warren_config::{Config, ConfigError, Sources};
+use warren_session::Sessions;
+use warren_session::durability::Durability;
+use warren_session::id::TenantId;
+use warren_session::sessions::Options;
+use warren_wasi_posix::system::SystemHost;
+use warren_wasi_posix::{EngineOptions, Wasm};
+
+/// The file in the data folder that a server holds locked; it says which server.
+const LOCK: &str = "server.lock";
+/// How often the journal is looked at.
+const TIDY: Duration = Duration::from_secs(5);
+/// How often what nobody refers to is looked for.
+const SWEEP: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The configuration file, instead of $WARREN_CONFIG, $XDG_CONFIG_HOME/warren/config.toml or
+    /// /etc/warren/config.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on (`server.listen`); port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Folder of all that is kept (`data.dir`).
+    #[arg(long, value_name = "DIR")]
+    dir: Option<String>,
+    /// Which lines are logged (`log.level`).
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<String>,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("log.level: {0}; give error, warn, info, debug or trace, or PART=LEVEL with commas between")]
+    Level(String),
+    #[error("the data folder {path} cannot be used: {source}; give another by --dir or data.dir")]
+    Data { path: PathBuf, source: std::io::Error },
+    #[error(
+        "another server uses the data folder {path} ({holder}); stop it, or give this one a folder of its own by --dir"
+    )]
+    Locked { path: PathBuf, holder: String },
+    #[error("cannot listen on {address}: {source}; another server may be there: give another port by --listen")]
+    Listen { address: String, source: std::io::Error },
+    #[error("the data folder cannot be opened: {0}")]
+    Keeper(#[from] warren_cluster::folder::OpenError),
+    #[error(transparent)]
+    Software(#[from] SoftwareError),
+    #[error(transparent)]
+    Engine(#[from] warren_wasi_posix::engine::EngineError),
+    #[error("cannot start the executor: {0}")]
+    Executor(std::io::Error),
+}
+
+pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let config = Arc::new(arguments.sources().load().map_err(ServeError::Config)?.config);
+    log::start(&config.log).map_err(ServeError::Level)?;
+    let lock = lock(&config.data.dir)?;
+    let executor = |name: &str| -> Result<Runtime, ServeError> {
+        Builder::new_multi_thread().enable_all().thread_name(name).build().map_err(ServeError::Executor)
+    };
+    let (guests, clients) = (executor("guests")?, executor("clients")?);
+    clients.block_on(run(&config, &guests, lock))?;
+    // Whatever of a guest still runs has nobody left to run for.
+    guests.shutdown_background();
+    clients.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+impl ServeArguments {
+    fn sources(&self) -> Sources {
+        let flags = [("server.listen", &self.listen), ("data.dir", &self.dir), ("log.level", &self.level)];
+        Sources {
+            file: self.config.clone(),
+            flags: flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect(),
+            ..Sources::of_this_process()
+        }
+    }
+}
+
+/// What the configuration's types alone do not say.
+pub(crate) fn check_level(settings: &warren_config::settings::Log) -> Result<(), ServeError> {
+    log::filter(settings).map(drop).map_err(ServeError::Level)
+}
+
+async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File) -> Result<(), ServeError> {
+    // Asked for before anything is served: no signal is lost.
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Executor)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Executor)?;
+    let address = config.server.listen;
+    let refused = |source| ServeError::Listen { address: address.to_string(), source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let told = writeln!(lock, "process {} at http://{address}", std::process::id()).and_then(|()| lock.sync_all());
+    told.map_err(|source| ServeError::Data { path: config.data.dir.clone(), source })?;
+    let keeper = keeper(config).await?;
+    let sessions = sessions(config, guests, Arc::new(keeper.clone())).await?;
+    let app = App { sessions: sessions.clone(), config: config.clone(), stop: CancellationToken::new() };
+    let kept_up = tokio::spawn(upkeep(keeper.clone(), app.stop.clone()));
+    let stop = app.stop.clone();
+    let told = tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        notify::stopping();
+        stop.cancel();
+    });
+    output::line(format!("warren serves at http://{address}, data in {}", config.data.dir.display()));
+    notify::ready();
+    listener::listen(listener, http::router(app.clone()), &app).await;
+    told.abort();
+    sessions.stop().await;
+    kept_up.abort();
+    if let Err(error) = keeper.sync().await {
+        tracing::error!(%error, "the journal could not be synced");
+    }
+    tracing::info!("stopped");
+    drop(lock);
+    Ok(())
+}
+
+async fn sessions(config: &Config, guests: &Runtime, durability: Arc<dyn Durability>) -> Result<Sessions, ServeError> {
+    let store = software::open_store()?;
+    // The first start fetches the default commands. Without a network it serves what there is: files, and no command.
+    if let Err(error) = software::installed(&store) {
+        output::error(&error);
+        output::note("sessions have no commands until there is software");
+    }
+    let root = store.root().to_owned();
+    let wasm =
+        Wasm::new(&EngineOptions { cache: Some(root.clone()), ..EngineOptions::default() }, guests.handle().clone())?;
+    let options = Options {
+        secrets: Arc::new(Configured(config.secrets.clone())),
+        software: Arc::new(Installed::new(root, wasm, guests.handle().clone())),
+        awake_max: config.sessions.awake_max,
+        grace: config.sessions.grace.0,
+    };
+    Ok(Sessions::start(durability, options).await)
+}
+
+/// What keeps the sessions. Reads the journal, so that everything acknowledged is there before a client is answered.
+async fn keeper(config: &Config) -> Result<Keeper, ServeError> {
+    let folder = Folder { key_file: config.data.key_file.clone(), ..Folder::new(&config.data.dir) };
+    // Files of sessions are fetched beside the clients, where no guest can be in the way.
+    let clients = Handle::current();
+    let opened = tokio::task::spawn_blocking(move || folder.open(Arc::new(SystemHost), clients)).await;
+    let (keeper, found) = opened.map_err(|error| ServeError::Executor(error.into()))??;
+    if found.entries > 0 {
+        tracing::info!(sessions = found.sessions, entries = found.entries, "read the journal");
+    }
+    if !found.unreadable.is_empty() || !found.log.damage.is_empty() || !found.log.missing.is_empty() {
+        tracing::error!(found = ?found, "parts of the journal are damaged; the sessions that need them will say so");
+    }
+    Ok(keeper)
+}
+
+/// Keeps the journal short, and clears away what nobody refers to.
+async fn upkeep(keeper: Keeper, stop: CancellationToken) {
+    let tenant = TenantId::embedded();
+    let (mut tidy, mut sweep) = (tokio::time::interval(TIDY), tokio::time::interval(SWEEP));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tidy.tick() => drop(keeper.tidy().await),
+            _ = sweep.tick() => match keeper.sweep(&tenant).await {
+                Ok(swept) => tracing::debug!(?swept, "cleared away what nobody refers to"),
+                Err(error) => tracing::warn!(%error, "what nobody refers to could not be cleared away"),
+            },
+        }
+    }
+}
+
+/// Takes the data folder for this process; the system gives it back however the process ends.
+fn lock(folder: &Path) -> Result<File, ServeError> {
+    let wrong = |source| ServeError::Data { path: folder.to_owned(), source };
+    make_private(folder).map_err(wrong)?;
+    let path = folder.join(LOCK);
+    let mut options = File::options();
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(wrong)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).and_then(|()| file.rewind()).map_err(wrong)?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.take(256).read_to_string(&mut holder);
+            Err(ServeError::Locked { path: folder.to_owned(), holder: holder.trim().to_owned() })
+        }
+        Err(TryLockError::Error(source)) => Err(wrong(source)),
+    }
+}
+
+/// A folder that only this user can look into.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
