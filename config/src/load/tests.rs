@@ -73,7 +73,7 @@ fn all_that_is_wrong_is_said_at_once_with_where_it_is() {
     let has = |words: &[&str]| {
         assert!(said.iter().any(|line| words.iter().all(|word| line.contains(word))), "{words:?} in {said:#?}");
     };
-    has(&["config.toml", "`server.listen`"]);
+    has(&["config.toml", "`server.listen`", "127.0.0.1:7717"]);
     has(&["config.toml", "`server.lisen`", "header_timeout"]);
     has(&["config.toml", "`server.drain`", "90s"]);
     has(&["config.toml", "`serer`", "sessions"]);
