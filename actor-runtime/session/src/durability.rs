@@ -121,7 +121,7 @@ pub trait Durability: Send + Sync + 'static {
 pub trait Claim: Send + Sync + 'static {
     /// Tells where the files stand once the kernel is made, before anything else is asked: the layer, the tree of the
     /// snapshot that was given ([`Files::Stored::delta`] applied; the layer for [`Files::Fresh`], the same for
-    /// [`Files::Live`]), and the tree the session begins with.
+    /// [`Files::Live`]), and the tree the session begins with. Counts once.
     fn attach(&self, layer: Inodes, base: Inodes, now: Inodes) {
         let _ = (layer, base, now);
     }

@@ -510,7 +510,10 @@ impl Scribe {
             return;
         }
         let (paths, more) = changed_paths(kernel, book.lsn);
-        events.push(What::FilesChanged { from: book.lsn, to, paths, more });
+        // Times of access alone are kept and no news.
+        if more || !paths.is_empty() {
+            events.push(What::FilesChanged { from: book.lsn, to, paths, more });
+        }
         // Nobody else reads the kernel's own log of changes.
         kernel.forget_changes_until(to);
         let after = kernel.root().snapshot();

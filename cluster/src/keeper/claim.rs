@@ -38,6 +38,8 @@ pub(crate) struct ClaimInner {
 pub(super) struct ClaimState {
     /// Why nothing more can be written.
     pub ended: Option<DurabilityError>,
+    /// The owner has dropped it: what is on its way goes on, and the session may be taken.
+    pub given_up: bool,
     pub record: Record,
     pub version: Version,
     pub body: Body,
@@ -75,6 +77,12 @@ pub(super) struct Facts {
     pub counters: Counters,
     pub keys: VecDeque<(CommandKey, KeyedCommand)>,
     pub unfinished: BTreeSet<ExecId>,
+}
+
+impl Drop for KeeperClaim {
+    fn drop(&mut self) {
+        lock(&self.0.state).given_up = true;
+    }
 }
 
 impl Facts {
@@ -136,6 +144,12 @@ impl ClaimInner {
         }
     }
 
+    /// Whether an owner has it.
+    pub(super) fn is_held(&self) -> bool {
+        let state = lock(&self.state);
+        state.ended.is_none() && !state.given_up
+    }
+
     pub(super) fn check(&self) -> Result<(), DurabilityError> {
         lock(&self.state).ended.clone().map_or(Ok(()), Err)
     }
@@ -144,6 +158,9 @@ impl ClaimInner {
 impl Claim for KeeperClaim {
     fn attach(&self, layer: Inodes, base: Inodes, now: Inodes) {
         let mut state = lock(&self.0.state);
+        if state.layer.is_some() {
+            return;
+        }
         let (at, lsn) = match state.journalled.take() {
             Some((at, lsn)) => (Some(at), lsn),
             None => (state.record.snapshot.clone(), state.record.lsn),

@@ -15,6 +15,7 @@ use warren_kernel::host::Timestamp;
 use warren_kernel::vfs::change::Delta;
 use warren_session::durability::{Checkpoint, Claimed, DurabilityError, Files, Keep, NewSession, Point};
 use warren_session::event::Event;
+use warren_session::position::Position;
 
 /// A segment below this is written again together with what comes after it.
 const SEGMENT_SMALL: u64 = 64 * 1024;
@@ -31,7 +32,7 @@ impl ClaimInner {
         point: Point,
         keep: Option<Keep>,
     ) -> Result<Checkpoint, DurabilityError> {
-        let position = point.position;
+        let position = reached(&point);
         let made = match &keep {
             Some(keep) => Checkpoint { number: keep.number, name: keep.name.clone(), time: keep.time, position },
             None => Checkpoint { number: 0, name: None, time: self.shared.host.realtime(), position },
@@ -84,7 +85,7 @@ impl ClaimInner {
             return Err(DurabilityError::TooManyCheckpoints(self.id, CHECKPOINTS_MAX));
         }
         let at = self.files_at(base, &old, &point).await?;
-        let mut record = Record { snapshot: at.clone(), lsn: point.lsn, position: point.position, ..old.clone() };
+        let mut record = Record { snapshot: at.clone(), lsn: point.lsn, position: reached(&point), ..old.clone() };
         let covered = lock(&self.tail).covered(point.position.seq, point.lsn);
         let events = self.events_until(covered, &point)?;
         let stale = self.store_events(&mut record, events).await?;
@@ -92,7 +93,7 @@ impl ClaimInner {
         match &turn {
             Turn::Checkpoint(Some(keep)) => {
                 let (number, name, time) = (keep.number, keep.name.clone(), keep.time);
-                let checkpoint = Checkpoint { number, name, time, position: point.position };
+                let checkpoint = Checkpoint { number, name, time, position: reached(&point) };
                 record.checkpoints.push(KeptCheckpoint { checkpoint, snapshot: at.clone() });
             }
             Turn::Checkpoint(None) => {}
@@ -302,6 +303,11 @@ impl ClaimInner {
         self.shared.bury(&self.tenant_id, self.id, body.name.as_ref()).await;
         Ok(())
     }
+}
+
+/// The last event at a point: of those it brings, or else of those appended before it.
+fn reached(point: &Point) -> Position {
+    point.events.last().map_or(point.position, |event| event.position)
 }
 
 /// What stays of a deleted session.

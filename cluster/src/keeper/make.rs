@@ -97,8 +97,12 @@ impl Shared {
             }
             let body = old.open(&tenant.keys).map_err(|error| damaged_record(id, &error))?;
             if let Some(before) = self.claim_of(id) {
+                if before.is_held() {
+                    return Err(DurabilityError::Owned(id));
+                }
+                // What it has on its way is in the log, or refused, once it has had its turn.
+                let _ = before.settled().await;
                 before.end(DurabilityError::Fenced(id));
-                // What it has on its way is in the log or refused once it has had its turn.
                 drop(before.turn.lock().await);
             }
             let record = Record {
@@ -196,6 +200,7 @@ impl Shared {
             tail: self.tail_made(id),
             state: Mutex::new(ClaimState {
                 ended: None,
+                given_up: false,
                 record,
                 version,
                 body,
@@ -247,7 +252,7 @@ impl Shared {
         id: SessionId,
     ) -> Result<(), DurabilityError> {
         if let Some(claim) = self.claim_of(id)
-            && claim.check().is_ok()
+            && claim.is_held()
         {
             return Err(DurabilityError::Owned(id));
         }

@@ -100,17 +100,19 @@ fn layer() -> Inodes {
 impl Owner {
     fn of(claimed: Claimed) -> Owner {
         let layer = layer();
-        let (inodes, lsn) = match &claimed.files {
-            Files::Fresh => (layer.clone(), Lsn::ZERO),
-            Files::Live { inodes, lsn } => (inodes.clone(), *lsn),
+        let (base, inodes, lsn) = match &claimed.files {
+            Files::Fresh => (layer.clone(), layer.clone(), Lsn::ZERO),
+            Files::Live { inodes, lsn } => (inodes.clone(), inodes.clone(), *lsn),
             Files::Stored { delta, blobs, then } => {
-                let mut tree = apply(&layer, delta, blobs).expect("what is kept fits its layer");
+                let base = apply(&layer, delta, blobs).expect("what is kept fits its layer");
+                let mut tree = base.clone();
                 for delta in then {
                     tree = apply(&tree, delta, blobs).expect("what is kept fits what is before");
                 }
-                (tree, then.last().map_or(delta.to, |last| last.to))
+                (base, tree, then.last().map_or(delta.to, |last| last.to))
             }
         };
+        claimed.claim.attach(layer.clone(), base, inodes.clone());
         let tree = Tree::new(inodes, Quota { bytes: 1 << 30, inodes: 100_000 });
         let (last, counters) = (claimed.last, claimed.counters);
         Owner { claimed, last, layer, tree, lsn, counters }
@@ -397,7 +399,8 @@ async fn checkpoints_are_points_to_come_back_to(place: &mut impl Place) {
     let changed = FileChange { from, to: back.lsn, before: owner.tree.snapshot(), after: back.tree.snapshot() };
     back.append(vec![What::RolledBack { checkpoint: 2 }], Some(changed)).await.expect("it is kept");
     let content = back.read("file");
-    drop((back, kept));
+    // The trees too: their blocks are loaded from what is dropped.
+    drop((back, owner.tree, owner.claimed.files, kept));
     let kept = place.open();
     let owner = self::claimed(&kept, id).await;
     assert_eq!(owner.read("file"), content);
