@@ -45,7 +45,7 @@ fn later_sources_win_and_are_remembered() {
 #[test]
 fn nothing_at_all_is_a_configuration() {
     let sources = Sources { variables: vec![("HOME".into(), "/home/me".into())], ..Sources::default() };
-    let config = Sources { file: Some(sample("laptop.toml")), ..sources.clone() }.load().unwrap().config;
+    let config = Sources { file: Some(sample("laptop.toml")), ..sources }.load().unwrap().config;
     assert_eq!(config.data.dir, Path::new("/home/me/.local/state/warren"));
     let (_folder, empty) = super::tests::sources("", &[], &[]);
     assert_eq!(empty.load().unwrap().config.server, Server::default());

@@ -80,7 +80,7 @@ pub(crate) fn exec(context: &Context, arguments: &ExecArguments) -> Result<ExitC
     let this = Client::session(&arguments.session, &format!("/execs/{number}"));
     on_interrupt(client, &this)?;
     if arguments.stdin {
-        let (client, this) = (client.clone(), this.clone());
+        let client = client.clone();
         std::thread::spawn(move || feed(&client, &this));
     }
     let events = Client::session(&arguments.session, &format!("/events?exec={number}"));
@@ -162,7 +162,7 @@ fn act(sent: &Sent) -> Result<Option<ExitCode>, ClientError> {
             output::note("some of the output is no longer kept");
             Ok(None)
         }
-        "error" => Err(ClientError::Local(format!("{}", data["detail"].as_str().unwrap_or("the stream broke")))),
+        "error" => Err(ClientError::Local(super::table::text(&data["detail"]))),
         "exited" => Ok(Some(end(data))),
         _ => Ok(None),
     }
