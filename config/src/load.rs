@@ -255,8 +255,14 @@ impl Reader<'_> {
     fn wrong(&mut self, error: figment::Error, key: &str) {
         for error in error {
             let origin = error.metadata.as_ref().map_or_else(|| self.origin(key), as_origin);
-            let key = if error.path.is_empty() { key.to_owned() } else { error.path.join(".") };
-            self.problems.push(Problem { origin, key, reason: error.kind.to_string() });
+            // figment puts the path that was asked for behind the way inside the value.
+            let within = error.path.len().saturating_sub(key.split('.').count());
+            let key: Vec<&str> = key.split('.').chain(error.path[..within].iter().map(String::as_str)).collect();
+            let mut reason = error.kind.to_string();
+            if reason.contains("socket address") {
+                reason.push_str("; give ADDRESS:PORT, for example 127.0.0.1:7717");
+            }
+            self.problems.push(Problem { origin, key: key.join("."), reason });
         }
     }
 

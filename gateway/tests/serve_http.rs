@@ -98,14 +98,15 @@ fn commands_answer_with_their_outcome() {
 fn a_detached_command_is_fed_signalled_and_read() {
     let Some(server) = server() else { return };
     let path = session(server, "detached");
-    let started = server.post(&format!("{path}/exec"), json!({ "argv": ["cat"], "stdin": "open", "detach": true }));
+    let line = "read a; echo got $a; read b; echo then $b";
+    let started = server.post(&format!("{path}/exec"), json!({ "command": line, "stdin": "open", "detach": true }));
     assert_eq!(started.status, 202);
     let exec = format!("{path}/execs/{}", started.json()["exec"]);
-    assert_eq!(server.request("POST", &format!("{exec}/stdin"), &[], b"some ").status, 204);
-    assert_eq!(server.get(&format!("{exec}/output?wait=true")).text(), "some ");
-    assert_eq!(server.request("POST", &format!("{exec}/stdin?close=true"), &[], b"input").status, 204);
-    eventually("cat ends", || server.get(&exec).json()["status"] == 0);
-    assert_eq!(server.get(&format!("{exec}/output?offset=5")).text(), "input");
+    assert_eq!(server.request("POST", &format!("{exec}/stdin"), &[], b"some\n").status, 204);
+    assert_eq!(server.get(&format!("{exec}/output?wait=true")).text(), "got some\n");
+    assert_eq!(server.request("POST", &format!("{exec}/stdin?close=true"), &[], b"more").status, 204);
+    eventually("it ends", || server.get(&exec).json()["running"] == false);
+    assert_eq!(server.get(&format!("{exec}/output?offset=9")).text(), "then more\n");
     server.request("POST", &format!("{exec}/stdin"), &[], b"more").refused(409, "no_input");
 
     let started = server.post(&format!("{path}/exec"), json!({ "argv": ["sleep", "600"], "detach": true })).json();
@@ -158,6 +159,7 @@ fn files_go_in_and_out() {
     assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, "2000000", 0));
     assert_eq!(server.exec("files", "wc -c < '/tmp/a/b c%'")["stdout"], "2000000\n");
     server.request("PUT", &file, &[("if-none-match", "*")], b"x").refused(412, "file_exists");
+    server.request("PUT", &file, &[("if-none-match", "*")], &bytes).refused(412, "file_exists");
     assert!(server.get(&file).body == bytes, "nothing was changed");
 
     let moved = server.request("POST", &format!("{file}?op=rename&to=/tmp/a/d"), &[], b"");

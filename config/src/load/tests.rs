@@ -45,7 +45,7 @@ fn later_sources_win_and_are_remembered() {
 #[test]
 fn nothing_at_all_is_a_configuration() {
     let sources = Sources { variables: vec![("HOME".into(), "/home/me".into())], ..Sources::default() };
-    let config = Sources { file: Some(sample("laptop.toml")), ..sources.clone() }.load().unwrap().config;
+    let config = Sources { file: Some(sample("laptop.toml")), ..sources }.load().unwrap().config;
     assert_eq!(config.data.dir, Path::new("/home/me/.local/state/warren"));
     let (_folder, empty) = super::tests::sources("", &[], &[]);
     assert_eq!(empty.load().unwrap().config.server, Server::default());
@@ -73,7 +73,7 @@ fn all_that_is_wrong_is_said_at_once_with_where_it_is() {
     let has = |words: &[&str]| {
         assert!(said.iter().any(|line| words.iter().all(|word| line.contains(word))), "{words:?} in {said:#?}");
     };
-    has(&["config.toml", "`server.listen`"]);
+    has(&["config.toml", "`server.listen`", "127.0.0.1:7717"]);
     has(&["config.toml", "`server.lisen`", "header_timeout"]);
     has(&["config.toml", "`server.drain`", "90s"]);
     has(&["config.toml", "`serer`", "sessions"]);

@@ -97,7 +97,9 @@ impl Run {
             (None, Some(words)) if !words.is_empty() => Words::Argv(words),
             (None, Some(_)) => return Err(Problem::invalid("argv: has to have at least the program")),
             _ => {
-                return Err(Problem::invalid("give either `command`, a line for the shell, or `argv`, a list of words"));
+                return Err(Problem::invalid(
+                    "give either `command`, a line for the shell, or `argv`, a list of words",
+                ));
             }
         };
         let stdin = match self.stdin {

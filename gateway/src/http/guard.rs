@@ -6,25 +6,103 @@
 
 use super::App;
 use super::problem::Problem;
+use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{EXPECT, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use warren_config::Config;
+
+/// Bytes of a body that are read and thrown away behind a refusal, at most.
+const READ_OUT_MAX: usize = 16 << 20;
+/// How long that may take.
+const READ_OUT_TIME: Duration = Duration::from_secs(2);
 
 /// Refuses foreign requests, and makes an answer of a panic.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     if let Err(problem) = check(&app.config, request.headers(), request.uri()) {
         return problem.into_response();
     }
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let (request, left) = lend(request);
+    let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         // The panic's own text went to the log by the panic hook.
         Err(_) => Problem::internal().into_response(),
+    };
+    if !response.status().is_success() {
+        left.read_out().await;
+    }
+    response
+}
+
+/// The rest of a body that no route read to its end. A client that still sends sees a connection that is closed rather
+/// than the refusal, so the rest is read and thrown away, if it is not too much.
+#[derive(Clone, Default)]
+struct Left(Arc<Mutex<Option<BodyDataStream>>>);
+
+/// A body on loan: what is left of it when it is dropped goes back.
+struct Lent {
+    body: Option<BodyDataStream>,
+    left: Left,
+    /// The client waits to be asked for the body (`Expect: 100-continue`), and has not been: there is nothing to read.
+    unasked: bool,
+}
+
+fn lend(request: Request) -> (Request, Left) {
+    let (parts, body) = request.into_parts();
+    let left = Left::default();
+    // A body that is known to be none needs no care, and its route may ask whether there is one.
+    if body.is_end_stream() {
+        return (Request::from_parts(parts, body), left);
+    }
+    let unasked = parts.headers.contains_key(EXPECT);
+    let lent = Lent { body: Some(body.into_data_stream()), left: left.clone(), unasked };
+    (Request::from_parts(parts, Body::from_stream(lent)), left)
+}
+
+impl Left {
+    async fn read_out(&self) {
+        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut body) = body else { return };
+        let rest = async {
+            let mut bytes = 0;
+            while let Some(Ok(part)) = body.next().await {
+                bytes += part.len();
+                if bytes > READ_OUT_MAX {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(READ_OUT_TIME, rest).await;
+    }
+}
+
+impl Stream for Lent {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.unasked = false;
+        let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
+        let part = ready!(body.poll_next_unpin(cx));
+        if !matches!(part, Some(Ok(_))) {
+            self.body = None;
+        }
+        Poll::Ready(part)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        *self.left.0.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take().filter(|_| !self.unasked);
     }
 }
 

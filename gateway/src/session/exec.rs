@@ -78,9 +78,9 @@ pub(crate) fn exec(context: &Context, arguments: &ExecArguments) -> Result<ExitC
     let number: u64 =
         number.ok_or_else(|| ClientError::Local("the server does not say which command it started".into()))?;
     let this = Client::session(&arguments.session, &format!("/execs/{number}"));
-    on_interrupt(client, &this);
+    on_interrupt(client, &this)?;
     if arguments.stdin {
-        let (client, this) = (client.clone(), this.clone());
+        let client = client.clone();
         std::thread::spawn(move || feed(&client, &this));
     }
     let events = Client::session(&arguments.session, &format!("/events?exec={number}"));
@@ -162,7 +162,7 @@ fn act(sent: &Sent) -> Result<Option<ExitCode>, ClientError> {
             output::note("some of the output is no longer kept");
             Ok(None)
         }
-        "error" => Err(ClientError::Local(format!("{}", data["detail"].as_str().unwrap_or("the stream broke")))),
+        "error" => Err(ClientError::Local(super::table::text(&data["detail"]))),
         "exited" => Ok(Some(end(data))),
         _ => Ok(None),
     }
@@ -195,13 +195,16 @@ pub(crate) fn bytes(data: &Value) -> Vec<u8> {
 }
 
 /// Ctrl-C is the command's; a second one, when the first changed nothing, is ours.
-fn on_interrupt(client: &Client, exec: &str) {
+fn on_interrupt(client: &Client, exec: &str) -> Result<(), ClientError> {
+    let unheard = |error: std::io::Error| ClientError::Local(format!("cannot wait for signals: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unheard)?;
+    // From here on it is caught, before the first output is seen.
+    let mut interrupts = {
+        let _inside = runtime.enter();
+        signal(SignalKind::interrupt()).map_err(unheard)?
+    };
     let (client, path) = (client.clone(), format!("{exec}/signal"));
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let Ok(runtime) = runtime else { return };
-        let _inside = runtime.enter();
-        let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return };
         let mut sent = false;
         while runtime.block_on(interrupts.recv()).is_some() {
             if sent || client.post(&path, &json!({ "signal": "INT" })).is_err() {
@@ -211,6 +214,7 @@ fn on_interrupt(client: &Client, exec: &str) {
             sent = true;
         }
     });
+    Ok(())
 }
 
 /// Sends standard input until its end, or the command's.

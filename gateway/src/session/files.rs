@@ -88,7 +88,8 @@ pub(crate) fn files(context: &Context, command: &FilesCommand) -> Result<(), Cli
                 }
                 None => Box::new(std::io::stdin().lock()),
             };
-            let headers = [("content-type", "application/octet-stream")];
+            // A refusal comes before the bytes are sent.
+            let headers = [("content-type", "application/octet-stream"), ("expect", "100-continue")];
             let path = format!("{}?{}", place(session, path), query.join("&"));
             client.open("PUT", &path, &headers, SendBody::from_reader(&mut input))?;
         }

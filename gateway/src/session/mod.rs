@@ -323,7 +323,8 @@ fn import(client: &Client, archive: &Path, name: Option<&str>, template: Option<
         Some("-") => Box::new(std::io::stdin().lock()),
         _ => Box::new(std::fs::File::open(archive).map_err(local)?),
     };
-    let headers = [("content-type", "application/x-tar")];
+    // A refusal comes before the bytes are sent.
+    let headers = [("content-type", "application/x-tar"), ("expect", "100-continue")];
     let mut answer = client.open("POST", &path, &headers, SendBody::from_reader(&mut input))?;
     let text = answer.body_mut().read_to_string().map_err(|error| client.failed(error))?;
     serde_json::from_str(&text).map_err(|error| ClientError::Local(error.to_string()))

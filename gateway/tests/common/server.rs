@@ -78,12 +78,12 @@ impl Server {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], mut body: &[u8]) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(SendBody::from_reader(&mut &*body)).unwrap();
+        let request = request.body(SendBody::from_reader(&mut body)).unwrap();
         let mut response = self.agent.run(request).unwrap();
         let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
         Answer { status: response.status().as_u16(), headers: response.headers().clone(), body: bytes }
