@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use warren_cluster::folder::Folder;
+use warren_kernel::process::ExitStatus;
 use warren_session::command::{ExecRequest, Stdin, Words, WriteOptions};
+use warren_session::event::End;
 use warren_session::id::TenantId;
 use warren_session::spec::{SessionSpec, Tier};
 use warren_session::{Options, Secrets, SessionHandle, Sessions, Software};
@@ -95,8 +97,11 @@ fn request(words: &[&str]) -> ExecRequest {
 }
 
 async fn run_true(session: &SessionHandle) -> Result<(), Failure> {
-    session.run(request(&["true"]), 0).await?;
-    Ok(())
+    let finished = session.run(request(&["true"]), 0).await?;
+    match finished.info.ended {
+        Some((End::Status(ExitStatus::Exited(0)), _)) => Ok(()),
+        other => Err(format!("`true` ended as {other:?}").into()),
+    }
 }
 
 async fn put(session: &SessionHandle, path: &str, bytes: Bytes) -> Result<(), Failure> {
@@ -370,7 +375,11 @@ fn over_http(effort: Effort, makes: bool) -> Result<Measured, Failure> {
         Ok(made["id"].as_str().unwrap_or_default().to_owned())
     };
     let exec = |id: &str, command: &str| {
-        link.post(&format!("/v1/sessions/{id}/exec"), &json!({ "argv": [command] }))?.json("exec", 200)
+        let done = link.post(&format!("/v1/sessions/{id}/exec"), &json!({ "argv": [command] }))?.json("exec", 200)?;
+        match done["status"].as_i64() {
+            Some(0) => Ok(()),
+            _ => Err(crate::crash::Stop::Wrong(format!("`{command}`: {done}"))),
+        }
     };
     let worked = || -> Result<Measured, crate::crash::Stop> {
         let wrong = |error: Failure| crate::crash::Stop::Wrong(error.to_string());

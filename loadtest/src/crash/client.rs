@@ -37,7 +37,8 @@ pub(crate) struct Client {
     pub(crate) gone: Vec<(String, String)>,
     /// Names that are free again.
     pub(crate) free: Vec<String>,
-    made: usize,
+    /// Different names it gave.
+    pub(crate) made: usize,
     tokens: usize,
     /// Calls that were acknowledged.
     pub(crate) acknowledged: u64,
