@@ -90,7 +90,7 @@ fn check(session: &mut Session, link: &Link, orderly: bool) -> Result<(), Stop> 
     settle_key(session, link)?;
     ask_again(session, link, orderly)?;
     let again = read_files(session, link)?;
-    one_of(&again, &[session.files.clone()])?;
+    one_of(&again, std::slice::from_ref(&session.files))?;
     events::check(session, link)
 }
 
