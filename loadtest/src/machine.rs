@@ -27,7 +27,12 @@ pub(crate) fn children_cpu_time() -> Result<Duration, Failure> {
 
 /// Resident bytes of this process. Not VmRSS of /proc/self/status, which lags by pages counted per CPU.
 pub(crate) fn resident_bytes() -> Result<u64, Failure> {
-    let rollup = read_to_string("/proc/self/smaps_rollup")?;
+    resident_bytes_of("self")
+}
+
+/// The same of another process, by its number.
+pub(crate) fn resident_bytes_of(pid: &str) -> Result<u64, Failure> {
+    let rollup = read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("smaps_rollup has no Rss")?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024)

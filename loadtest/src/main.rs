@@ -1,5 +1,5 @@
 //! Benchmarks of the promises: what each measures, its target, and what this machine gives. Also the runner of WASI
-//! test suites, [`conformance`].
+//! test suites, [`conformance`], and of a server that is killed under load, [`crash`].
 //!
 //! ```text
 //! bench ──for each benchmark, three times──▶ run-one, a process of its own ──JSON──▶ median of the runs ──▶ report
@@ -12,6 +12,7 @@
 mod bed;
 mod bench;
 mod conformance;
+mod crash;
 mod machine;
 mod measure;
 mod output;
@@ -57,6 +58,21 @@ enum Action {
         #[arg(long, value_name = "SECONDS", default_value_t = 20)]
         limit: u64,
     },
+    /// Kills a server at random moments under load, and checks that nothing it acknowledged is lost.
+    Crash {
+        /// How often it is killed.
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        kills: usize,
+        /// The choices of the clients; by default others each time. Printed first.
+        #[arg(long, value_name = "SEED")]
+        seed: Option<u64>,
+        /// Sessions that are kept alive.
+        #[arg(long, value_name = "COUNT", default_value_t = 8)]
+        sessions: usize,
+        /// The server's binary; by default `warren` beside this one.
+        #[arg(long, value_name = "PATH")]
+        binary: Option<std::path::PathBuf>,
+    },
     /// Runs one benchmark once, in this process, and prints its measurement as JSON.
     RunOne {
         /// Its name.
@@ -72,12 +88,32 @@ fn main() -> ExitCode {
         Action::Bench { quick, json, only } => bench(Effort::new(quick), json, only.as_deref()),
         Action::Conformance { dir, limit } => conformance::run(&dir, Duration::from_secs(limit))
             .map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Action::Crash { kills, seed, sessions, binary } => crash(kills, seed, sessions, binary),
         Action::RunOne { name, quick } => run_one(&name, Effort::new(quick)),
     };
     done.unwrap_or_else(|error| {
         output::note(error);
         ExitCode::FAILURE
     })
+}
+
+fn crash(
+    kills: usize,
+    seed: Option<u64>,
+    sessions: usize,
+    binary: Option<std::path::PathBuf>,
+) -> Result<ExitCode, Failure> {
+    bed::require_software()?;
+    let seed = match seed {
+        Some(seed) => seed,
+        None => std::time::UNIX_EPOCH.elapsed()?.as_nanos() as u64,
+    };
+    let binary = match binary {
+        Some(binary) => binary,
+        None => std::env::current_exe()?.with_file_name("warren"),
+    };
+    crash::run(&crash::Options { kills, seed, sessions, binary })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A missed target is a result; only what did not work is a failure.

@@ -288,7 +288,7 @@ pub struct Point {
     pub lsn: Lsn,
     /// The layer they differ from.
     pub layer: Inodes,
-    /// The last event given to [`Claim::append`].
+    /// The last event given to [`Claim::append`], or the last of `events`.
     pub position: Position,
     /// Where the numbers stand.
     pub counters: Counters,

@@ -224,20 +224,26 @@ impl Scribe {
         let mut book = self.lock();
         let record = Record { events, files: true, ..Record::default() };
         let ticket = self.record_in(&mut book, record, Urgency::Call)?;
-        // A scratch session appends nothing: what it has said since is kept with the point. What is no longer in memory
-        // is lost, and followers are told.
-        let unkept = if self.tier.level().is_none() { self.log.since(book.appended).0 } else { Vec::new() };
+        let unkept = if self.tier.level().is_none() { self.unkept(&book) } else { Vec::new() };
         let point = Point {
             files: book.tree.clone(),
             lsn: book.lsn,
             layer: self.layer.clone(),
-            position: book.appended,
+            position: unkept.last().map_or(book.appended, |event| event.position),
             counters: book.counters,
             events: unkept,
             keys: book.keys.all(),
             unfinished: book.unfinished.iter().copied().collect(),
         };
         Ok((point, ticket))
+    }
+
+    /// What a scratch session, which appends nothing, has said since its last point. What is no longer in memory is lost,
+    /// and followers are told; what waits to be handed out is not in the log yet.
+    fn unkept(&self, book: &Book) -> Vec<Event> {
+        let waiting = book.held.iter().chain(book.queue.iter().flat_map(|entry| &entry.events));
+        let waiting = waiting.filter(|event| event.position > book.appended).cloned();
+        self.log.since(book.appended).0.into_iter().chain(waiting).collect()
     }
 
     /// A point of a scratch session is kept: its events need not be kept again.
@@ -412,15 +418,13 @@ impl Scribe {
             let entry = Entry { events: batch.events, pending: None, hold: false, settles: true };
             return self.queue(book, entry);
         };
-        let events = if tier.is_some() || batch.events.is_empty() {
-            book.appended = book.last;
-            batch.events.clone()
-        } else {
-            // A scratch session keeps its keys and nothing else.
-            let events = batch.events.clone();
+        let events = batch.events.clone();
+        if tier.is_none() {
+            // A scratch session keeps its keys and nothing else: what it said is kept with its next point.
             let kept = Batch { events: Vec::new(), files: None, ..batch };
             return self.append(book, claim, kept, level, (events, false, true));
-        };
+        }
+        book.appended = book.last;
         let hold = urgency == Urgency::Held && tier > Some(Level::Buffered);
         let settles = Some(level) >= tier;
         self.append(book, claim, batch, level, (events, hold, settles));

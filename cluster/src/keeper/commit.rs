@@ -156,6 +156,9 @@ impl ClaimInner {
     /// too many. Answers with the objects that are not needed once the record is written.
     async fn store_events(&self, record: &mut Record, mut events: Vec<Event>) -> Result<Vec<Key>, DurabilityError> {
         let mut stale = Vec::new();
+        // Those of a scratch session may come again: it does not know of a point that was kept for a fork that failed.
+        let known = record.segments.last().map_or(0, |segment| segment.last);
+        events.retain(|event| event.position.seq > known);
         let Some(first) = events.first().map(|event| event.position.seq) else { return Ok(stale) };
         if let Some(last) = record.segments.last().copied()
             && last.bytes < SEGMENT_SMALL

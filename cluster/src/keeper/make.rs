@@ -147,7 +147,7 @@ impl Shared {
             entries.extend(
                 stored.into_iter().filter(|entry| entry.number > record.number).map(|entry| Kept { entry, wal: None }),
             );
-            entries.sort_by_key(|kept| (kept.entry.number, kept.entry.epoch, kept.wal.is_none()));
+            entries.sort_by_key(|kept| (kept.entry.epoch, kept.entry.number, kept.wal.is_none()));
             *tail = Default::default();
             for kept in entries {
                 given_up.extend(tail.push(kept));

@@ -3,7 +3,10 @@
 use super::batch::Entry;
 use super::tail::Kept;
 use super::{Shared, lock};
+use crate::record::Standing;
 use crate::wal::{Recovery, RecoveryReport, WalError};
+use std::collections::HashMap;
+use warren_session::durability::DurabilityError;
 
 /// What was found at the start.
 #[derive(Clone, Debug)]
@@ -24,6 +27,7 @@ impl Shared {
     pub(super) fn recover(&self, recovery: Recovery) -> Result<Recovered, WalError> {
         let log = recovery.report().clone();
         let (mut entries, mut unreadable) = (0, Vec::new());
+        let mut found_of: HashMap<_, Vec<Kept>> = HashMap::new();
         for found in recovery {
             let found = found?;
             let place = found.position.as_u64();
@@ -34,8 +38,16 @@ impl Shared {
             entries += 1;
             let (tenant, id) = (entry.tenant.clone(), entry.id);
             self.pin(place, &tenant, id);
-            let given_up = lock(&self.tail_made(id)).push(Kept { entry, wal: Some(place) });
-            self.unpin(&given_up);
+            found_of.entry(id).or_default().push(Kept { entry, wal: Some(place) });
+        }
+        for (id, mut found) in found_of {
+            // Not in the order of the log: what was moved to its end stands behind what followed it.
+            found.sort_by_key(|kept| (kept.entry.epoch, kept.entry.number, std::cmp::Reverse(kept.wal)));
+            let tail = self.tail_made(id);
+            for kept in found {
+                let given_up = lock(&tail).push(kept);
+                self.unpin(&given_up);
+            }
         }
         let sessions = lock(&self.tails).len();
         Ok(Recovered { sessions, entries, unreadable, log })
@@ -69,17 +81,8 @@ impl Shared {
     /// Appends again what the journal holds of a session nobody has.
     async fn move_tail(&self, tenant: &warren_session::id::TenantId, id: warren_session::id::SessionId) -> usize {
         let Some(tail) = self.tail_of(id) else { return 0 };
-        match self.record(tenant, id).await {
-            Ok((record, _)) => {
-                let known = lock(&tail).forget(record.number);
-                self.unpin(&known);
-            }
-            Err(warren_session::durability::DurabilityError::Missing(_)) => {
-                // It was never acknowledged: its record would be there.
-                let places = lock(&tail).forget(u64::MAX);
-                self.unpin(&places);
-            }
-            Err(_) => return 0,
+        if self.forget_known(tenant, id).await.is_err() {
+            return 0;
         }
         let mut moved = 0;
         let entries = lock(&tail).sealed_from(0);
@@ -91,10 +94,31 @@ impl Shared {
                 self.unpin(&[place]);
                 break;
             }
-            let old = lock(&tail).moved(number, place);
-            self.unpin(&old.into_iter().collect::<Vec<_>>());
+            // One that was forgotten meanwhile is needed at neither place.
+            let old = lock(&tail).moved(number, place).unwrap_or(place);
+            self.unpin(&[old]);
             moved += 1;
         }
         moved
+    }
+
+    /// Forgets what the journal holds of a session that its record knows already; all of it when the session is gone.
+    /// Ids are never given again, and a record is there before the first entry: nothing that is needed is forgotten.
+    pub(super) async fn forget_known(
+        &self,
+        tenant: &warren_session::id::TenantId,
+        id: warren_session::id::SessionId,
+    ) -> Result<(), DurabilityError> {
+        let Some(tail) = self.tail_of(id) else { return Ok(()) };
+        let known = match self.record(tenant, id).await {
+            Ok((record, _)) if matches!(record.standing, Standing::Deleted { .. }) => u64::MAX,
+            Ok((record, _)) => record.number,
+            // It was deleted long ago, or never acknowledged.
+            Err(DurabilityError::Missing(_)) => u64::MAX,
+            Err(error) => return Err(error),
+        };
+        let places = lock(&tail).forget(known);
+        self.unpin(&places);
+        Ok(())
     }
 }

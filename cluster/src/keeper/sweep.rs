@@ -54,6 +54,7 @@ impl Shared {
         let mut condemned = lock(&self.condemned).remove(tenant_id).unwrap_or_default();
         let (told, failed) = (&mut swept, &mut failure);
         let names = move || async move {
+            self.forget_gone(tenant_id).await;
             // The collector is told nothing rather than half of what is named.
             match self.go_through(tenant_id, told).await {
                 Ok(named) => named.ok_or(SnapshotError::Stopped),
@@ -76,6 +77,19 @@ impl Shared {
             Err(error) => return Err(unavailable(&error)),
         }
         Ok(swept)
+    }
+
+    /// Forgets what the journal holds of sessions nobody has taken since the start, as far as their records know it: it
+    /// would keep packs and the log alive.
+    async fn forget_gone(&self, tenant: &TenantId) {
+        let tails: Vec<_> = lock(&self.tails).iter().map(|(id, tail)| (*id, tail.clone())).collect();
+        for (id, tail) in tails {
+            let is_ours = lock(&tail).last().is_some_and(|kept| kept.entry.tenant == *tenant);
+            // One that cannot be read is counted when its record is.
+            if is_ours && self.claim_of(id).is_none() {
+                let _ = self.forget_known(tenant, id).await;
+            }
+        }
     }
 
     /// Looks at every record of a tenant and clears away what is none of theirs. Answers with the packs they name;

@@ -2,9 +2,10 @@
 //!
 //! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe and a terminal, [`network`] sockets
 //! inside a session, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
-//! beside the host's, [`session`] what sessions cost to keep and to drop, and [`kernel`] system calls without guests.
+//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, and [`kernel`] system calls without guests.
 
 mod command;
+mod durable;
 mod kernel;
 mod network;
 mod session;
@@ -173,5 +174,84 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
         about: "system calls on files of 1 KiB by one thread, each call counted as one: open, write, close, open, read, close, stat, rename, unlink",
         target: Target::AtLeast { figure: "rate", value: 200_000.0, unit: "calls/s" },
         run: kernel::file_ops,
+    },
+    Benchmark {
+        name: "true_scratch",
+        about: "exec `true` through the session's actor, tier scratch",
+        target: Target::Latency { p50_us: 400.0, p99_us: Some(1200.0) },
+        run: durable::true_scratch,
+    },
+    Benchmark {
+        name: "true_checkpoint",
+        about: "the same, tier checkpoint",
+        target: Target::Latency { p50_us: 400.0, p99_us: Some(1200.0) },
+        run: durable::true_checkpoint,
+    },
+    Benchmark {
+        name: "true_journal",
+        about: "the same, tier journal: what it adds to tier checkpoint",
+        target: Target::AtMost { figure: "adds", value: 1.5, unit: "fdatasyncs" },
+        run: durable::true_journal,
+    },
+    Benchmark { name: "true_strict", about: "the same, tier strict", target: Target::None, run: durable::true_strict },
+    Benchmark {
+        name: "journal_64",
+        about: "64 callers at once, each `true` in a session of tier journal",
+        target: Target::None,
+        run: durable::journal_64,
+    },
+    Benchmark {
+        name: "http_create",
+        about: "over HTTP, tier checkpoint: make a session, run `pwd` in it, read its output",
+        target: Target::None,
+        run: durable::http_create,
+    },
+    Benchmark {
+        name: "http_true",
+        about: "over HTTP, tier checkpoint: `true` in a session",
+        target: Target::None,
+        run: durable::http_true,
+    },
+    Benchmark {
+        name: "checkpoint_10",
+        about: "a checkpoint after 10 files of 4 KiB changed, tier checkpoint",
+        target: Target::AtMost { figure: "beyond", value: 15.0, unit: "ms" },
+        run: durable::checkpoint_10,
+    },
+    Benchmark {
+        name: "fork_1gib",
+        about: "a fork of 1 GiB in 10,000 files, one of them changed; tier checkpoint",
+        target: Target::Latency { p50_us: 10_000.0, p99_us: None },
+        run: durable::fork_1gib,
+    },
+    Benchmark {
+        name: "wake",
+        about: "a session at rest wakes, its chunks cached; tier checkpoint",
+        target: Target::Latency { p50_us: 5_000.0, p99_us: Some(25_000.0) },
+        run: durable::wake,
+    },
+    Benchmark {
+        name: "idle_actors",
+        about: "100,000 awake sessions that idle, each with a file written; tier checkpoint",
+        target: Target::AtMost { figure: "resident", value: 8.0, unit: "GiB" },
+        run: durable::idle_100k,
+    },
+    Benchmark {
+        name: "hibernated",
+        about: "100,000 sessions at rest: resident bytes of a server started on them; tier checkpoint",
+        target: Target::AtMost { figure: "resident", value: 300.0, unit: "MiB" },
+        run: durable::hibernated_100k,
+    },
+    Benchmark {
+        name: "snapshot_text",
+        about: "the first snapshot of 200 MiB of text, by CPU time; tier scratch",
+        target: Target::AtLeast { figure: "rate", value: 150.0, unit: "MB/s a core" },
+        run: durable::snapshot_text,
+    },
+    Benchmark {
+        name: "snapshot_loss",
+        about: "commands a session runs while another's 200 MiB are put in a snapshot, against while not; tier scratch",
+        target: Target::AtMost { figure: "loss", value: 5.0, unit: "% loss" },
+        run: durable::snapshot_loss,
     },
 ];

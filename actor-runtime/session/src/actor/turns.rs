@@ -188,7 +188,8 @@ async fn fork(seat: &Seat, awake: &Arc<Awake>, name: Option<SessionName>) -> Res
     };
     let claim = awake.scribe.claim()?;
     awake.scribe.wait(&ticket).await?;
-    let claimed = claim.fork(point, new).await?;
+    let claimed = claim.fork(point.clone(), new).await?;
+    awake.scribe.kept(&point);
     awake.acknowledge(vec![What::Forked { child }]).await?;
     Ok(claimed)
 }
