@@ -103,6 +103,10 @@ fn an_idle_session_is_put_to_rest_and_one_that_runs_something_is_not() {
         busy.exec(request(&["sleep"])).await.unwrap();
         let rests = |what: &What| *what == What::Lifecycle { state: State::Hibernated };
         world.log_until(idle.id(), |event| rests(&event.what)).await;
+        // The event is durable before the actor has left.
+        while world.sessions.get(&world.tenant, idle.id()).await.unwrap().state == State::Hibernating {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let states = [idle.id(), busy.id()].map(|id| world.sessions.get(&world.tenant, id));
         let [idle, busy] = futures_util::future::join_all(states).await.try_into().unwrap();
         assert_eq!((idle.unwrap().state, busy.unwrap().state), (State::Hibernated, State::Active));
