@@ -15,7 +15,7 @@ use warren_cluster::snapshot::objects::MemoryObjects;
 use warren_cluster::snapshot::{SnapshotOptions, SnapshotRef};
 use warren_kernel::extent::BLOCK;
 use warren_kernel::host::Timestamp;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 
 const GRACE: i64 = 3600;
 

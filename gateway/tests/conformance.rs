@@ -18,7 +18,8 @@ use warren_kernel::process::{ExitStatus, strings};
 use warren_kernel::signal::Signal;
 use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::inode::Content;
-use warren_kernel::vfs::memory::{ROOT_INO, Tree};
+use warren_kernel::vfs::inodes::ROOT_INO;
+use warren_kernel::vfs::memory::Tree;
 use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_wasi_posix::node::{Command, Stdio};
 

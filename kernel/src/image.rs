@@ -16,7 +16,7 @@ use crate::policy::{Policy, PolicyError};
 use crate::process::Strings;
 use crate::user::Credentials;
 use crate::vfs::change::{Delta, apply, delta_between};
-use crate::vfs::memory::Inodes;
+use crate::vfs::inodes::Inodes;
 use rmp_serde::config::BytesMode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use warren_kernel::policy::{Effect, Policy, Rule};
 use warren_kernel::runtime::Runtime;
 use warren_kernel::vfs::change::{ContentImage, InodeImage, delta_between};
 use warren_kernel::vfs::inode::Content;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::vfs::open::At;
 use warren_kernel::vfs::xattr::{SetXattr, Subject};
 use warren_kernel::{Errno, Kernel, Template, World};

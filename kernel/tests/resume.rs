@@ -14,7 +14,7 @@ use warren_kernel::image::SaveError;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::seek::Whence;
 use warren_kernel::vfs::change::{BlockImage, Delta, apply, delta_between, delta_since};
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::vfs::mount::Mounted;
 use warren_kernel::vfs::open::At;
 use warren_kernel::vfs::{Mode, Stat};

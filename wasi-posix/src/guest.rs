@@ -22,7 +22,7 @@ use warren_kernel::policy::Domain;
 use warren_kernel::process::{ExitStatus, Strings, strings};
 use warren_kernel::runtime::{Program, Runtime};
 use warren_kernel::signal::{Doom, Signal, SignalSet};
-use warren_kernel::vfs::memory::ROOT_INO;
+use warren_kernel::vfs::inodes::ROOT_INO;
 use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::{FileKind, Mode};
 use warren_kernel::{Kernel, Session};

@@ -23,8 +23,8 @@ use warren_kernel::runtime::Runtime;
 use warren_kernel::signal::{Signal, SignalSet};
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::device::Device;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::vfs::layer::Layer;
-use warren_kernel::vfs::memory::Inodes;
 use warren_kernel::vfs::mount::Mounted;
 use warren_kernel::{Call, CallError, Errno, Kernel, Session, Template, World};
 

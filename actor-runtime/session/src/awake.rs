@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use warren_kernel::id::{Lsn, Pid};
 use warren_kernel::signal::Signal;
 use warren_kernel::vfs::change::apply;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::{Session, Template};
 
 /// How long processes that were killed may take to be gone: they end at their next safe point.

@@ -26,7 +26,7 @@ use warren_kernel::blob::Blobs;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::change::Delta;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 
 /// How safe something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,7 +26,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use warren_kernel::event::What as KernelWhat;
 use warren_kernel::id::Lsn;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::{Kernel, Session};
 
 /// Keyed commands remembered; the oldest that has ended is forgotten first.

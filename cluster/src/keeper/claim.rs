@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use warren_kernel::id::Lsn;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_session::durability::{
     Batch, Checkpoint, Claim, Claimed, Counters, DurabilityError, Files, Keep, KeyedCommand, Level, NewSession,
     Pending, Point,

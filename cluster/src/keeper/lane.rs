@@ -239,8 +239,8 @@ impl ClaimInner {
     pub(super) async fn snapshot(
         &self,
         base: Option<Base>,
-        layer: Option<&warren_kernel::vfs::memory::Inodes>,
-        after: &warren_kernel::vfs::memory::Inodes,
+        layer: Option<&warren_kernel::vfs::inodes::Inodes>,
+        after: &warren_kernel::vfs::inodes::Inodes,
         lsn: warren_kernel::id::Lsn,
     ) -> Result<crate::snapshot::SnapshotRef, DurabilityError> {
         let layer = layer.ok_or_else(|| DurabilityError::Unavailable("the session has not begun".to_owned()))?;

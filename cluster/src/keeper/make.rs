@@ -12,7 +12,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
 use warren_kernel::id::Lsn;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_session::durability::{Claimed, Counters, DurabilityError, Files, NewSession};
 use warren_session::event::State;
 use warren_session::id::{SessionId, SessionName, TenantId};

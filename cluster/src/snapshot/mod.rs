@@ -51,7 +51,7 @@ use warren_kernel::blob::Blobs;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::change::Delta;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 
 /// What a tenant's snapshots may use.
 #[derive(Clone)]

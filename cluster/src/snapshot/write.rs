@@ -14,7 +14,7 @@ use warren_kernel::host::Timestamp;
 use warren_kernel::id::{Ino, Lsn};
 use warren_kernel::vfs::change::delta_between;
 use warren_kernel::vfs::inode::{Content as LiveContent, Inode};
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 
 /// Packs on their way to the store while the next is made.
 const UPLOADS: usize = 2;

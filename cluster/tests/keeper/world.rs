@@ -10,8 +10,9 @@ use warren_kernel::host::{Host, Monotonic, Timestamp};
 use warren_kernel::id::{Gid, Ino, Lsn, Uid};
 use warren_kernel::vfs::change::{InodeImage, apply};
 use warren_kernel::vfs::inode::Content;
+use warren_kernel::vfs::inodes::{Birth, Inodes, ROOT_INO};
 use warren_kernel::vfs::layer::{Attributes, LayerBuilder};
-use warren_kernel::vfs::memory::{Birth, Inodes, Quota, ROOT_INO, Tree};
+use warren_kernel::vfs::memory::{Quota, Tree};
 use warren_kernel::vfs::{Mode, Name};
 use warren_session::durability::{
     Batch, Claim, Claimed, Counters, Durability, DurabilityError, FileChange, Files, Level, NewSession, Point,

@@ -139,8 +139,10 @@ impl Kernel {
         match prepared {
             Ok(loaded) => {
                 self.install_image(child, &loaded, spawn.environment.clone());
-                let actions = bytes_of_actions(&spawn.actions);
+                // None of it is pinned any more if the child was ended meanwhile.
+                let mut actions = 0;
                 if let Some(process) = self.processes.get_mut(&child) {
+                    actions = bytes_of_actions(&spawn.actions).min(process.pinned);
                     process.pinned -= actions;
                     process.signals.shielded = spawn.attributes.shielded_signals;
                 }

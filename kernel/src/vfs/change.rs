@@ -15,7 +15,7 @@ pub use apply::apply;
 pub use paths::ChangedPaths;
 
 use super::inode::{Content, Inode};
-use super::memory::Inodes;
+use super::inodes::Inodes;
 use super::{FileKind, Mode, Name};
 use crate::blob::BlobId;
 use crate::extent::{BLOCK, Block, FileBytes};

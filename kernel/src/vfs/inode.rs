@@ -34,7 +34,7 @@ pub struct Inode {
     pub xattrs: Xattrs,
     /// The mutation that changed it last; zero for an inode still as its layer has it.
     pub lsn: Lsn,
-    /// The name it was given last. It may have lost that one since: [`Inodes::place_of`](super::memory::Inodes) looks.
+    /// The name it was given last. It may have lost that one since: [`Inodes::place_of`](super::inodes::Inodes) looks.
     pub place: Option<Place>,
 }
 

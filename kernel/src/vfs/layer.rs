@@ -5,7 +5,7 @@
 //! session's root is then one clone. Contents are blobs, loaded when first read.
 
 use super::inode::{Content, Directory, Inode};
-use super::memory::{Birth, Inodes, ROOT_INO};
+use super::inodes::{Birth, Inodes, ROOT_INO};
 use super::place::Place;
 use super::{FileKind, Mode, Name, PATH_MAX, checked_name};
 use crate::blob::Blob;

@@ -14,6 +14,7 @@ pub mod change;
 pub mod device;
 pub mod driver;
 pub mod inode;
+pub mod inodes;
 pub mod layer;
 pub mod list;
 pub mod memory;

@@ -1,7 +1,8 @@
 //! The mount table: which file system covers which directory.
 
 use super::driver::FileSystem;
-use super::memory::{ROOT_INO, Tree};
+use super::inodes::ROOT_INO;
+use super::memory::Tree;
 use super::proc::ProcNode;
 use super::{Node, path::normal_path};
 use crate::errno::Errno;

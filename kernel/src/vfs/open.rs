@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::driver::{DriverOpen, FsAnswer, FsRequest};
 use super::inode::Content;
-use super::memory::Birth;
+use super::inodes::Birth;
 use super::path::{Found, driver_join};
 use super::{FileKind, Mode, Name, Node};
 use crate::errno::Errno;

@@ -6,7 +6,7 @@
 
 use super::driver::{FsAnswer, FsRequest};
 use super::inode::Content;
-use super::memory::ROOT_INO;
+use super::inodes::ROOT_INO;
 use super::open::At;
 use super::proc::ProcLink;
 use super::{FileKind, NAME_MAX, Name, Node, PATH_MAX, SYMLINKS_MAX, Stat};

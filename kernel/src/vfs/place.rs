@@ -4,7 +4,7 @@
 //! hint, used only if the directory still agrees. Directories have one name, so theirs is always right.
 
 use super::inode::Content;
-use super::memory::Inodes;
+use super::inodes::Inodes;
 use super::path::Found;
 use super::{Name, Node};
 use crate::file::{OpenId, Opened};

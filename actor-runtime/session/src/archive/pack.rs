@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use warren_kernel::extent::FileBytes;
 use warren_kernel::id::Ino;
 use warren_kernel::vfs::inode::{Content, Directory, Inode};
-use warren_kernel::vfs::memory::{Inodes, ROOT_INO};
+use warren_kernel::vfs::inodes::{Inodes, ROOT_INO};
 use warren_kernel::{Errno, Halt};
 
 /// Bytes of one part.

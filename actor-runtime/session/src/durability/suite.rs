@@ -17,7 +17,8 @@ use warren_kernel::process::ExitStatus;
 use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::change::apply;
 use warren_kernel::vfs::inode::Content;
-use warren_kernel::vfs::memory::{Birth, Inodes, Quota, ROOT_INO, Tree};
+use warren_kernel::vfs::inodes::{Birth, Inodes, ROOT_INO};
+use warren_kernel::vfs::memory::{Quota, Tree};
 
 /// Somewhere sessions are kept.
 pub trait Place {

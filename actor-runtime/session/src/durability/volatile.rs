@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::Lsn;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 
 /// Bytes of events kept of a session; older ones are lost.
 pub const EVENT_BYTES_KEPT: usize = 8 << 20;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use warren_kernel::vfs::memory::Inodes;
+use warren_kernel::vfs::inodes::Inodes;
 use warren_session::durability::volatile::Volatile;
 use warren_session::durability::{
     Batch, Checkpoint, Claim, Claimed, Durability, DurabilityError, Files, Keep, Level, NewSession, Past, Pending,

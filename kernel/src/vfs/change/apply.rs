@@ -8,7 +8,7 @@ use crate::extent::{BLOCK, Block, FILE_SIZE_MAX, FileBytes};
 use crate::id::{Ino, Lsn};
 use crate::pmap::PMap;
 use crate::vfs::inode::{Content, Directory, Inode};
-use crate::vfs::memory::{Inodes, ROOT_INO};
+use crate::vfs::inodes::{Inodes, ROOT_INO};
 use crate::vfs::place::Place;
 use crate::vfs::{FileKind, Mode, PATH_MAX, checked_name};
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@ use crate::file::Opened;
 use crate::id::{Ino, Lsn, MountId};
 use crate::kernel::Kernel;
 use crate::vfs::PATH_MAX;
-use crate::vfs::memory::{Inodes, ROOT_INO};
+use crate::vfs::inodes::{Inodes, ROOT_INO};
 use crate::vfs::place::Place;
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};

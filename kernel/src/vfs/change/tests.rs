@@ -1,8 +1,9 @@
 use super::*;
 use crate::blob::{Blobs, SharedBytes};
 use crate::errno::Errno;
+use crate::vfs::inodes::{Birth, ROOT_INO};
+use crate::vfs::memory::Tree;
 use crate::vfs::memory::tests::{Op, assert_sound, dump, layer, op, perform, tree};
-use crate::vfs::memory::{Birth, ROOT_INO, Tree};
 use proptest::prelude::*;
 
 /// No content may be asked for: all of it is in the copy.

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::blob::Blob;
+use crate::id::{Gid, Uid};
+use crate::pmap::PMap;
 use crate::vfs::change::InodeImage;
+use crate::vfs::inodes::ROOT_INO;
 use crate::vfs::layer::{Attributes, Layer, LayerBuilder};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
