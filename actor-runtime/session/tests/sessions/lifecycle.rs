@@ -1,6 +1,6 @@
 //! The turns of a life: rest, wake, checkpoint, rollback, fork, end.
 
-use crate::world::{World, events, get, name, names, options, put, request, within};
+use crate::world::{World, events, get, names, options, put, request, within};
 use std::sync::Arc;
 use std::time::Duration;
 use warren_kernel::process::ExitStatus;
@@ -86,7 +86,7 @@ fn nobody_is_given_grace_that_has_none() {
         session.exec(request(&["spin"])).await.unwrap();
         world.sessions.hibernate(&world.tenant, session.id()).await.unwrap();
         let log = events(world.log(session.id()).await);
-        let end = log.iter().find(|event| name(&event.what) == "exited").unwrap();
+        let end = log.iter().find(|event| event.what.word() == "exited").unwrap();
         assert!(matches!(&end.what, What::Exited { end: End::Interrupted, .. }));
         assert_eq!(log.last().unwrap().what, What::Lifecycle { state: State::Hibernated });
         assert!(session.processes().await.unwrap().is_empty());

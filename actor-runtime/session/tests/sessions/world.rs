@@ -12,7 +12,7 @@ use warren_kernel::vfs::layer::{Attributes, Layer, LayerBuilder};
 use warren_session::command::{ExecRequest, Stdin, Words, WriteOptions};
 use warren_session::durability::Durability;
 use warren_session::durability::volatile::Volatile;
-use warren_session::event::{Event, What};
+use warren_session::event::Event;
 use warren_session::id::{SessionId, TenantId};
 use warren_session::spec::{SessionSpec, Tier};
 use warren_session::{Options, Secrets, Seen, SessionError, SessionHandle, Sessions, Software};
@@ -277,24 +277,7 @@ pub(crate) fn events(seen: Vec<Seen>) -> Vec<Event> {
 
 /// Names of what happened, in order.
 pub(crate) fn names(events: &[Event]) -> Vec<&'static str> {
-    events.iter().map(|event| name(&event.what)).collect()
-}
-
-pub(crate) fn name(what: &What) -> &'static str {
-    match what {
-        What::EpochBegan { .. } => "epoch_began",
-        What::Created { .. } => "created",
-        What::Started { .. } => "started",
-        What::Output { .. } => "output",
-        What::Exited { .. } => "exited",
-        What::FilesChanged { .. } => "files_changed",
-        What::Lifecycle { .. } => "lifecycle",
-        What::Checkpointed { .. } => "checkpointed",
-        What::RolledBack { .. } => "rolled_back",
-        What::Forked { .. } => "forked",
-        What::Kernel { .. } => "kernel",
-        What::Audit { .. } => "audit",
-    }
+    events.iter().map(|event| event.what.word()).collect()
 }
 
 pub(crate) fn request(words: &[&str]) -> ExecRequest {
