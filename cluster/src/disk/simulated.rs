@@ -111,6 +111,11 @@ impl SimulatedDisk {
         self.succeed(|_| {})
     }
 
+    /// Whether the machine is off: every operation fails.
+    pub fn is_off(&self) -> bool {
+        self.lock().off
+    }
+
     /// Operations so far: a scale for [`SimulatedDisk::crash_after`].
     pub fn operations(&self) -> u64 {
         self.lock().operations

@@ -3,4 +3,6 @@
 
 mod damage;
 mod lives;
+mod model;
+mod power;
 mod world;
