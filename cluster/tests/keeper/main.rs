@@ -4,5 +4,6 @@
 mod damage;
 mod lives;
 mod model;
+mod order;
 mod power;
 mod world;
