@@ -115,7 +115,9 @@ pub enum WalError {
         file: String,
     },
     /// The log's file system takes no writes.
-    #[error("the file system is read-only: the log could not {doing} {file}")]
+    #[error(
+        "the file system is read-only: the log could not {doing} {file} and takes nothing until it is opened again; make it writable and restart"
+    )]
     ReadOnly {
         /// What was being done.
         doing: &'static str,

@@ -143,9 +143,7 @@ pub(super) fn latest(one: Counters, other: Counters) -> Counters {
 
 /// What is known of keys from several sides, in order of their commands: of two commands of a key the later, of one command
 /// its end.
-pub(super) fn remembered(
-    told: impl Iterator<Item = (CommandKey, KeyedCommand)>,
-) -> Vec<(CommandKey, KeyedCommand)> {
+pub(super) fn remembered(told: impl Iterator<Item = (CommandKey, KeyedCommand)>) -> Vec<(CommandKey, KeyedCommand)> {
     let mut known: HashMap<CommandKey, KeyedCommand> = HashMap::new();
     for (key, command) in told {
         match known.entry(key) {

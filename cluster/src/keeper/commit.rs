@@ -168,8 +168,7 @@ impl ClaimInner {
             let upto = covered.unwrap_or(0);
             tail.iter().take_while(|kept| kept.entry.number <= upto).map(|kept| kept.entry.clone()).collect()
         };
-        let damaged =
-            |reason| DurabilityError::Damaged { id: self.id, reason: format!("in the journal: {reason}") };
+        let damaged = |reason| DurabilityError::Damaged { id: self.id, reason: format!("in the journal: {reason}") };
         sealed.iter().map(|entry| entry.open(&self.tenant.keys).map_err(damaged)).collect()
     }
 

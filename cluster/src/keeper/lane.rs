@@ -138,8 +138,7 @@ impl ClaimInner {
         {
             // Under the tail's lock, so that the log's answer finds the entry there.
             let mut tail = lock(&self.tail);
-            let place =
-                self.shared.append_pinned(whose, |wal| wal.append_in(&self.stream, bytes, wal_level, done))?;
+            let place = self.shared.append_pinned(whose, |wal| wal.append_in(&self.stream, bytes, wal_level, done))?;
             tail.push(Kept { entry: entry.clone(), wal: Some(place), in_flight: true });
         }
         let claim = self.clone();

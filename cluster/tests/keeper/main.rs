@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
+mod full;
 mod lives;
 mod model;
 mod order;

@@ -204,17 +204,16 @@ impl Slot {
         let Some(id) = self.id else { return Ok(()) };
         let claimed = keeper.claim(&tenant(), id).await?;
         self.if_power_fails.exists = true;
-        if self.tier == Tier::Scratch {
-            self.forget_from(claimed.last.seq);
-        }
+        // What was on its way when the owner before was given up happened or did not: now that is known.
+        let last = claimed.last.seq;
+        let sure = self.if_process_dies.state;
+        let found = self.states.iter().rposition(|state| state.last == last).filter(|found| *found >= sure);
+        let Some(found) = found else { return Err(DurabilityError::Unavailable(format!("{last} is no state of it"))) };
+        self.states.truncate(found + 1);
+        self.events.retain(|event| event.position.seq <= last);
         self.keys = claimed.keys.iter().cloned().collect();
         self.owner = Some(Owner::of(claimed));
         Ok(())
-    }
-
-    /// What a scratch session said since its last point is gone with its owner.
-    fn forget_from(&mut self, last: u64) {
-        self.events.retain(|event| event.position.seq <= last);
     }
 
     fn owner(&mut self) -> &mut Owner {

@@ -33,11 +33,12 @@ pub fn folder(dir: &Path, dice: &mut Dice) -> Folder {
     folder
 }
 
-pub fn open(folder: &Folder, disk: &SimulatedDisk) -> Option<Keeper> {
+/// `None` when the disk is off.
+pub fn open(folder: &Folder, disk: &SimulatedDisk) -> Result<Option<Keeper>, Wrong> {
     match folder.open_on(Arc::new(disk.clone()), host(), tokio::runtime::Handle::current()) {
-        Ok((keeper, _)) => Some(keeper),
-        Err(_) if disk.is_off() => None,
-        Err(error) => panic!("the folder cannot be opened: {error}"),
+        Ok((keeper, _)) => Ok(Some(keeper)),
+        Err(_) if disk.is_off() => Ok(None),
+        Err(error) => Err(format!("the folder cannot be opened: {error}")),
     }
 }
 
@@ -45,7 +46,7 @@ pub fn open(folder: &Folder, disk: &SimulatedDisk) -> Option<Keeper> {
 fn live(folder: &Folder, disk: &SimulatedDisk, slots: &mut Vec<Slot>, steps: u64) -> Result<(), Wrong> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
     let lived = runtime.block_on(async {
-        let Some(keeper) = open(folder, disk) else { return Ok(()) };
+        let Some(keeper) = open(folder, disk)? else { return Ok(()) };
         let off = || disk.is_off();
         for slot in slots.iter_mut() {
             let verified = slot.verify(&keeper, &off).await;
@@ -53,7 +54,8 @@ fn live(folder: &Folder, disk: &SimulatedDisk, slots: &mut Vec<Slot>, steps: u64
                 return Ok(());
             }
         }
-        let workers = std::mem::take(slots).into_iter().map(|slot| tokio::spawn(work(slot, keeper.clone(), disk.clone(), steps)));
+        let workers =
+            std::mem::take(slots).into_iter().map(|slot| tokio::spawn(work(slot, keeper.clone(), disk.clone(), steps)));
         for worker in workers.collect::<Vec<_>>() {
             let (slot, wrong) = worker.await.map_err(|error| error.to_string())?;
             if let Some(wrong) = wrong {
@@ -81,15 +83,15 @@ async fn work(mut slot: Slot, keeper: Keeper, disk: SimulatedDisk, steps: u64) -
 }
 
 /// All lives of one machine.
-fn run(seed: u64, cheat: impl Fn(&SimulatedDisk)) -> Result<(), Wrong> {
+fn run(seed: u64, forgets: Option<&str>) -> Result<(), Wrong> {
     let mut dice = Dice(seed);
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mut folder = folder(dir.path(), &mut dice);
     let mut disk = SimulatedDisk::new(dice.roll());
+    forgets.into_iter().for_each(|part| disk.forget_syncs(part));
     let mut slots: Vec<Slot> =
         TIERS.iter().zip(0..).map(|(tier, number)| Slot::new(*tier, number, dice.roll())).collect();
     for _ in 0..2 + dice.below(4) {
-        cheat(&disk);
         disk.crash_after(match dice.below(3) {
             // While it is opened, or soon after.
             0 => dice.below(150),
@@ -100,7 +102,6 @@ fn run(seed: u64, cheat: impl Fn(&SimulatedDisk)) -> Result<(), Wrong> {
         disk = if power { disk.power_loss() } else { disk.process_death() };
         slots.iter_mut().for_each(|slot| slot.fail(power));
     }
-    cheat(&disk);
     live(&folder, &disk, &mut slots, 10)?;
     disk = disk.process_death();
     slots.iter_mut().for_each(|slot| slot.fail(false));
@@ -112,7 +113,7 @@ fn run(seed: u64, cheat: impl Fn(&SimulatedDisk)) -> Result<(), Wrong> {
 fn clean(folder: &Folder, disk: &SimulatedDisk, slots: &mut [Slot]) -> Result<(), Wrong> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
     let cleaned = runtime.block_on(async {
-        let keeper = open(folder, disk).ok_or("it is off")?;
+        let keeper = open(folder, disk)?.ok_or("it is off")?;
         let said = |error: DurabilityError| error.to_string();
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_millis(3)).await;
@@ -152,6 +153,14 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn what_was_acknowledged_survives_the_loss_of_power() {
     for seed in seeds() {
-        run(seed, |_| {}).unwrap_or_else(|wrong| panic!("POWER_SEEDS={seed}..{}: {wrong}", seed + 1));
+        run(seed, None).unwrap_or_else(|wrong| panic!("POWER_SEEDS={seed}..{}: {wrong}", seed + 1));
+    }
+}
+
+#[test]
+fn a_sync_that_is_forgotten_is_found_out() {
+    for part in ["/journal", "/store/log", "/store/tmp", "sync_all"] {
+        let caught = (1000..1040).find_map(|seed| run(seed, Some(part)).err());
+        assert!(caught.is_some(), "without syncs of {part} nothing is missed");
     }
 }
