@@ -1,7 +1,7 @@
 //! A disk that is full, or takes no writes, at every kind of operation: calls say so, nothing that was acknowledged is lost,
 //! and when there is room again the sessions work on.
 
-use crate::model::{Dice, Slot};
+use crate::model::{Dice, Slot, noise};
 use crate::power::{folder, open};
 use crate::world::{Owner, new_session, tenant};
 use std::io::ErrorKind;
@@ -180,7 +180,7 @@ async fn a_checkpoint_without_room_leaves_its_session_at_work() {
     let disk = SimulatedDisk::new(2);
     let keeper = quiet(dir.path(), &disk);
     let mut owner = Owner::create(&keeper, Tier::Journal, None).await;
-    owner.run("f", &noise(100_000)).await.unwrap();
+    owner.run("f", &noise(1, 100_000)).await.unwrap();
     disk.fail_always(Operation::Create, ErrorKind::StorageFull);
     for _ in 0..3 {
         let point = owner.point();
@@ -209,7 +209,7 @@ async fn a_large_change_without_room_ends_its_claim_and_no_other() {
     let mut other = Owner::create(&keeper, Tier::Journal, None).await;
     let (id, shown) = (owner.id, owner.shown());
     disk.fail_always(Operation::Create, ErrorKind::StorageFull);
-    let noise = noise(400_000);
+    let noise = noise(1, 400_000);
     owner.put("large", &noise);
     let large = owner.batch();
     let large = owner.claim.append(large, Level::Synced);
@@ -225,11 +225,4 @@ async fn a_large_change_without_room_ends_its_claim_and_no_other() {
     let mut owner = Owner::claim(&keeper, id).await;
     assert_eq!(owner.shown(), shown);
     owner.run("large", &noise).await.unwrap();
-}
-
-/// Bytes that cannot be packed.
-fn noise(len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
-    bytes
 }

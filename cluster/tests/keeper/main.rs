@@ -7,4 +7,5 @@ mod lives;
 mod model;
 mod order;
 mod power;
+mod rot;
 mod world;

@@ -221,9 +221,7 @@ impl Slot {
     }
 
     fn noise(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        blake3::Hasher::new().update(&self.dice.roll().to_le_bytes()).finalize_xof().fill(&mut bytes);
-        bytes
+        noise(self.dice.roll(), len)
     }
 
     fn write(&mut self, name: &str, bytes: &[u8]) {
@@ -558,5 +556,17 @@ impl Slot {
 /// All that a tree shows; `None` when it cannot be loaded.
 fn digest(inodes: &warren_kernel::vfs::inodes::Inodes) -> Option<[u8; 32]> {
     let shown = try_shown(inodes)?;
-    Some(*blake3::hash(format!("{shown:?}").as_bytes()).as_bytes())
+    let mut hasher = blake3::Hasher::new();
+    for (ino, image, bytes, names, charged) in shown {
+        hasher.update(format!("{ino:?} {image:?} {names:?} {charged} {}", bytes.len()).as_bytes());
+        hasher.update(&bytes);
+    }
+    Some(*hasher.finalize().as_bytes())
+}
+
+/// Bytes that cannot be packed.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
 }

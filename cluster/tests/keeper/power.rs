@@ -160,7 +160,7 @@ fn what_was_acknowledged_survives_the_loss_of_power() {
 #[test]
 fn a_sync_that_is_forgotten_is_found_out() {
     for part in ["/journal", "/store/log", "/store/tmp", "sync_all"] {
-        let caught = (1000..1040).find_map(|seed| run(seed, Some(part)).err());
+        let caught = (1000..1060).find_map(|seed| run(seed, Some(part)).err());
         assert!(caught.is_some(), "without syncs of {part} nothing is missed");
     }
 }
