@@ -352,7 +352,7 @@ impl Slot {
 
     async fn checkpoint(&mut self, number: u64) -> Result<(), DurabilityError> {
         let (point, state) = self.point_behind().await?;
-        let keep = (number % 3 == 1).then(|| Keep { number, name: None, time: Timestamp(1) });
+        let keep = (number % 3 == 1).then_some(Keep { number, name: None, time: Timestamp(1) });
         match self.owner().claim.checkpoint(point, keep).await {
             Err(DurabilityError::TooManyCheckpoints(..)) => Ok(()),
             made => {
