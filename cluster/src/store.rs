@@ -59,6 +59,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         flush: Flush,
     ) -> BoxFuture<'a, Result<Version, PutError>>;
 
+    /// Resolves when every write that was acknowledged before is durable.
+    fn flush(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Removes an object, durably. A key without one is a success.
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>>;
 
@@ -113,7 +116,8 @@ impl fmt::Display for Version {
 pub enum Flush {
     /// When it is acknowledged.
     Now,
-    /// Seconds later. When it is acknowledged it is visible and survives the death of this process.
+    /// Seconds later, and never later than a write with [`Flush::Now`] that begins after it was acknowledged. When it is
+    /// acknowledged it is visible and survives the death of this process.
     Soon,
 }
 

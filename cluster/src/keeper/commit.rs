@@ -203,7 +203,7 @@ impl ClaimInner {
             };
             let key = places::segment(&self.tenant_id, self.id, &made);
             stale.retain(|old| *old != key);
-            match self.shared.store.put_if_absent(&key, bytes, Flush::Now).await {
+            match self.shared.store.put_if_absent(&key, bytes, Flush::Soon).await {
                 // The same events under our own epoch: an attempt before this one got so far.
                 Ok(_) | Err(PutError::Conflict) => record.segments.push(made),
                 Err(error) => return Err(of_put(self.id, error)),

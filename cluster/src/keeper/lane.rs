@@ -9,7 +9,7 @@
 use super::batch::{Entry, FilesImage, Image, LARGE_BYTES, weight};
 use super::claim::{Base, ClaimInner, ClaimState};
 use super::tail::Kept;
-use super::{from_wal, lock, of_snapshot};
+use super::{from_wal, lock, of_session, of_snapshot};
 use crate::wal;
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -238,6 +238,8 @@ impl ClaimInner {
             (state.base.clone(), state.layer.clone())
         };
         let at = self.snapshot(base, layer.as_ref(), &change.after, change.to).await?;
+        // The journal is another log than the store's: it must not speak of what a loss of power may yet take.
+        self.shared.store.flush().await.map_err(|error| of_session(self.id, error))?;
         let tree = change.after.clone();
         lock(&self.state).base = Some(Base { at: Some(at.clone()), tree, lsn: change.to });
         Ok(FilesImage::Snapshot { at, lsn: change.to })

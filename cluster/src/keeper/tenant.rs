@@ -1,6 +1,6 @@
 //! What belongs to a tenant: its keys, and its snapshots on the store.
 
-use super::{Shared, lock, unavailable};
+use super::{Shared, lock, unavailable, unavailable_store};
 use crate::keys::{KeyEncryptionKey, TenantKeys};
 use crate::snapshot::objects::Objects;
 use crate::snapshot::{SnapshotOptions, Snapshots, StoreObjects};
@@ -41,7 +41,8 @@ impl Tenants {
         let clock = host.clone();
         let now = Arc::new(move || clock.realtime());
         let options = SnapshotOptions { grace, now, ..SnapshotOptions::default() };
-        Tenants { objects: Arc::new(StoreObjects::new(store, Flush::Now)), kek, options, handle }
+        // A record that names a pack follows it in the same store; the journal waits for [`Store::flush`] before it does.
+        Tenants { objects: Arc::new(StoreObjects::new(store, Flush::Soon)), kek, options, handle }
     }
 
     async fn open(&self, tenant: &TenantId) -> Result<Tenant, DurabilityError> {
@@ -60,6 +61,8 @@ impl Shared {
             return Ok(known.clone());
         }
         let made = self.tenancy.open(tenant).await?;
+        // The journal holds what is sealed with its keys.
+        self.store.flush().await.map_err(unavailable_store)?;
         // Another call may have made it too: both lead to the same key, and one set of caches is kept.
         Ok(lock(&self.tenants).entry(tenant.clone()).or_insert(made).clone())
     }

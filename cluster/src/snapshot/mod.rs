@@ -197,7 +197,7 @@ impl Snapshots {
         lsn: Lsn,
     ) -> Result<SnapshotRef, SnapshotError> {
         let (base, before, after, layer) = (base.cloned(), before.clone(), after.clone(), layer.clone());
-        self.blocking(move |shared| {
+        self.on_a_thread(move |shared| {
             let root = write::write(&shared, base.as_ref(), &before, &after, &layer, lsn)?;
             if !root.wants_compaction() {
                 return Ok(root);
@@ -260,6 +260,24 @@ impl Snapshots {
     /// Packs that blobs in memory may still be loaded from: garbage collection keeps them.
     pub fn pinned(&self) -> Vec<PackId> {
         lock(&self.shared.pinned).keys().copied().collect()
+    }
+
+    /// Runs what may compute for long on a thread of its own, whose priority it may lower; as many at once as
+    /// [`Snapshots::blocking`].
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Arc<Shared>) -> Result<T, SnapshotError> + Send + 'static,
+    ) -> Result<T, SnapshotError> {
+        let shared = self.shared.clone();
+        let permit = shared.threads.clone().acquire_owned().await.map_err(|_| SnapshotError::Stopped)?;
+        let (sender, done) = tokio::sync::oneshot::channel();
+        let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+            let _permit = permit;
+            let _ = sender.send(work(shared)); // Nobody waits when the caller is gone.
+        });
+        spawned.map_err(|error| ObjectError::Unavailable(format!("no thread for a snapshot: {error}")))?;
+        // Without an answer the thread panicked, and said why.
+        done.await.unwrap_or(Err(SnapshotError::Stopped))
     }
 
     /// Runs what computes on a blocking thread, as many at once as there are processors.

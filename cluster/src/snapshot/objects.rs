@@ -15,7 +15,7 @@ pub trait Objects: Send + Sync + 'static {
     /// Bytes of an object; fewer when it ends before the range does.
     fn get_range<'a>(&'a self, key: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>, ObjectError>>;
 
-    /// Makes an object unless there is one; `false` when there is. Durable when this returns.
+    /// Makes an object unless there is one; `false` when there is. Durable no later than what names it in the same store.
     fn put_if_absent<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<bool, ObjectError>>;
 
     /// Removes an object, or nothing.

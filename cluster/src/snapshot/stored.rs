@@ -17,7 +17,8 @@ pub struct StoreObjects {
 }
 
 impl StoreObjects {
-    /// Objects in `store`, as durable as `flush` says when they are put.
+    /// Objects in `store`, as durable as `flush` says when they are put. With [`Flush::Soon`] whoever names one elsewhere
+    /// than in this store flushes the store before.
     pub fn new(store: Arc<dyn Store>, flush: Flush) -> StoreObjects {
         StoreObjects { store, flush }
     }

@@ -19,6 +19,8 @@ use warren_kernel::vfs::inodes::Inodes;
 
 /// Packs on their way to the store while the next is made.
 const UPLOADS: usize = 2;
+/// The nice value of a thread that writes a large snapshot: about a tenth of a guest's share when both want one processor.
+const BEHIND_GUESTS: i32 = 10;
 /// Old pages fetched at once.
 const PAGES_AT_ONCE: usize = 64;
 /// Pages held back so that metadata lies together behind the data; about 10 KB each.
@@ -315,6 +317,11 @@ impl Writer {
         };
         let at = builder.add(&self.shared.keys, kind, id, plain.len() as u32, &body);
         if builder.is_complete() {
+            // A pack's worth is long: what is left leaves the processor to guests. A small snapshot, which somebody may
+            // wait for, keeps its priority.
+            if rustix::process::setpriority_process(None, BEHIND_GUESTS).is_err() {
+                tracing::debug!("a snapshot's thread keeps its priority");
+            }
             self.upload()?;
         }
         Ok(at)

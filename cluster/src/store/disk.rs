@@ -45,8 +45,6 @@ mod object;
 mod read;
 mod walk;
 
-/// Bytes of an object that goes into the log. Above, a file of its own is cheaper than writing it twice.
-const SMALL_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of the overlay at which writers wait for the mover.
 const OVERLAY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Keys of the overlay at which writers wait for the mover.
@@ -65,6 +63,9 @@ pub struct DiskStoreOptions {
     pub sync_interval: Duration,
     /// Bytes of a segment of the log. Default 8 MiB: what is moved is released in such pieces.
     pub segment_bytes: u64,
+    /// Bytes of the largest object that goes into the log. Default 256 KiB. It is written twice, but costs no sync of its
+    /// own; a file of its own costs those of its data and its folder beside the log's.
+    pub log_object_bytes: usize,
 }
 
 impl Default for DiskStoreOptions {
@@ -73,6 +74,7 @@ impl Default for DiskStoreOptions {
             move_interval: Duration::from_secs(30),
             sync_interval: Duration::from_secs(2),
             segment_bytes: 8 << 20,
+            log_object_bytes: 256 << 10,
         }
     }
 }
@@ -353,6 +355,14 @@ impl Store for DiskStore {
         flush: Flush,
     ) -> BoxFuture<'a, Result<Version, PutError>> {
         self.put(key, bytes, Condition::Match(version), flush).boxed()
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move {
+            self.wal.sync()?.await?;
+            Ok(())
+        }
+        .boxed()
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {

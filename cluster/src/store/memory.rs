@@ -66,6 +66,10 @@ impl Store for MemoryStore {
         ready(Ok(object)).boxed()
     }
 
+    fn flush(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        ready(Ok(())).boxed()
+    }
+
     fn get_range<'a>(&'a self, key: &'a Key, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
         let held = self.lock();
         let part = held.objects.get(key).map(|(_, bytes, _)| {

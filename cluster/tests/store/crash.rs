@@ -11,8 +11,12 @@ use warren_cluster::disk::{Operation, SimulatedDisk};
 use warren_cluster::store::{DiskStore, DiskStoreOptions, Flush, PutError, Store, StoreError};
 
 fn open(disk: &SimulatedDisk) -> Result<DiskStore, warren_cluster::store::OpenError> {
-    let options =
-        DiskStoreOptions { segment_bytes: 4096, sync_interval: Duration::from_secs(3600), ..Default::default() };
+    let options = DiskStoreOptions {
+        segment_bytes: 4096,
+        sync_interval: Duration::from_secs(3600),
+        log_object_bytes: 16 << 10,
+        ..Default::default()
+    };
     DiskStore::open_on(Arc::new(disk.clone()), Path::new("/w"), options)
 }
 
@@ -122,6 +126,7 @@ enum Step {
     Put { key: u8, length: usize, flush: Flush },
     Delete { key: u8 },
     Settle,
+    Flush,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -134,37 +139,80 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         2 => (0u8..6).prop_map(|key| Step::Delete { key }),
         1 => Just(Step::Settle),
+        1 => Just(Step::Flush),
     ]
 }
 
-/// What a key may hold after a crash: what was acknowledged last, or anything that was tried or acknowledged as `Soon` since.
-type Model = BTreeMap<u8, Vec<Option<Bytes>>>;
+/// What a key may hold after a crash: what was durable last, or anything that was tried or acknowledged as `Soon` since.
+#[derive(Debug)]
+struct May {
+    values: Vec<Option<Bytes>>,
+    /// Which of them was acknowledged last.
+    acknowledged: usize,
+}
+
+impl May {
+    fn only(value: Option<Bytes>) -> May {
+        May { values: vec![value], acknowledged: 0 }
+    }
+
+    fn attempt(&mut self, value: Option<Bytes>) {
+        self.values.push(value);
+    }
+
+    fn acknowledge(&mut self) {
+        self.acknowledged = self.values.len() - 1;
+    }
+
+    /// A later write is durable, and with it this one: logs are synced in order.
+    fn settle(&mut self) {
+        self.values.drain(..self.acknowledged);
+        self.acknowledged = 0;
+    }
+}
+
+type Model = BTreeMap<u8, May>;
 
 async fn live(store: &DiskStore, steps: &[Step], power: bool, number: &mut u64, model: &mut Model) {
     for step in steps {
         match step {
             Step::Settle => drop(store.settle().await),
+            Step::Flush => {
+                if store.flush().await.is_ok() {
+                    model.values_mut().for_each(May::settle);
+                }
+            }
             Step::Delete { key } => {
-                let may = model.entry(*key).or_insert_with(|| vec![None]);
-                may.push(None);
+                let may = model.entry(*key).or_insert_with(|| May::only(None));
+                let there = matches!(store.get(&name(*key)).await, Ok(Some(_)));
+                may.attempt(None);
                 if store.delete(&name(*key)).await.is_ok() {
-                    *may = vec![None];
+                    *may = May::only(None);
+                    // Of nothing, nothing is written.
+                    if there {
+                        model.values_mut().for_each(May::settle);
+                    }
                 }
             }
             Step::Put { key, length, flush } => {
                 *number += 1;
                 let bytes: Bytes = number.to_le_bytes().into_iter().cycle().take(*length).collect();
-                let may = model.entry(*key).or_insert_with(|| vec![None]);
+                let may = model.entry(*key).or_insert_with(|| May::only(None));
                 let Ok(found) = store.get(&name(*key)).await else { continue };
-                assert!(may.contains(&found.as_ref().map(|object| object.bytes.clone())));
-                may.push(Some(bytes.clone()));
+                assert!(may.values.contains(&found.as_ref().map(|object| object.bytes.clone())));
+                may.attempt(Some(bytes.clone()));
                 let put = match found {
                     None => store.put_if_absent(&name(*key), bytes.clone(), *flush).await,
                     Some(object) => store.put_if_match(&name(*key), bytes.clone(), &object.version, *flush).await,
                 };
                 assert!(!matches!(put, Err(PutError::Conflict | PutError::Missing)), "{put:?}");
-                if put.is_ok() && (*flush == Flush::Now || !power) {
-                    *may = vec![Some(bytes)];
+                if put.is_ok() {
+                    may.acknowledge();
+                    match (flush, power) {
+                        (Flush::Now, _) => model.values_mut().for_each(May::settle),
+                        (Flush::Soon, false) => may.settle(),
+                        (Flush::Soon, true) => {}
+                    }
                 }
             }
         }
@@ -196,12 +244,12 @@ proptest! {
             let store = open(&disk).unwrap();
             for (key, may) in &mut model {
                 let found = runtime().block_on(store.get(&name(*key))).unwrap().map(|object| object.bytes);
-                prop_assert!(may.contains(&found), "{} holds {:?} bytes and may hold {:?}", name(*key),
-                    found.as_ref().map(|found| found.len()), may.iter().map(|may| may.as_ref().map(|may| may.len())).collect::<Vec<_>>());
-                *may = vec![found];
+                prop_assert!(may.values.contains(&found), "{} holds {:?} bytes and may hold {:?}", name(*key),
+                    found.as_ref().map(|found| found.len()), may.values.iter().map(|may| may.as_ref().map(|may| may.len())).collect::<Vec<_>>());
+                *may = May::only(found);
             }
             let listed = runtime().block_on(store.list("", None, 100)).unwrap().entries;
-            let expected = model.values().filter(|may| may[0].is_some()).count();
+            let expected = model.values().filter(|may| may.values[0].is_some()).count();
             prop_assert_eq!(listed.len(), expected);
         }
     }

@@ -54,7 +54,7 @@ async fn puts_and_conditions(store: &dyn Store) {
 }
 
 async fn ranges(store: &dyn Store) {
-    for length in [0usize, 1, 1000, 16 * 1024, 16 * 1024 + 1, 200_000] {
+    for length in [0usize, 1, 1000, 16 * 1024, 256 * 1024, 256 * 1024 + 1, 700_000] {
         let named = key(&format!("range/{length}"));
         let bytes: Bytes = (0..length).map(|at| (at % 251) as u8).collect();
         store.put_if_absent(&named, bytes.clone(), Flush::Now).await.unwrap();

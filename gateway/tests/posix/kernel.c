@@ -26,6 +26,19 @@
 #include <wasi/api.h>
 #undef open
 
+/* ---- the beginning
+ *
+ * Instead of the libc's: where that does not call the constructors itself, the linker wraps every export in a call of
+ * them, so that each signal would run them again, and leak what they allocate. */
+
+void __wasm_call_ctors(void);
+int __main_void(void);
+
+void _start(void) {
+    __wasm_call_ctors();
+    exit(__main_void());
+}
+
 typedef unsigned u32;
 typedef unsigned long long u64;
 #define HOST(module, name, ...) \

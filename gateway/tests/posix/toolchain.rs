@@ -85,8 +85,15 @@ impl Toolchain {
     /// A case's module.
     pub(super) fn module(&self, source: &Path) -> Result<PathBuf, String> {
         let include = self.folder.join("include");
-        let flags =
-            ["-isystem", include.to_str().unwrap(), "-I", self.folder.to_str().unwrap(), "-Wl,--strip-all", STACK];
+        let flags = [
+            "-isystem",
+            include.to_str().unwrap(),
+            "-I",
+            self.folder.to_str().unwrap(),
+            "-nostartfiles",
+            "-Wl,--strip-all",
+            STACK,
+        ];
         self.module.compile(source, &flags, &self.overlay, &self.cache, "wasm")
     }
 }

@@ -1,6 +1,6 @@
 //! Writing: a change is judged, takes its place in the log, and becomes visible when the log acknowledges it.
 use super::change::{self, Held, What};
-use super::{DiskStore, InFlight, Inner, SMALL_BYTES_MAX, io_error, object};
+use super::{DiskStore, InFlight, Inner, io_error, object};
 use crate::store::{Condition, Flush, Key, PutError, StoreError, Version, check_length};
 use crate::wal::{AppendError, Level, WalError};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ impl DiskStore {
     ) -> Result<Version, PutError> {
         check_length(key, &bytes)?;
         let (version, modified) = (self.inner.number(), change::now());
-        let (held, staged) = if bytes.len() <= SMALL_BYTES_MAX {
+        let (held, staged) = if bytes.len() <= self.inner.options.log_object_bytes {
             (Held { version, modified, what: What::Bytes(bytes) }, None)
         } else {
             // Judged once before the work, and again when it counts.
