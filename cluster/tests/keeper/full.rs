@@ -180,7 +180,9 @@ async fn a_checkpoint_without_room_leaves_its_session_at_work() {
     let disk = SimulatedDisk::new(2);
     let keeper = quiet(dir.path(), &disk);
     let mut owner = Owner::create(&keeper, Tier::Journal, None).await;
-    owner.run("f", &noise(1, 100_000)).await.unwrap();
+    // Together too large for the log of the store: they go to a file.
+    owner.run("f", &noise(1, 200_000)).await.unwrap();
+    owner.run("e", &noise(2, 200_000)).await.unwrap();
     disk.fail_always(Operation::Create, ErrorKind::StorageFull);
     for _ in 0..3 {
         let point = owner.point();

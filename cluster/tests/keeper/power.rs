@@ -15,7 +15,7 @@ use std::time::Duration;
 use warren_cluster::disk::SimulatedDisk;
 use warren_cluster::folder::Folder;
 use warren_cluster::keeper::Keeper;
-use warren_session::durability::DurabilityError;
+use warren_session::durability::{Durability, DurabilityError};
 use warren_session::spec::Tier;
 
 const TIERS: [Tier; 5] = [Tier::Scratch, Tier::Checkpoint, Tier::Journal, Tier::Journal, Tier::Strict];
@@ -27,6 +27,7 @@ pub fn folder(dir: &Path, dice: &mut Dice) -> Folder {
     folder.keeper.tail_bytes = 20_000 << dice.below(6);
     folder.journal.segment_bytes = 4096 << dice.below(6);
     folder.journal.sync_interval = Duration::from_millis(1 + dice.below(50));
+    folder.store.log_object_bytes = 1024 << dice.below(9);
     folder.store.segment_bytes = 4096 << dice.below(4);
     folder.store.sync_interval = Duration::from_millis(1 + dice.below(50));
     folder.store.move_interval = Duration::from_millis(1 + dice.below(30));
@@ -127,7 +128,13 @@ fn clean(folder: &Folder, disk: &SimulatedDisk, slots: &mut [Slot]) -> Result<()
         let keys = keeper.store().list("", None, 1000).await.map_err(|error| error.to_string())?.entries;
         for key in keys {
             let mut parts = key.key.as_str().split('/').skip(1);
-            if parts.next() == Some("s") {
+            let kind = parts.next();
+            if kind == Some("name") {
+                let name = parts.next().unwrap_or_default().parse().expect("a name");
+                let found = keeper.find(&tenant(), &name).await.map_err(said)?;
+                found.ok_or_else(|| format!("the name {name} leads nowhere and stays"))?;
+            }
+            if kind == Some("s") {
                 let record = format!("{}/rec/{}", tenant(), parts.next().unwrap_or_default());
                 let key = record.parse().expect("a key");
                 let found = keeper.store().get(&key).await.map_err(|error| error.to_string())?;
