@@ -2,7 +2,7 @@
 
 use super::{Shared, damaged_record, lock, of_session, segment};
 use crate::keys::TenantKeys;
-use crate::record::{Segment, Standing, places};
+use crate::record::{Record, Segment, Standing, places};
 use warren_session::durability::{DurabilityError, Past};
 use warren_session::event::{Event, What};
 use warren_session::id::{SessionId, TenantId};
@@ -17,20 +17,41 @@ impl Shared {
         bytes: usize,
     ) -> Result<Past, DurabilityError> {
         let keys = self.tenant(tenant).await?.keys;
-        // A checkpoint moves events from the tail to a segment: the tail is read first, so that none is missed between.
-        let mut newer = self.tail_events(&keys, id, after)?;
-        let (record, _) = self.record(tenant, id).await?;
-        if matches!(record.standing, Standing::Deleted { .. }) {
-            return Err(DurabilityError::Deleted(id));
+        let mut seen = None;
+        loop {
+            // A checkpoint moves events from the tail to a segment: the tail is read first, so that none is missed between.
+            let newer = self.tail_events(&keys, id, after)?;
+            let (record, version) = self.record(tenant, id).await?;
+            if matches!(record.standing, Standing::Deleted { .. }) {
+                return Err(DurabilityError::Deleted(id));
+            }
+            record.open(&keys).map_err(|error| damaged_record(id, &error))?;
+            match self.page(tenant, &keys, &record, newer, after, bytes).await {
+                // A segment that is not there was replaced since, if the record is another now.
+                Err(error @ DurabilityError::Damaged { .. }) if seen.as_ref() == Some(&version) => return Err(error),
+                Err(DurabilityError::Damaged { .. }) => seen = Some(version),
+                page => return page,
+            }
         }
-        record.open(&keys).map_err(|error| damaged_record(id, &error))?;
+    }
+
+    /// Events from the segments of a record, then `newer` ones.
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        keys: &TenantKeys,
+        record: &Record,
+        mut newer: Vec<Event>,
+        after: Position,
+        bytes: usize,
+    ) -> Result<Past, DurabilityError> {
         let mut past = Past::default();
         if record.first_event > after.seq + 1 {
             past.lost = Some((after.seq + 1, record.first_event - 1));
         }
         let mut taken = 0;
         for found in record.segments.iter().filter(|segment| segment.last > after.seq) {
-            for event in self.segment(tenant, &keys, id, found).await? {
+            for event in self.segment(tenant, keys, record.id, found).await? {
                 if event.position.seq <= after.seq {
                     continue;
                 }

@@ -6,7 +6,7 @@
 //!            checkpoint ──▶ snapshot, events as a segment ──▶ record by one conditional write ──▶ journal released
 //! start:  journal ──▶ tails by session;  claim: record (epoch + 1) + snapshot + tail ──▶ the session as it was acknowledged
 //! ```
-//! Locks, in this order, none held while anything waits: a claim's state, its tail, the pins of the log. A claim's `turn` (an
+//! Locks, in this order, none held while anything waits: a claim's state, its tail, the pins of the log, the log's. A claim's `turn` (an
 //! async mutex: a queue) orders what writes snapshots and the record.
 
 mod batch;
@@ -32,7 +32,7 @@ use crate::record::{Record, RecordError, Standing, places};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::objects::ObjectError;
 use crate::store::{Object, PutError, Store, StoreError, Version};
-use crate::wal::{Wal, WalError};
+use crate::wal::{self, Wal, WalError};
 use claim::ClaimInner;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -108,7 +108,7 @@ impl Keeper {
     /// The log cannot be read.
     pub fn open(
         store: Arc<dyn Store>,
-        (wal, recovery): (Wal, crate::wal::Recovery),
+        (wal, recovery): (Wal, wal::Recovery),
         kek: KeyEncryptionKey,
         host: Arc<dyn Host>,
         handle: Handle,
@@ -276,6 +276,18 @@ impl Shared {
         lock(&self.pins).insert(place, (tenant.clone(), id));
     }
 
+    /// Appends, and pins the place before anybody could release it.
+    fn append_pinned(
+        &self,
+        (tenant, id): (&TenantId, SessionId),
+        append: impl FnOnce(&Wal) -> Result<wal::Position, wal::AppendError>,
+    ) -> Result<u64, wal::AppendError> {
+        let mut pins = lock(&self.pins);
+        let place = append(&self.wal)?.as_u64();
+        pins.insert(place, (tenant.clone(), id));
+        Ok(place)
+    }
+
     /// These places are not needed any more.
     fn unpin(&self, places: &[u64]) {
         if places.is_empty() {
@@ -286,9 +298,10 @@ impl Shared {
             for place in places {
                 pins.remove(place);
             }
-            pins.keys().next().copied()
+            // With no place pinned, all there are: the next is given under this lock, and pinned at once.
+            pins.keys().next().map_or_else(|| self.wal.next(), |place| wal::Position::from_u64(*place))
         };
-        self.wal.release(needed.map_or(self.wal.next(), crate::wal::Position::from_u64).before());
+        self.wal.release(needed.before());
     }
 }
 

@@ -6,7 +6,7 @@
 use super::{Shared, lock, of_put, of_session, unavailable_store};
 use crate::envelope::Kind;
 use crate::record::{Standing, places};
-use crate::store::{Flush, PutError};
+use crate::store::{Flush, Key, PutError};
 use serde::{Deserialize, Serialize};
 use warren_session::durability::DurabilityError;
 use warren_session::id::{SessionId, SessionName, TenantId};
@@ -85,16 +85,29 @@ impl Shared {
     ) -> Result<(), DurabilityError> {
         let key = places::name(tenant, name);
         let Some(object) = self.store.get(&key).await.map_err(unavailable_store)? else { return Ok(()) };
-        // Between the two calls the name can only become another's if it led to a session that is gone, and that is
-        // this one: it is then marked so that the other finds it, and a name that leads nowhere is as good as none.
         if POINTER.decode::<Pointer>(&object.bytes).is_ok_and(|pointer| pointer.id == id) {
-            let nowhere = bytes::Bytes::from(POINTER.encode(&Pointer { id: SessionId::NONE }));
-            match self.store.put_if_match(&key, nowhere, &object.version, Flush::Soon).await {
-                Ok(_) | Err(PutError::Conflict | PutError::Missing) => {}
+            match self.store.delete_if_match(&key, &object.version).await {
+                Ok(()) | Err(PutError::Conflict | PutError::Missing) => {}
                 Err(error) => return Err(of_put(id, error)),
             }
         }
         Ok(())
+    }
+
+    /// Removes a name that leads nowhere; whether it did.
+    pub(super) async fn clear_name(&self, tenant: &TenantId, key: &Key) -> Result<bool, DurabilityError> {
+        let Some(object) = self.store.get(key).await.map_err(unavailable_store)? else { return Ok(false) };
+        if let Ok(Pointer { id }) = POINTER.decode::<Pointer>(&object.bytes)
+            && (lock(&self.making).contains(&id) || self.is_there(tenant, id).await?)
+        {
+            return Ok(false);
+        }
+        // Whoever takes the name over meanwhile changes it.
+        match self.store.delete_if_match(key, &object.version).await {
+            Ok(()) => Ok(true),
+            Err(PutError::Conflict | PutError::Missing) => Ok(false),
+            Err(PutError::Store(error)) => Err(unavailable_store(error)),
+        }
     }
 
     async fn is_there(&self, tenant: &TenantId, id: SessionId) -> Result<bool, DurabilityError> {

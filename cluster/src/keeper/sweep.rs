@@ -134,6 +134,7 @@ impl Shared {
             }
         }
         swept.objects += self.clear_orphans(tenant_id, &there, now).await?;
+        swept.objects += self.clear_names(tenant_id, now).await?;
         for snapshot in self.journalled(tenant_id) {
             named.add(&snapshot).map_err(|error| unavailable(&error))?;
         }
@@ -190,6 +191,25 @@ impl Shared {
             id.is_none_or(|id| !there.contains(&id)) && self.is_old(modified, now)
         })
         .await
+    }
+
+    /// Names that lead nowhere: of sessions whose maker died between the name and the record, or of which only the name was
+    /// durable when the power went.
+    async fn clear_names(&self, tenant: &TenantId, now: Timestamp) -> Result<usize, DurabilityError> {
+        let prefix = places::names(tenant);
+        let (mut cleared, mut after): (usize, Option<Key>) = (0, None);
+        loop {
+            let page = self.store.list(&prefix, after.as_ref(), 1000).await.map_err(unavailable_store)?;
+            for entry in &page.entries {
+                if self.is_old(timestamp(entry.modified), now) && self.clear_name(tenant, &entry.key).await? {
+                    cleared += 1;
+                }
+            }
+            match page.entries.last() {
+                Some(last) if page.more => after = Some(last.key.clone()),
+                _ => return Ok(cleared),
+            }
+        }
     }
 
     /// Everything of a session but its record.
