@@ -363,10 +363,12 @@ impl SessionHandle {
     /// an import with the same software gives the same files. What was removed of the software is there again then.
     ///
     /// # Errors
-    /// Why it cannot be woken; a part that cannot be read ends the stream with its error.
+    /// Why it cannot be woken; `Overloaded` when as many archives are on their way as may; a part that cannot be read
+    /// ends the stream with its error.
     pub async fn export(&self) -> Result<BoxStream<'static, Result<Bytes, SessionError>>, SessionError> {
+        let share = self.seat.export()?;
         let pass = self.enter().await?;
-        Ok(archive::pack(&pass))
+        Ok(archive::pack(&pass, (self.seat.clone(), share)))
     }
 }
 

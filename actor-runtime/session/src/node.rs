@@ -18,10 +18,11 @@ use futures_util::FutureExt;
 use ractor::{Actor, ActorId, ActorRef};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use warren_wasi_posix::node::Node as Base;
 use warren_wasi_posix::system::SystemHost;
 
@@ -29,6 +30,8 @@ use warren_wasi_posix::system::SystemHost;
 const ATTEMPTS: usize = 4;
 /// How long it waits before that.
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
+/// Archives that come in at once: each holds a thread, of which there are some hundred for all that takes time.
+pub(crate) const IMPORTS_MAX: usize = 64;
 /// Sessions of a page when expiries are looked for.
 const PAGE: usize = 1000;
 
@@ -44,6 +47,10 @@ pub(crate) struct Node {
     pub(crate) stopped: Stopped,
     stop: watch::Sender<bool>,
     pub(crate) supervisor: OnceLock<ActorRef<crate::supervisor::Nothing>>,
+    /// Archives that may come in.
+    pub(crate) imports: Arc<Semaphore>,
+    /// Sessions on their way to being awake.
+    rising: Arc<AtomicUsize>,
     seats: Mutex<HashMap<(TenantId, SessionId), Weak<Seat>>>,
     actors: Mutex<Actors>,
 }
@@ -51,6 +58,15 @@ pub(crate) struct Node {
 /// Tells when the node stops.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopped(watch::Receiver<bool>);
+
+/// Room for a session on its way to being awake.
+pub(crate) struct Room(Arc<AtomicUsize>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Why a turn that was asked for has no outcome.
 #[derive(Debug)]
@@ -73,6 +89,8 @@ impl Node {
             stopped: Stopped(stopped),
             stop,
             supervisor: OnceLock::new(),
+            imports: Arc::new(Semaphore::new(IMPORTS_MAX)),
+            rising: Arc::default(),
             seats: Mutex::default(),
             actors: Mutex::default(),
         }
@@ -127,7 +145,7 @@ impl Node {
         let created = built.session.with(|kernel| kernel.now());
         let id = SessionId::generate(&SystemHost);
         let new = NewSession { tenant: tenant.clone(), id, name, spec, created, forked_from: None };
-        self.make_room(id)?;
+        let _room = self.make_room(id)?;
         let claimed = self.durability.create(new).await?;
         self.begin(tenant, claimed, Some(built)).await
     }
@@ -175,11 +193,12 @@ impl Node {
         if self.stopped.is_set() {
             return Err(SessionError::ShuttingDown);
         }
-        let (mut claimed, built) = match made {
-            Some(made) => made,
+        let (_room, (mut claimed, built)) = match made {
+            // Whoever made it has made room too.
+            Some(made) => (None, made),
             None => {
-                self.make_room(seat.id)?;
-                (self.durability.claim(&seat.tenant, seat.id).await?, None)
+                let room = self.make_room(seat.id)?;
+                (Some(room), (self.durability.claim(&seat.tenant, seat.id).await?, None))
             }
         };
         let built = match built {
@@ -229,12 +248,14 @@ impl Node {
         Ok(built)
     }
 
-    /// Room for one more that is awake; the one that has been idle longest is asked to rest.
-    fn make_room(&self, id: SessionId) -> Result<(), SessionError> {
+    /// Room for one more that is awake, until it is; the one that has been idle longest is asked to rest.
+    pub(crate) fn make_room(&self, id: SessionId) -> Result<Room, SessionError> {
         let longest = {
             let actors = self.actors();
-            if actors.len() < self.options.awake_max {
-                return Ok(());
+            let rising = self.rising.fetch_add(1, Ordering::Relaxed);
+            let room = Room(self.rising.clone());
+            if actors.len().saturating_add(rising) < self.options.awake_max {
+                return Ok(room);
             }
             let idle = actors.values().filter_map(|(seat, awake)| Some((awake.idle_since()?, seat.clone())));
             idle.min_by_key(|(since, _)| *since).map(|(_, seat)| seat)
