@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use warren_wasi_posix::node::Node as Base;
@@ -32,6 +32,10 @@ const ATTEMPTS: usize = 4;
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// Archives that come in at once: each holds a thread, of which there are some hundred for all that takes time.
 pub(crate) const IMPORTS_MAX: usize = 64;
+/// Lines of the log that clients can cause within [`LINES_WITHIN`], at most.
+const LINES_MAX: usize = 20;
+/// See [`LINES_MAX`].
+const LINES_WITHIN: Duration = Duration::from_secs(60);
 /// Sessions of a page when expiries are looked for.
 const PAGE: usize = 1000;
 
@@ -51,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) imports: Arc<Semaphore>,
     /// Sessions on their way to being awake.
     rising: Arc<AtomicUsize>,
+    /// Lines of the log that clients cause.
+    lines: Lines,
     seats: Mutex<HashMap<(TenantId, SessionId), Weak<Seat>>>,
     actors: Mutex<Actors>,
 }
@@ -58,6 +64,21 @@ pub(crate) struct Node {
 /// Tells when the node stops.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopped(watch::Receiver<bool>);
+
+/// How many lines of the log clients may still cause in this minute.
+#[derive(Default)]
+struct Lines(Mutex<Option<(Instant, usize)>>);
+
+impl Lines {
+    /// Whether there is one more.
+    fn take(&self) -> bool {
+        let now = Instant::now();
+        let mut lines = lock(&self.0);
+        let (since, count) = lines.filter(|(since, _)| now.duration_since(*since) < LINES_WITHIN).unwrap_or((now, 0));
+        *lines = Some((since, count.saturating_add(1)));
+        count < LINES_MAX
+    }
+}
 
 /// Room for a session on its way to being awake.
 pub(crate) struct Room(Arc<AtomicUsize>);
@@ -91,6 +112,7 @@ impl Node {
             supervisor: OnceLock::new(),
             imports: Arc::new(Semaphore::new(IMPORTS_MAX)),
             rising: Arc::default(),
+            lines: Lines::default(),
             seats: Mutex::default(),
             actors: Mutex::default(),
         }
@@ -179,10 +201,27 @@ impl Node {
             let woken = AssertUnwindSafe(node.bring_up(&seat, made)).catch_unwind().await;
             let woken = woken.unwrap_or(Err(SessionError::Failed(seat.id)));
             if let Err(error) = &woken {
-                tracing::warn!(session = %seat.id, %error, "a session could not be woken");
+                node.tell_not_woken(seat.id, error);
             }
             seat.wake_ended(woken);
         });
+    }
+
+    /// A client can ask for the same session again and again: what is nobody's fault is no news, and what is one is told
+    /// so often and no more.
+    fn tell_not_woken(&self, id: SessionId, error: &SessionError) {
+        let expected = match error {
+            SessionError::Durability(error) => {
+                matches!(error, DurabilityError::Deleted(_) | DurabilityError::Missing(_) | DurabilityError::Owned(_))
+            }
+            SessionError::Overloaded { .. } | SessionError::ShuttingDown => true,
+            _ => false,
+        };
+        if !expected && self.lines.take() {
+            tracing::warn!(session = %id, %error, "a session could not be woken");
+        } else {
+            tracing::debug!(session = %id, %error, "a session could not be woken");
+        }
     }
 
     async fn bring_up(

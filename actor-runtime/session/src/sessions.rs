@@ -178,7 +178,7 @@ impl Sessions {
     /// Puts a session to rest. Its processes are ended: SIGTERM, a grace, SIGKILL. One that rests already stays so.
     ///
     /// # Errors
-    /// `Busy`, and those of the store; it stays awake then.
+    /// `Busy`, and those of the store; it stays awake then. `Deleted`.
     pub async fn hibernate(&self, tenant: &TenantId, id: SessionId) -> Result<Summary, SessionError> {
         let seat = self.node.seat(tenant, id);
         if seat.look(|life| life.awake().is_some()) {
@@ -189,7 +189,10 @@ impl Sessions {
             }
         }
         drop(seat);
-        self.get(tenant, id).await
+        match self.get(tenant, id).await? {
+            Summary { state: State::Deleted, .. } => Err(DurabilityError::Deleted(id).into()),
+            summary => Ok(summary),
+        }
     }
 
     /// Wakes it.
