@@ -94,6 +94,8 @@ pub(crate) struct Shared {
     pins: Mutex<BTreeMap<u64, (TenantId, SessionId)>>,
     /// Packs nobody names, by tenant, whose time has not come.
     condemned: Mutex<HashMap<TenantId, crate::snapshot::gc::Condemned>>,
+    /// Segments of events that were read last.
+    unpacked: events::Unpacked,
     /// Sessions this process is making: their names lead to records that are not there yet.
     making: Mutex<HashSet<SessionId>>,
 }
@@ -128,6 +130,7 @@ impl Keeper {
             tails: Mutex::default(),
             pins: Mutex::default(),
             condemned: Mutex::default(),
+            unpacked: events::Unpacked::default(),
             making: Mutex::default(),
         });
         let recovered = shared.recover(recovery)?;

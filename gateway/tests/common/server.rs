@@ -61,7 +61,7 @@ impl Server {
         Server::launch(serve(dir), dir, variables)
     }
 
-    fn launch(mut command: Command, dir: &Path, variables: &[(&str, &str)]) -> Server {
+    pub fn launch(mut command: Command, dir: &Path, variables: &[(&str, &str)]) -> Server {
         command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

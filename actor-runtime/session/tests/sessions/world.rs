@@ -237,6 +237,21 @@ impl World {
         self.sessions.session(&self.tenant, id).await.unwrap()
     }
 
+    /// A session with these directories and empty files.
+    pub(crate) async fn imported(&self, names: impl IntoIterator<Item = (String, bool)>) -> SessionHandle {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, is_directory) in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(if is_directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
+            header.set_mode(0o755);
+            header.set_size(0);
+            archive.append_data(&mut header, name, std::io::empty()).unwrap();
+        }
+        let archive = std::io::Cursor::new(archive.into_inner().unwrap());
+        let made = self.sessions.import(&self.tenant, None, SessionSpec::default(), archive).await.unwrap();
+        self.handle(made.id).await
+    }
+
     /// All events from `after` up to now.
     pub(crate) async fn log(&self, id: SessionId) -> Vec<Seen> {
         let head = self.sessions.get(&self.tenant, id).await.unwrap().position;
