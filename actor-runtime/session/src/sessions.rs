@@ -2,6 +2,7 @@
 
 use crate::actor::Asked;
 use crate::archive;
+use crate::command::ExecInfo;
 use crate::durability::{Durability, DurabilityError, Summary};
 use crate::error::SessionError;
 use crate::event::{Event, State};
@@ -155,6 +156,19 @@ impl Sessions {
         let seat = self.node.seat(tenant, id);
         seat.enter(&self.node).await?;
         Ok(SessionHandle::new(self.node.clone(), seat))
+    }
+
+    /// Commands that run, and those that ended last. Of a session that rests none are known; it is not woken.
+    ///
+    /// # Errors
+    /// `Missing`, `Deleted`.
+    pub async fn execs(&self, tenant: &TenantId, id: SessionId) -> Result<Vec<ExecInfo>, SessionError> {
+        let summary = self.node.durability.describe(tenant, id).await?;
+        if summary.state == State::Deleted {
+            return Err(DurabilityError::Deleted(id).into());
+        }
+        let awake = self.node.seat(tenant, id).look(|life| life.awake().cloned());
+        Ok(awake.map_or_else(Vec::new, |awake| awake.execs.all().iter().map(|exec| exec.info()).collect()))
     }
 
     /// Events after `after` (`None`: from the first that is kept), then those to come, also over hibernation and

@@ -263,3 +263,22 @@ fn stopping_puts_all_to_rest_and_the_next_process_finds_them() {
         }
     });
 }
+
+#[test]
+fn looking_at_commands_wakes_nobody() {
+    within(async {
+        let world = World::new().await;
+        let session = world.session(Tier::Checkpoint).await;
+        session.run(request(&["true"]), 0).await.unwrap();
+        let known = world.sessions.execs(&world.tenant, session.id()).await.unwrap();
+        assert_eq!(known.len(), 1);
+        assert!(known[0].ended.is_some());
+        world.sessions.hibernate(&world.tenant, session.id()).await.unwrap();
+        assert!(world.sessions.execs(&world.tenant, session.id()).await.unwrap().is_empty());
+        let summary = world.sessions.get(&world.tenant, session.id()).await.unwrap();
+        assert_eq!(summary.state, State::Hibernated);
+        world.sessions.delete(&world.tenant, session.id()).await.unwrap();
+        assert!(world.sessions.execs(&world.tenant, session.id()).await.is_err());
+        assert!(world.sessions.hibernate(&world.tenant, session.id()).await.is_err());
+    });
+}
