@@ -96,6 +96,8 @@ pub(crate) struct Shared {
     condemned: Mutex<HashMap<TenantId, crate::snapshot::gc::Condemned>>,
     /// Sessions this process is making: their names lead to records that are not there yet.
     making: Mutex<HashSet<SessionId>>,
+    /// Sessions that are being taken or deleted: they have an owner before there is a claim.
+    taking: Mutex<HashSet<SessionId>>,
 }
 
 pub(crate) type SharedTail = Arc<Mutex<Tail>>;
@@ -129,6 +131,7 @@ impl Keeper {
             pins: Mutex::default(),
             condemned: Mutex::default(),
             making: Mutex::default(),
+            taking: Mutex::default(),
         });
         let recovered = shared.recover(recovery)?;
         Ok((Keeper { shared }, recovered))
