@@ -87,6 +87,8 @@ impl Shared {
         id: SessionId,
     ) -> Result<Claimed, DurabilityError> {
         let tenant = self.tenant(tenant_id).await?;
+        // Until its claim is among the live ones nobody else may find it without an owner.
+        let _taking = self.taking(id)?;
         for _ in 0..TRIES {
             let (old, version) = self.record(tenant_id, id).await?;
             match &old.standing {
@@ -254,6 +256,7 @@ impl Shared {
         tenant_id: &TenantId,
         id: SessionId,
     ) -> Result<(), DurabilityError> {
+        let _taking = self.taking(id)?;
         if let Some(claim) = self.claim_of(id)
             && claim.is_held()
         {

@@ -98,6 +98,8 @@ pub(crate) struct Shared {
     unpacked: events::Unpacked,
     /// Sessions this process is making: their names lead to records that are not there yet.
     making: Mutex<HashSet<SessionId>>,
+    /// Sessions that are being taken or deleted: they have an owner before there is a claim.
+    taking: Mutex<HashSet<SessionId>>,
 }
 
 pub(crate) type SharedTail = Arc<Mutex<Tail>>;
@@ -132,6 +134,7 @@ impl Keeper {
             condemned: Mutex::default(),
             unpacked: events::Unpacked::default(),
             making: Mutex::default(),
+            taking: Mutex::default(),
         });
         let recovered = shared.recover(recovery)?;
         Ok((Keeper { shared }, recovered))

@@ -8,6 +8,8 @@ use crate::envelope::Kind;
 use crate::record::{Standing, places};
 use crate::store::{Flush, Key, PutError};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Mutex;
 use warren_session::durability::DurabilityError;
 use warren_session::id::{SessionId, SessionName, TenantId};
 
@@ -20,16 +22,25 @@ struct Pointer {
     id: SessionId,
 }
 
-/// Keeps a session marked as being made.
-pub(super) struct Making<'a> {
-    shared: &'a Shared,
+/// Keeps a session marked as being made, or taken.
+pub(super) struct Mark<'a> {
+    among: &'a Mutex<HashSet<SessionId>>,
     id: SessionId,
 }
 
 impl Shared {
-    pub(super) fn making(&self, id: SessionId) -> Making<'_> {
+    pub(super) fn making(&self, id: SessionId) -> Mark<'_> {
         lock(&self.making).insert(id);
-        Making { shared: self, id }
+        Mark { among: &self.making, id }
+    }
+
+    /// Of many that want a session at once, one goes on.
+    pub(super) fn taking(&self, id: SessionId) -> Result<Mark<'_>, DurabilityError> {
+        if lock(&self.taking).insert(id) {
+            Ok(Mark { among: &self.taking, id })
+        } else {
+            Err(DurabilityError::Owned(id))
+        }
     }
 
     /// The session a name leads to.
@@ -124,8 +135,8 @@ impl Shared {
     }
 }
 
-impl Drop for Making<'_> {
+impl Drop for Mark<'_> {
     fn drop(&mut self) {
-        lock(&self.shared.making).remove(&self.id);
+        lock(self.among).remove(&self.id);
     }
 }

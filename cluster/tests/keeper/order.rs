@@ -120,6 +120,30 @@ async fn a_session_that_is_taken_as_it_goes_to_rest_keeps_what_comes_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_that_take_a_session_one_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let mut owner = Owner::create(&keeper, Tier::Journal, None).await;
+    owner.run("f", b"1").await.unwrap();
+    let id = owner.id;
+    for round in 0..30 {
+        drop(owner);
+        let racing = (0..8).map(|_| {
+            let keeper = keeper.clone();
+            tokio::spawn(async move { keeper.claim(&tenant(), id).await })
+        });
+        let racing = futures_util::future::join_all(racing.collect::<Vec<_>>()).await;
+        let (taken, refused): (Vec<_>, Vec<_>) = racing.into_iter().map(Result::unwrap).partition(Result::is_ok);
+        let one: [_; 1] =
+            taken.try_into().unwrap_or_else(|taken: Vec<_>| panic!("round {round}: {} have it", taken.len()));
+        assert!(refused.iter().all(|refused| matches!(refused, Err(DurabilityError::Owned(_)))));
+        assert!(matches!(keeper.delete(&tenant(), id).await, Err(DurabilityError::Owned(_))));
+        owner = Owner::of(one.into_iter().next().unwrap().unwrap());
+        owner.run("f", b"2").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_are_read_whole_while_checkpoints_replace_their_segments() {
     let dir = tempfile::tempdir().unwrap();
     let keeper = open(dir.path());
