@@ -56,8 +56,12 @@ pub struct KeeperOptions {
     pub tail_bytes: usize,
     /// Bytes of events kept of a session, packed; the oldest are dropped.
     pub log_bytes: u64,
-    /// How long what nobody refers to is left in the store before it is deleted, and a tombstone after that.
+    /// How long what nobody refers to is left in the store before it is deleted. A snapshot that takes half of it to write
+    /// is refused, so it is no shorter than minutes; and what a guest writes over is on the disk for two to three times
+    /// as long, so it is no longer than that.
     pub grace: Duration,
+    /// How long a deleted session is known to be deleted.
+    pub tombstones: Duration,
 }
 
 impl Default for KeeperOptions {
@@ -66,7 +70,8 @@ impl Default for KeeperOptions {
             journal_segments: 4,
             tail_bytes: 1 << 20,
             log_bytes: 64 << 20,
-            grace: Duration::from_secs(24 * 3600),
+            grace: Duration::from_secs(600),
+            tombstones: Duration::from_secs(24 * 3600),
         }
     }
 }

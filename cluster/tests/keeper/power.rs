@@ -106,7 +106,7 @@ fn run(seed: u64, forgets: Option<&str>) -> Result<(), Wrong> {
     live(&folder, &disk, &mut slots, 10)?;
     disk = disk.process_death();
     slots.iter_mut().for_each(|slot| slot.fail(false));
-    folder.keeper.grace = Duration::from_millis(1);
+    (folder.keeper.grace, folder.keeper.tombstones) = (Duration::from_millis(1), Duration::from_millis(1));
     clean(&folder, &disk, &mut slots)
 }
 

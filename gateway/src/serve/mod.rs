@@ -23,7 +23,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,8 +42,10 @@ use warren_wasi_posix::{EngineOptions, Wasm};
 const LOCK: &str = "server.lock";
 /// How often the journal is looked at.
 const TIDY: Duration = Duration::from_secs(5);
-/// How often what nobody refers to is looked for.
-const SWEEP: Duration = Duration::from_secs(600);
+/// How long it is between two looks for what nobody refers to, at least.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How many times as long as the look before took it is then, at least: looking goes through all sessions.
+const SWEEP_REST: u32 = 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
@@ -194,16 +196,27 @@ async fn keeper(config: &Config) -> Result<Keeper, ServeError> {
 /// Keeps the journal short, and clears away what nobody refers to.
 async fn upkeep(keeper: Keeper, stop: CancellationToken) {
     let tenant = TenantId::embedded();
-    let (mut tidy, mut sweep) = (tokio::time::interval(TIDY), tokio::time::interval(SWEEP));
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tidy.tick() => drop(keeper.tidy().await),
-            _ = sweep.tick() => match keeper.sweep(&tenant).await {
+    let sweeping = async {
+        loop {
+            let begun = Instant::now();
+            match keeper.sweep(&tenant).await {
                 Ok(swept) => tracing::debug!(?swept, "cleared away what nobody refers to"),
                 Err(error) => tracing::warn!(%error, "what nobody refers to could not be cleared away"),
-            },
+            }
+            tokio::time::sleep(SWEEP.max(begun.elapsed() * SWEEP_REST)).await;
         }
+    };
+    let tidying = async {
+        let mut tidy = tokio::time::interval(TIDY);
+        loop {
+            tidy.tick().await;
+            keeper.tidy().await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = sweeping => {}
+        () = tidying => {}
     }
 }
 
