@@ -420,9 +420,11 @@ impl Kernel {
     pub(crate) fn release_open(&mut self, open: OpenId) {
         let mut next = Some(open);
         let mut rest = Vec::new();
+        let mut lost = false;
         while let Some(open) = next {
-            let lost = self.release_one(open, &mut rest);
-            if lost && rest.is_empty() {
+            lost |= self.release_one(open, &mut rest);
+            // Looked for once, when all that is known to go has gone.
+            if rest.is_empty() && std::mem::take(&mut lost) {
                 rest = self.unreachable_rights();
             }
             next = rest.pop();

@@ -139,6 +139,29 @@ fn a_socket_sent_to_itself_is_let_go() {
 }
 
 #[test]
+fn a_socket_in_flight_to_itself_is_let_go_with_the_one_that_held_it() {
+    // Whatever goes last with the holder: the socket, or something else.
+    for socket_first in [true, false] {
+        let machine = Machine::new();
+        let process = machine.agent();
+        let (reader, writer) = process.pipe();
+        let (holder, to_holder) = process.pair(STREAM);
+        let (inner, to_inner) = process.pair(STREAM);
+        process.send_rights(to_inner, b"x", &[inner]).unwrap();
+        let rights = if socket_first { [inner, writer] } else { [writer, inner] };
+        process.send_rights(to_holder, b"x", &rights).unwrap();
+        for fd in [inner, to_inner, to_holder, writer] {
+            process.close(fd).unwrap();
+        }
+        assert_eq!(machine.usage().rights_in_flight, 3, "all of it is reached from the holder");
+        process.close(holder).unwrap();
+        assert_eq!(process.read(reader, 1).as_deref(), Ok(&b""[..]), "the writer is gone");
+        process.close(reader).unwrap();
+        nothing_left(&machine);
+    }
+}
+
+#[test]
 fn a_ring_of_sockets_is_let_go_and_no_sooner() {
     let machine = Machine::new();
     let process = machine.agent();
