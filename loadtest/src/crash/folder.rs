@@ -4,6 +4,7 @@ use crate::bed::Failure;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use warren_cluster::folder::Folder;
 use warren_cluster::keeper::KeeperOptions;
@@ -13,6 +14,9 @@ use warren_wasi_posix::system::SystemHost;
 
 /// Sweeps until nothing is left to collect: what one condemns a later one deletes.
 const SWEEPS: usize = 4;
+/// Looks at what a process has open, and the pause after each.
+const LOOKS: usize = 40;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Collects what nobody refers to, without a grace. No server may run on the folder.
 pub(crate) fn sweep(dir: &Path) -> Result<(), Failure> {
@@ -68,9 +72,14 @@ pub(crate) fn largest(dir: &Path) -> String {
     format!("{} files, the largest:\n{}", files.len(), shown.join("\n"))
 }
 
-/// Descriptors a process has open.
+/// Descriptors a process has open when it does nothing: its threads open files for moments, so the fewest of some looks.
 pub(crate) fn descriptors(pid: u32) -> Result<usize, Failure> {
-    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+    let mut fewest = usize::MAX;
+    for _ in 0..LOOKS {
+        fewest = fewest.min(fs::read_dir(format!("/proc/{pid}/fd"))?.count());
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(fewest)
 }
 
 /// Resident bytes of a process.

@@ -145,6 +145,48 @@ fn a_tree_is_removed_however_wide_and_deep_it_is() {
 }
 
 #[test]
+fn a_removal_stays_in_its_tree_whatever_is_put_in_its_way() {
+    const FILES: usize = 3000;
+    within(async {
+        let world = World::new().await;
+        for round in 0..10 {
+            let mut archive = tar::Builder::new(Vec::new());
+            for number in 0..FILES {
+                for directory in ["tree/a/b", "kept/b"] {
+                    let mut header = tar::Header::new_gnu();
+                    header.set_mode(0o644);
+                    header.set_size(0);
+                    archive.append_data(&mut header, format!("tmp/{directory}/f{number}"), std::io::empty()).unwrap();
+                }
+            }
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            archive.append_link(&mut header, "tmp/link", "/tmp/kept").unwrap();
+            let archive = std::io::Cursor::new(archive.into_inner().unwrap());
+            let made = world.sessions.import(&world.tenant, None, SessionSpec::default(), archive).await.unwrap();
+            let session = world.handle(made.id).await;
+            let removing = tokio::spawn({
+                let session = session.clone();
+                async move { session.remove("/tmp/tree", true).await }
+            });
+            // Above what is being gone through, or in its place, a link to what nobody wants removed.
+            let (from, link) = match round % 2 {
+                0 => ("/tmp/tree/a", "/tmp/tree/a"),
+                _ => ("/tmp/tree/a/b", "/tmp/tree/a/b"),
+            };
+            while session.stat(&format!("{from}/{}", if round % 2 == 0 { "b/f0" } else { "f0" })).await.is_ok() {}
+            let moved = session.rename(from, "/tmp/aside").await;
+            let linked = session.rename("/tmp/link", link).await;
+            let removed = removing.await.unwrap();
+            assert!(removed.is_ok() || errno(removed) == Errno::ENOTEMPTY, "{moved:?} {linked:?}");
+            let kept = session.list_directory("/tmp/kept/b", None, FILES + 1).await.unwrap();
+            assert_eq!(kept.len(), FILES, "{moved:?} {linked:?}");
+        }
+    });
+}
+
+#[test]
 fn a_removal_does_not_hold_up_the_end_of_its_session() {
     within(async {
         let world = World::new().await;
