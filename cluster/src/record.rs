@@ -254,6 +254,11 @@ pub mod places {
         key(format!("{tenant}/name/{name}"))
     }
 
+    /// Before the names of a tenant.
+    pub fn names(tenant: &TenantId) -> String {
+        format!("{tenant}/name/")
+    }
+
     /// Before the objects of a session.
     pub fn session(tenant: &TenantId, id: SessionId) -> String {
         format!("{tenant}/s/{id}/")

@@ -65,6 +65,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Removes an object, durably. A key without one is a success.
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Removes an object that has this version, durably.
+    ///
+    /// # Errors
+    /// `Conflict` when it has another, `Missing` when there is none.
+    fn delete_if_match<'a>(&'a self, key: &'a Key, version: &'a Version) -> BoxFuture<'a, Result<(), PutError>>;
+
     /// The keys that begin with `prefix` and come after `after`, in the order of their bytes, up to `limit` (at least one,
     /// at most [`PAGE_ENTRIES_MAX`]). A prefix may end anywhere, also within a segment.
     fn list<'a>(

@@ -29,7 +29,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -115,7 +115,9 @@ pub enum WalError {
         file: String,
     },
     /// The log's file system takes no writes.
-    #[error("the file system is read-only: the log could not {doing} {file}")]
+    #[error(
+        "the file system is read-only: the log could not {doing} {file} and takes nothing until it is opened again; make it writable and restart"
+    )]
     ReadOnly {
         /// What was being done.
         doing: &'static str,
@@ -184,6 +186,11 @@ pub enum AppendError {
     #[error(transparent)]
     Refused(#[from] WalError),
 }
+
+/// Entries of which none is in the log when one before it is not: after one was refused, those behind it are too. Cheap to
+/// clone; a new one has no past.
+#[derive(Clone, Debug, Default)]
+pub struct Stream(Arc<OnceLock<WalError>>);
 
 /// An entry on its way: resolves with its position once it is what its [`Level`] promises. Dropping it changes nothing for
 /// the entry.
@@ -297,18 +304,39 @@ impl Wal {
         level: Level,
         then: impl FnOnce(Result<(), WalError>) + Send + 'static,
     ) -> Result<Position, AppendError> {
+        self.put(body, level, None, Box::new(then))
+    }
+
+    /// As [`Wal::append_then`], of a stream.
+    ///
+    /// # Errors
+    /// As [`Wal::append`]; `Refused` also with why the first entry of the stream was that was refused.
+    pub fn append_in(
+        &self,
+        stream: &Stream,
+        body: Bytes,
+        level: Level,
+        then: impl FnOnce(Result<(), WalError>) + Send + 'static,
+    ) -> Result<Position, AppendError> {
+        self.put(body, level, Some(stream), Box::new(then))
+    }
+
+    fn put(&self, body: Bytes, level: Level, stream: Option<&Stream>, then: Then) -> Result<Position, AppendError> {
         if body.len() > ENTRY_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes: body.len() });
         }
         let mut state = self.shared.lock();
         state.accepts()?;
+        if let Some(error) = stream.and_then(|stream| stream.0.get()) {
+            return Err(error.clone().into());
+        }
         if !state.has_room(body.len(), &self.shared.options) {
             return Err(AppendError::Full(body));
         }
         let position = state.next;
         state.next += 1;
         state.queued_bytes += body.len();
-        state.queue.push_back(Queued { position, body: Some(body), level, done: Done(Box::new(then)) });
+        state.queue.push_back(Queued { position, body: Some(body), level, stream: stream.cloned(), done: Done(then) });
         drop(state);
         self.shared.write_wanted.notify_one();
         Ok(Position(position))
@@ -353,7 +381,7 @@ impl Wal {
         let done = Done(Box::new(move |result| {
             let _ = sender.send(result); // Nobody waits if the Pending was dropped.
         }));
-        state.queue.push_back(Queued { position, body: None, level: Level::Synced, done });
+        state.queue.push_back(Queued { position, body: None, level: Level::Synced, stream: None, done });
         drop(state);
         self.shared.write_wanted.notify_one();
         Ok(Pending { position: Position(position), outcome })
@@ -506,11 +534,23 @@ struct Queued {
     position: u64,
     body: Option<Bytes>,
     level: Level,
+    stream: Option<Stream>,
     done: Done,
 }
 
+impl Queued {
+    /// It is not in the log: nothing of its stream is from here on.
+    fn break_stream(&self, error: &WalError) {
+        if let Some(stream) = &self.stream {
+            let _ = stream.0.set(error.clone()); // The first reason stays.
+        }
+    }
+}
+
+type Then = Box<dyn FnOnce(Result<(), WalError>) + Send>;
+
 /// Whom to tell how it ended.
-struct Done(Box<dyn FnOnce(Result<(), WalError>) + Send>);
+struct Done(Then);
 
 impl Done {
     fn tell(self, result: Result<(), WalError>) {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
+use warren_cluster::store::{DiskStore, Store};
 
 /// One who calls a server, with a key of their own.
 struct Caller<'a> {
@@ -380,6 +381,37 @@ fn keys_and_tenants_outlive_the_server() {
     assert_eq!(Caller { server: &server, key: made }.get("/v1/sessions/a").status, 200);
     Caller { server: &server, key: revoked }.get("/v1/sessions").refused(401, "unauthorized");
     own(&server).get("/v1/sessions/a").refused(404, "session_not_found");
+}
+
+/// A data folder of a version that knew no keys: its sessions are those of the tenant that is made.
+#[test]
+fn a_folder_without_keys_gets_its_first() {
+    if !common::software() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    assert_eq!(own(&server).post("/v1/sessions", json!({ "name": "a" })).status, 201);
+    server.exec("a", "echo old > f");
+    let old = server.key.clone();
+    assert_eq!(server.stop(), Some(0));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let store = DiskStore::open(&dir.path().join("store")).unwrap();
+    let gone = runtime.block_on(async {
+        let page = store.list("_registry/", None, 1000).await.unwrap();
+        for entry in &page.entries {
+            store.delete(&entry.key).await.unwrap();
+        }
+        page.entries.len()
+    });
+    assert_eq!(gone, 3, "a tenant, a key, and that the tenant has it");
+    drop(store);
+    std::fs::remove_file(dir.path().join("client.key")).unwrap();
+
+    let server = Server::start(dir.path());
+    assert_ne!(server.key, old);
+    assert_eq!(server.exec("a", "cat f")["stdout"], "old\n");
+    Caller { server: &server, key: old }.get("/v1/sessions").refused(401, "unauthorized");
 }
 
 #[test]

@@ -167,6 +167,26 @@ pub enum State {
     Deleted,
 }
 
+impl What {
+    /// The word for it, as clients are told: `files_changed`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            What::EpochBegan { .. } => "epoch_began",
+            What::Created { .. } => "created",
+            What::Started { .. } => "started",
+            What::Output { .. } => "output",
+            What::Exited { .. } => "exited",
+            What::FilesChanged { .. } => "files_changed",
+            What::Lifecycle { .. } => "lifecycle",
+            What::Checkpointed { .. } => "checkpointed",
+            What::RolledBack { .. } => "rolled_back",
+            What::Forked { .. } => "forked",
+            What::Kernel { .. } => "kernel",
+            What::Audit { .. } => "audit",
+        }
+    }
+}
+
 impl Event {
     /// Bytes it holds in memory, about.
     pub fn weight(&self) -> usize {

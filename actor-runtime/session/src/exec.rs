@@ -17,19 +17,26 @@ use crate::id::{ExecId, SessionId};
 use crate::position::Position;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use warren_kernel::Errno;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::Pid;
 use warren_wasi_posix::node::{PipeEnd, Terminal};
 
-pub(crate) use start::Capture;
+pub(crate) use start::{Capture, Started};
 
 /// Commands that run at once in a session.
 pub(crate) const RUNNING_MAX: usize = 256;
 /// Commands that have ended and are remembered.
 pub(crate) const ENDED_MAX: usize = 256;
+/// Bytes of input given with the commands of a session that wait to be read, at most: of a single one there may be as
+/// much as it may have.
+const GIVEN_MAX: usize = 64 << 20;
+/// When it is worth trying again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Places of a stream that are remembered, so that a reader does not begin at its beginning.
 const MARKS_MAX: usize = 512;
 
@@ -39,6 +46,8 @@ pub(crate) struct Execs {
     table: Mutex<Table>,
     /// A command ended.
     over: Notify,
+    /// Bytes of input that wait to be written.
+    given: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -55,9 +64,10 @@ pub(crate) struct Exec {
     command: Vec<String>,
     state: Mutex<State>,
     changed: Notify,
-    input: tokio::sync::Mutex<Option<Input>>,
-    /// The terminal it is on, to be resized.
-    terminal: Mutex<Option<Arc<Terminal>>>,
+    /// Where its standard input comes in; a terminal is resized here. `None` once it is closed, or the command is over.
+    input: Mutex<Option<Input>>,
+    /// Held by who writes to its input, so that what one client sends stays together.
+    writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -78,7 +88,7 @@ struct State {
     capture: Option<Captured>,
 }
 
-/// Output that is kept for whoever waits for the end.
+/// Output that is kept for whoever waits for the end, while they do.
 #[derive(Debug)]
 struct Captured {
     max: usize,
@@ -86,13 +96,42 @@ struct Captured {
     cut: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Input {
-    Pipe(PipeEnd),
+    Pipe(Arc<PipeEnd>),
     Terminal(Arc<Terminal>),
 }
 
+impl Input {
+    async fn write_all(&self, bytes: &[u8]) -> Result<(), Errno> {
+        match self {
+            Input::Pipe(end) => end.write_all(bytes).await,
+            Input::Terminal(terminal) => terminal.write_all(bytes).await,
+        }
+    }
+}
+
+/// Someone who waits for a command's end, and has its output kept until then. Without them nothing is kept.
+pub(crate) struct Waiter(Arc<Exec>);
+
+/// Input that was given with commands and waits to be read takes so much of what the session may hold.
+#[derive(Debug)]
+struct Given {
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
 impl Execs {
+    /// Room for input given with a command, until it is written.
+    fn give(&self, session: SessionId, bytes: usize) -> Result<Given, SessionError> {
+        let before = self.given.fetch_add(bytes, Ordering::Relaxed);
+        let given = Given { bytes, all: self.given.clone() };
+        match before.saturating_add(bytes) > GIVEN_MAX && before > 0 {
+            true => Err(SessionError::Overloaded { id: session, retry_after: RETRY_AFTER }),
+            false => Ok(given),
+        }
+    }
+
     /// Room for one more, which is taken by it.
     fn add(&self, session: SessionId, exec: Arc<Exec>) -> Result<(), SessionError> {
         let mut table = self.lock();
@@ -165,6 +204,35 @@ impl Execs {
     }
 }
 
+impl Waiter {
+    /// The output that was kept, and whether some was cut; `None` the second time.
+    pub(crate) fn captured(&self) -> Option<([Bytes; 2], bool)> {
+        let captured = self.0.lock().capture.take()?;
+        Some((captured.bytes.map(Bytes::from), captured.cut))
+    }
+}
+
+impl std::ops::Deref for Waiter {
+    type Target = Exec;
+
+    fn deref(&self) -> &Exec {
+        &self.0
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let kept = self.0.lock().capture.take();
+        drop(kept);
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl Exec {
     fn new(id: ExecId, command: Vec<String>, started: Timestamp, capture: Option<usize>) -> Arc<Exec> {
         let capture = capture.map(|max| Captured { max, bytes: [Vec::new(), Vec::new()], cut: false });
@@ -183,8 +251,8 @@ impl Exec {
                 capture,
             }),
             changed: Notify::new(),
-            input: tokio::sync::Mutex::new(None),
-            terminal: Mutex::new(None),
+            input: Mutex::new(None),
+            writing: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -224,51 +292,53 @@ impl Exec {
         Ok(self.info())
     }
 
-    /// The output that was kept for [`Exec::wait`]'s caller, and whether some was cut.
-    pub(crate) fn captured(&self) -> Option<([Bytes; 2], bool)> {
-        let captured = self.lock().capture.take()?;
-        Some((captured.bytes.map(Bytes::from), captured.cut))
-    }
-
     /// Writes to its standard input, after what was written before.
     ///
     /// # Errors
     /// `NoInput` when it is closed, or nobody reads it any more.
     pub(crate) async fn write(&self, bytes: &[u8]) -> Result<(), SessionError> {
-        let mut input = self.input.lock().await;
-        let written = match &*input {
-            Some(Input::Pipe(end)) => end.write_all(bytes).await,
-            Some(Input::Terminal(terminal)) => terminal.write_all(bytes).await,
-            None => return Err(SessionError::NoInput(self.id)),
-        };
-        if written.is_err() {
-            *input = None;
+        let _alone = self.writing.lock().await;
+        let input = self.input().clone().ok_or(SessionError::NoInput(self.id))?;
+        if input.write_all(bytes).await.is_err() {
+            self.release();
             return Err(SessionError::NoInput(self.id));
         }
         Ok(())
     }
 
-    /// Ends its standard input; on a terminal by the character that means that.
+    /// Ends its standard input, behind what is being written; on a terminal by the character that means that.
     ///
     /// # Errors
     /// `NoInput` when it is closed already.
     pub(crate) async fn close_input(&self) -> Result<(), SessionError> {
-        let mut input = self.input.lock().await;
-        match &*input {
-            Some(Input::Terminal(terminal)) => {
-                terminal.write_all(b"\x04").await.map_err(|_| SessionError::NoInput(self.id))
-            }
-            Some(Input::Pipe(_)) => {
-                *input = None;
+        let _alone = self.writing.lock().await;
+        let input = self.input().clone().ok_or(SessionError::NoInput(self.id))?;
+        match input {
+            Input::Terminal(terminal) => terminal.write_all(b"\x04").await.map_err(|_| SessionError::NoInput(self.id)),
+            Input::Pipe(_) => {
+                self.release();
                 Ok(())
             }
-            None => Err(SessionError::NoInput(self.id)),
         }
     }
 
     /// The terminal it runs on.
     pub(crate) fn terminal(&self) -> Option<Arc<Terminal>> {
-        self.terminal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match &*self.input() {
+            Some(Input::Terminal(terminal)) => Some(terminal.clone()),
+            Some(Input::Pipe(_)) | None => None,
+        }
+    }
+
+    /// Lets go of its pipe or terminal: a command that is over holds none of the session's.
+    fn release(&self) {
+        // Closed behind the lock: the kernel has one of its own.
+        let input = self.input().take();
+        drop(input);
+    }
+
+    fn input(&self) -> MutexGuard<'_, Option<Input>> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its process, while it runs.

@@ -25,6 +25,10 @@ use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::{FileKind, Mode, PATH_MAX, SYMLINKS_MAX, Stat};
 use warren_kernel::{Call, CallError, Errno, Halt, Kernel, Session, Step};
 
+mod remove;
+
+pub(crate) use remove::remove;
+
 /// Bytes one read returns, at most.
 pub(crate) const READ_MAX: u64 = 1 << 20;
 /// Entries one listing returns, at most.
@@ -130,10 +134,13 @@ async fn names(
 ) -> Result<BTreeMap<Vec<u8>, (Ino, FileKind)>, SessionError> {
     let fd = open.fd;
     operate(open.session, path, |kernel, call| {
-        let mut names = BTreeMap::new();
+        let mut names = BTreeMap::<Vec<u8>, _>::new();
         kernel.readdir(call, fd, 0, &mut |entry| {
             let name = &entry.name[..];
-            if name != b"." && name != b".." && after.is_none_or(|after| name > after) {
+            let wanted = name != b"." && name != b".." && after.is_none_or(|after| name > after);
+            // Of a large directory most names are behind those that are wanted: they cost a look and no memory.
+            let full = names.len() >= limit && names.last_key_value().is_none_or(|(last, _)| name > &last[..]);
+            if wanted && !full {
                 names.insert(name.to_vec(), (entry.ino, entry.kind));
                 if names.len() > limit {
                     names.pop_last();
@@ -402,58 +409,6 @@ pub(crate) async fn make_all(session: &Session, user: &Credentials, path: &str) 
         FileKind::Directory => Ok(()),
         _ => Err(file_error(path, Errno::ENOTDIR)),
     }
-}
-
-/// Removes a name, and with `recursive` all under it.
-pub(crate) async fn remove(pass: &Pass, path: &str, recursive: bool) -> Result<(), SessionError> {
-    check_path("path", path)?;
-    let removed = remove_tree(&pass.session, path, recursive).await;
-    if removed.is_err() && !recursive {
-        return removed;
-    }
-    // What was removed before it failed is gone all the same.
-    acknowledge(pass, "remove", path).await?;
-    removed
-}
-
-async fn remove_tree(session: &Session, path: &str, recursive: bool) -> Result<(), SessionError> {
-    let found = existing(session, path).await?.ok_or_else(|| file_error(path, Errno::ENOENT))?;
-    if found.kind != FileKind::Directory {
-        return operate(session, path, |kernel, call| kernel.unlink(call, At::Root, path.as_bytes())).await;
-    }
-    if !recursive {
-        return operate(session, path, |kernel, call| kernel.rmdir(call, At::Root, path.as_bytes())).await;
-    }
-    // Depth first; each directory is looked at again after what was in it is gone.
-    let mut stack = vec![path.as_bytes().to_vec()];
-    while let Some(directory) = stack.last() {
-        let shown = String::from_utf8_lossy(directory).into_owned();
-        if directory.len() > PATH_MAX {
-            return Err(file_error(path, Errno::ENAMETOOLONG));
-        }
-        let flags = OpenFlags::DIRECTORY | OpenFlags::READ | OpenFlags::CLOEXEC | OpenFlags::NOFOLLOW;
-        let fd = operate(session, &shown, |kernel, call| kernel.open(call, At::Root, directory, flags, Mode::new(0)));
-        let open = Open { session, fd: fd.await? };
-        let inside = names(&open, &shown, None, LIST_MAX).await?;
-        drop(open);
-        let mut deeper = None;
-        for (name, (_, kind)) in inside {
-            let full = join(directory, &name);
-            if kind == FileKind::Directory {
-                deeper = Some(full);
-                continue;
-            }
-            operate(session, &shown, |kernel, call| kernel.unlink(call, At::Root, &full)).await?;
-        }
-        match deeper {
-            Some(full) => stack.push(full),
-            None => {
-                operate(session, &shown, |kernel, call| kernel.rmdir(call, At::Root, directory)).await?;
-                stack.pop();
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Gives a file another name.

@@ -17,6 +17,7 @@ use crate::sessions::Seen;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Bytes of kept events taken into memory at once.
 const PAGE: usize = 256 * 1024;
@@ -27,26 +28,31 @@ struct Follower {
     cursor: Position,
     ready: VecDeque<Seen>,
     over: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Events after `after`, then those to come.
+///
+/// # Errors
+/// `Overloaded` when as many follow it as may.
 pub(crate) fn follow(
     node: &Arc<Node>,
     seat: Arc<Seat>,
     after: Option<Position>,
-) -> BoxStream<'static, Result<Seen, SessionError>> {
+) -> Result<BoxStream<'static, Result<Seen, SessionError>>, SessionError> {
     let follower = Follower {
+        _place: seat.follow()?,
         node: Arc::downgrade(node),
         seat,
         cursor: after.unwrap_or(Position::START),
         ready: VecDeque::new(),
         over: false,
     };
-    unfold(follower, |mut follower| async move {
+    let seen = unfold(follower, |mut follower| async move {
         let next = follower.next().await?;
         Some((next, follower))
-    })
-    .boxed()
+    });
+    Ok(seen.boxed())
 }
 
 impl Follower {

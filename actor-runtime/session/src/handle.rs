@@ -6,7 +6,7 @@ use crate::command::{ExecInfo, ExecRequest, ExecStarted, FileInfo, Finished, Out
 use crate::durability::Checkpoint;
 use crate::error::SessionError;
 use crate::event::{Stream, What};
-use crate::exec::{Capture, Exec};
+use crate::exec::{Capture, Exec, Started};
 use crate::id::{ExecId, SessionId};
 use crate::node::Node;
 use crate::seat::Seat;
@@ -56,14 +56,16 @@ impl SessionHandle {
     /// # Errors
     /// As [`SessionHandle::exec`].
     pub async fn run(&self, request: ExecRequest, output_max: usize) -> Result<Finished, SessionError> {
-        let (started, exec) = self.start(request, Capture::Up(output_max)).await?;
-        let info = match &exec {
-            Some(exec) => exec.wait().await?,
-            None => self.wait(started.exec).await?,
+        let (started, found) = self.start(request, Capture::Up(output_max)).await?;
+        let info = match found {
+            Started::Now(exec) => {
+                let info = exec.wait().await?;
+                let ([stdout, stderr], cut) = exec.captured().unwrap_or_default();
+                return Ok(Finished { info, stdout, stderr, cut });
+            }
+            Started::Before(exec) => exec.wait().await?,
+            Started::Past => self.wait(started.exec).await?,
         };
-        if let Some(([stdout, stderr], cut)) = exec.and_then(|exec| exec.captured()) {
-            return Ok(Finished { info, stdout, stderr, cut });
-        }
         // It was started before with the same key: its output is read from the log.
         let mut streams = [Bytes::new(), Bytes::new()];
         let mut cut = false;
@@ -93,11 +95,7 @@ impl SessionHandle {
         Ok((all.into(), lost))
     }
 
-    async fn start(
-        &self,
-        request: ExecRequest,
-        capture: Capture,
-    ) -> Result<(ExecStarted, Option<Arc<Exec>>), SessionError> {
+    async fn start(&self, request: ExecRequest, capture: Capture) -> Result<(ExecStarted, Started), SessionError> {
         let pass = self.enter().await?;
         self.node.ticker.watch(&pass);
         if request.key.is_none() {
@@ -326,7 +324,7 @@ impl SessionHandle {
     /// # Errors
     /// `File` with the errno.
     pub async fn remove(&self, path: &str, recursive: bool) -> Result<(), SessionError> {
-        files::remove(&self.enter().await?, path, recursive).await
+        files::remove(self.enter().await?, path, recursive).await
     }
 
     /// Gives a file another name, replacing what has it.
@@ -365,10 +363,12 @@ impl SessionHandle {
     /// an import with the same software gives the same files. What was removed of the software is there again then.
     ///
     /// # Errors
-    /// Why it cannot be woken; a part that cannot be read ends the stream with its error.
+    /// Why it cannot be woken; `Overloaded` when as many archives are on their way as may; a part that cannot be read
+    /// ends the stream with its error.
     pub async fn export(&self) -> Result<BoxStream<'static, Result<Bytes, SessionError>>, SessionError> {
+        let share = self.seat.export()?;
         let pass = self.enter().await?;
-        Ok(archive::pack(&pass))
+        Ok(archive::pack(&pass, (self.seat.clone(), share)))
     }
 }
 

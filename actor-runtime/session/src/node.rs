@@ -18,10 +18,11 @@ use futures_util::FutureExt;
 use ractor::{Actor, ActorId, ActorRef};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use warren_wasi_posix::node::Node as Base;
 use warren_wasi_posix::system::SystemHost;
 
@@ -29,6 +30,12 @@ use warren_wasi_posix::system::SystemHost;
 const ATTEMPTS: usize = 4;
 /// How long it waits before that.
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
+/// Archives that come in at once: each holds a thread, of which there are some hundred for all that takes time.
+pub(crate) const IMPORTS_MAX: usize = 64;
+/// Lines of the log that clients can cause within [`LINES_WITHIN`], at most.
+const LINES_MAX: usize = 20;
+/// See [`LINES_MAX`].
+const LINES_WITHIN: Duration = Duration::from_secs(60);
 /// Sessions of a page when expiries are looked for.
 const PAGE: usize = 1000;
 
@@ -44,6 +51,12 @@ pub(crate) struct Node {
     pub(crate) stopped: Stopped,
     stop: watch::Sender<bool>,
     pub(crate) supervisor: OnceLock<ActorRef<crate::supervisor::Nothing>>,
+    /// Archives that may come in.
+    pub(crate) imports: Arc<Semaphore>,
+    /// Sessions on their way to being awake.
+    rising: Arc<AtomicUsize>,
+    /// Lines of the log that clients cause.
+    lines: Lines,
     seats: Mutex<HashMap<(TenantId, SessionId), Weak<Seat>>>,
     actors: Mutex<Actors>,
 }
@@ -51,6 +64,30 @@ pub(crate) struct Node {
 /// Tells when the node stops.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopped(watch::Receiver<bool>);
+
+/// How many lines of the log clients may still cause in this minute.
+#[derive(Default)]
+struct Lines(Mutex<Option<(Instant, usize)>>);
+
+impl Lines {
+    /// Whether there is one more.
+    fn take(&self) -> bool {
+        let now = Instant::now();
+        let mut lines = lock(&self.0);
+        let (since, count) = lines.filter(|(since, _)| now.duration_since(*since) < LINES_WITHIN).unwrap_or((now, 0));
+        *lines = Some((since, count.saturating_add(1)));
+        count < LINES_MAX
+    }
+}
+
+/// Room for a session on its way to being awake.
+pub(crate) struct Room(Arc<AtomicUsize>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Why a turn that was asked for has no outcome.
 #[derive(Debug)]
@@ -73,6 +110,9 @@ impl Node {
             stopped: Stopped(stopped),
             stop,
             supervisor: OnceLock::new(),
+            imports: Arc::new(Semaphore::new(IMPORTS_MAX)),
+            rising: Arc::default(),
+            lines: Lines::default(),
             seats: Mutex::default(),
             actors: Mutex::default(),
         }
@@ -127,7 +167,7 @@ impl Node {
         let created = built.session.with(|kernel| kernel.now());
         let id = SessionId::generate(&SystemHost);
         let new = NewSession { tenant: tenant.clone(), id, name, spec, created, forked_from: None };
-        self.make_room(id)?;
+        let _room = self.make_room(id)?;
         let claimed = self.durability.create(new).await?;
         self.begin(tenant, claimed, Some(built)).await
     }
@@ -161,10 +201,27 @@ impl Node {
             let woken = AssertUnwindSafe(node.bring_up(&seat, made)).catch_unwind().await;
             let woken = woken.unwrap_or(Err(SessionError::Failed(seat.id)));
             if let Err(error) = &woken {
-                tracing::warn!(session = %seat.id, %error, "a session could not be woken");
+                node.tell_not_woken(seat.id, error);
             }
             seat.wake_ended(woken);
         });
+    }
+
+    /// A client can ask for the same session again and again: what is nobody's fault is no news, and what is one is told
+    /// so often and no more.
+    fn tell_not_woken(&self, id: SessionId, error: &SessionError) {
+        let expected = match error {
+            SessionError::Durability(error) => {
+                matches!(error, DurabilityError::Deleted(_) | DurabilityError::Missing(_) | DurabilityError::Owned(_))
+            }
+            SessionError::Overloaded { .. } | SessionError::ShuttingDown => true,
+            _ => false,
+        };
+        if !expected && self.lines.take() {
+            tracing::warn!(session = %id, %error, "a session could not be woken");
+        } else {
+            tracing::debug!(session = %id, %error, "a session could not be woken");
+        }
     }
 
     async fn bring_up(
@@ -175,11 +232,12 @@ impl Node {
         if self.stopped.is_set() {
             return Err(SessionError::ShuttingDown);
         }
-        let (mut claimed, built) = match made {
-            Some(made) => made,
+        let (_room, (mut claimed, built)) = match made {
+            // Whoever made it has made room too.
+            Some(made) => (None, made),
             None => {
-                self.make_room(seat.id)?;
-                (self.durability.claim(&seat.tenant, seat.id).await?, None)
+                let room = self.make_room(seat.id)?;
+                (Some(room), (self.durability.claim(&seat.tenant, seat.id).await?, None))
             }
         };
         let built = match built {
@@ -229,12 +287,14 @@ impl Node {
         Ok(built)
     }
 
-    /// Room for one more that is awake; the one that has been idle longest is asked to rest.
-    fn make_room(&self, id: SessionId) -> Result<(), SessionError> {
+    /// Room for one more that is awake, until it is; the one that has been idle longest is asked to rest.
+    pub(crate) fn make_room(&self, id: SessionId) -> Result<Room, SessionError> {
         let longest = {
             let actors = self.actors();
-            if actors.len() < self.options.awake_max {
-                return Ok(());
+            let rising = self.rising.fetch_add(1, Ordering::Relaxed);
+            let room = Room(self.rising.clone());
+            if actors.len().saturating_add(rising) < self.options.awake_max {
+                return Ok(room);
             }
             let idle = actors.values().filter_map(|(seat, awake)| Some((awake.idle_since()?, seat.clone())));
             idle.min_by_key(|(since, _)| *since).map(|(_, seat)| seat)

@@ -50,6 +50,9 @@ pub struct Position {
 impl Position {
     /// Before the first event.
     pub const START: Position = Position { epoch: Epoch::FIRST, seq: 0 };
+    /// The highest number a text may name. No session lives to see it, and one more is still a number: whoever asks for
+    /// what comes behind a position a client gave can add to it.
+    pub const SEQ_MAX: u64 = i64::MAX as u64;
 }
 
 /// A text that is no position.
@@ -64,7 +67,8 @@ impl FromStr for Position {
         let parsed = text.split_once('.').and_then(|(epoch, seq)| {
             let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
             (plain(epoch) && plain(seq)).then_some(())?;
-            Some(Position { epoch: Epoch::new(epoch.parse().ok()?)?, seq: seq.parse().ok()? })
+            let seq = seq.parse().ok().filter(|seq| *seq <= Position::SEQ_MAX)?;
+            Some(Position { epoch: Epoch::new(epoch.parse().ok()?)?, seq })
         });
         parsed.ok_or_else(|| PositionError(text.chars().take(64).collect()))
     }

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Requests that wait for a session to wake or to finish a turn, at most; more are refused at once.
 pub(crate) const ENTERING_MAX: usize = 256;
@@ -23,6 +23,10 @@ pub(crate) const ENTERING_MAX: usize = 256;
 pub(crate) const FAILURES_MAX: usize = 3;
 /// See [`FAILURES_MAX`].
 pub(crate) const FAILURES_WITHIN: Duration = Duration::from_secs(60);
+/// Archives of a session on their way out at once: each holds the files as they were when it began.
+pub(crate) const EXPORTS_MAX: usize = 4;
+/// Clients that follow a session's log at once.
+pub(crate) const FOLLOWERS_MAX: usize = 256;
 /// When it is worth trying again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
@@ -37,6 +41,8 @@ pub(crate) struct Seat {
     /// Turns that wait for its actor.
     pub(crate) turns: Arc<AtomicUsize>,
     entering: AtomicUsize,
+    exports: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
     node: Weak<Node>,
 }
 
@@ -65,8 +71,31 @@ impl Seat {
             }),
             turns: Arc::default(),
             entering: AtomicUsize::new(0),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             node,
         })
+    }
+
+    /// A share of the archives that may be on their way out.
+    ///
+    /// # Errors
+    /// `Overloaded` when there are as many.
+    pub(crate) fn export(&self) -> Result<OwnedSemaphorePermit, SessionError> {
+        self.share(&self.exports)
+    }
+
+    /// A place among those who follow its log.
+    ///
+    /// # Errors
+    /// `Overloaded` when there are as many.
+    pub(crate) fn follow(&self) -> Result<OwnedSemaphorePermit, SessionError> {
+        self.share(&self.followers)
+    }
+
+    fn share(&self, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SessionError> {
+        let overloaded = SessionError::Overloaded { id: self.id, retry_after: RETRY_AFTER };
+        of.clone().try_acquire_owned().map_err(|_| overloaded)
     }
 
     /// Lets a request in, waking the session if it rests.

@@ -2,6 +2,7 @@
 
 use crate::actor::Asked;
 use crate::archive;
+use crate::command::ExecInfo;
 use crate::durability::{Durability, DurabilityError, Summary};
 use crate::error::SessionError;
 use crate::event::{Event, State};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use warren_wasi_posix::node::Node as Base;
+use warren_wasi_posix::system::SystemHost;
 
 /// Sessions put to rest at once when the node stops.
 const STOPPING_AT_ONCE: usize = 16;
@@ -162,11 +164,24 @@ impl Sessions {
         Ok(SessionHandle::new(self.node.clone(), seat))
     }
 
+    /// Commands that run, and those that ended last. Of a session that rests none are known; it is not woken.
+    ///
+    /// # Errors
+    /// `Missing`, `Deleted`.
+    pub async fn execs(&self, tenant: &TenantId, id: SessionId) -> Result<Vec<ExecInfo>, SessionError> {
+        let summary = self.node.durability.describe(tenant, id).await?;
+        if summary.state == State::Deleted {
+            return Err(DurabilityError::Deleted(id).into());
+        }
+        let awake = self.node.seat(tenant, id).look(|life| life.awake().cloned());
+        Ok(awake.map_or_else(Vec::new, |awake| awake.execs.all().iter().map(|exec| exec.info()).collect()))
+    }
+
     /// Events after `after` (`None`: from the first that is kept), then those to come, also over hibernation and
     /// wake. Does not wake it. Ends when the session is deleted or the node stops.
     ///
     /// # Errors
-    /// `Missing`, `Deleted`.
+    /// `Missing`, `Deleted`; `Overloaded` when as many follow it as may.
     pub async fn events(
         &self,
         tenant: &TenantId,
@@ -177,13 +192,13 @@ impl Sessions {
         if summary.state == State::Deleted {
             return Err(DurabilityError::Deleted(id).into());
         }
-        Ok(follow(&self.node, self.node.seat(tenant, id), after))
+        follow(&self.node, self.node.seat(tenant, id), after)
     }
 
     /// Puts a session to rest. Its processes are ended: SIGTERM, a grace, SIGKILL. One that rests already stays so.
     ///
     /// # Errors
-    /// `Busy`, and those of the store; it stays awake then.
+    /// `Busy`, and those of the store; it stays awake then. `Deleted`.
     pub async fn hibernate(&self, tenant: &TenantId, id: SessionId) -> Result<Summary, SessionError> {
         let seat = self.node.seat(tenant, id);
         if seat.look(|life| life.awake().is_some()) {
@@ -194,7 +209,10 @@ impl Sessions {
             }
         }
         drop(seat);
-        self.get(tenant, id).await
+        match self.get(tenant, id).await? {
+            Summary { state: State::Deleted, .. } => Err(DurabilityError::Deleted(id).into()),
+            summary => Ok(summary),
+        }
     }
 
     /// Wakes it.
@@ -224,6 +242,7 @@ impl Sessions {
         id: SessionId,
         name: Option<SessionName>,
     ) -> Result<Summary, SessionError> {
+        let _room = self.node.make_room(id)?;
         let seat = self.node.seat(tenant, id);
         let claimed = self.node.turn(&seat, |reply| Asked::Fork(name.clone(), reply)).await?;
         self.node.begin(tenant, claimed, None).await
@@ -232,7 +251,7 @@ impl Sessions {
     /// A new session whose root holds what a tar archive brings (over its template's files).
     ///
     /// # Errors
-    /// `Archive` with the entry that was refused; nothing was made then.
+    /// `Archive` with the entry that was refused; `Overloaded` when as many come in as may; nothing was made then.
     pub async fn import(
         &self,
         tenant: &TenantId,
@@ -241,9 +260,17 @@ impl Sessions {
         archive: impl std::io::Read + Send + 'static,
     ) -> Result<Summary, SessionError> {
         let (spec, base) = self.node.choose(spec)?;
+        // It holds a thread for as long as its client takes to send it.
+        let retry_after = Duration::from_secs(1);
+        let import = self.node.imports.clone().try_acquire_owned();
+        let import =
+            import.map_err(|_| SessionError::Overloaded { id: SessionId::generate(&SystemHost), retry_after })?;
         let built = self.node.build_new(&base, &spec).await?;
         let (session, user) = (built.session.clone(), built.template.user.clone());
-        let unpacked = tokio::task::spawn_blocking(move || archive::unpack(&session, &user, archive));
+        let unpacked = tokio::task::spawn_blocking(move || {
+            let _import = import;
+            archive::unpack(&session, &user, archive)
+        });
         unpacked.await.map_err(|_| SessionError::Archive("it made the server fail".to_owned()))??;
         self.node.make_whole(tenant, name, spec, built).await
     }

@@ -43,7 +43,12 @@ impl Actor for Supervisor {
             SupervisionEvent::ActorFailed(actor, reason) => {
                 let Some((seat, awake)) = node.ended(actor.get_id()) else { return Ok(()) };
                 let halted = awake.scribe.halted();
-                tracing::error!(session = %seat.id, %reason, "a session's actor failed");
+                if let Some(SessionError::Durability(DurabilityError::Deleted(_))) = halted {
+                    // It wrote something down while it was being deleted.
+                    tracing::debug!(session = %seat.id, %reason, "a session's actor ended with its session");
+                } else {
+                    tracing::error!(session = %seat.id, %reason, "a session's actor failed");
+                }
                 awake.abandon(SessionError::Failed(seat.id));
                 match halted {
                     Some(SessionError::Durability(error)) => {

@@ -5,14 +5,14 @@
 //! nothing, all, a part cut at any byte, or any of its sectors. A failed sync forgets: what it should have carried over
 //! stays visible and is never carried over, as on Linux. [`SimulatedDisk::process_death`] loses nothing that was written.
 use super::{Disk, DiskFile, DiskLock, Guard, Listed, LockError};
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-/// Bytes that reach the platter together.
-const SECTOR_BYTES: usize = 512;
+mod platter;
+
+use platter::{Bytes, Change, Fault, NameChange, Node, Platter, off};
 
 /// A kind of operation, to say which one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,57 +41,6 @@ pub struct SimulatedDisk {
     disk: Arc<Mutex<Platter>>,
 }
 
-#[derive(Debug, Default)]
-struct Platter {
-    random: u64,
-    off: bool,
-    files: Vec<Bytes>,
-    names: BTreeMap<PathBuf, Node>,
-    names_durable: BTreeMap<PathBuf, Node>,
-    names_pending: Vec<NameChange>,
-    locks: BTreeSet<PathBuf>,
-    operations: u64,
-    crash_at: Option<u64>,
-    faults: Vec<Fault>,
-    capacity_bytes: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Node {
-    File(usize),
-    Folder,
-}
-
-/// One file's bytes: as seen, on the platter, and what lies between.
-#[derive(Clone, Debug, Default)]
-struct Bytes {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-    modified: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    Cut { len: usize },
-}
-
-#[derive(Clone, Debug)]
-enum NameChange {
-    Link { path: PathBuf, node: Node },
-    Unlink { path: PathBuf },
-    Rename { from: PathBuf, to: PathBuf, node: Node },
-}
-
-#[derive(Debug)]
-struct Fault {
-    operation: Operation,
-    skip: u64,
-    error: io::ErrorKind,
-    stays: bool,
-}
-
 impl SimulatedDisk {
     /// An empty disk, with a root folder `/`. The seed decides what a loss of power takes.
     pub fn new(seed: u64) -> SimulatedDisk {
@@ -109,6 +58,11 @@ impl SimulatedDisk {
     /// The disk as a new process finds it after the old one was killed. The old one's handles only fail from here on.
     pub fn process_death(&self) -> SimulatedDisk {
         self.succeed(|_| {})
+    }
+
+    /// Whether the machine is off: every operation fails.
+    pub fn is_off(&self) -> bool {
+        self.lock().off
     }
 
     /// Operations so far: a scale for [`SimulatedDisk::crash_after`].
@@ -130,6 +84,12 @@ impl SimulatedDisk {
     /// Makes all operations of this kind fail, until [`SimulatedDisk::heal`].
     pub fn fail_always(&self, operation: Operation, error: io::ErrorKind) {
         self.lock().faults.push(Fault { operation, skip: 0, error, stays: true });
+    }
+
+    /// From here on, syncs of files and folders with this in their path answer well and do nothing: a disk that lies, or
+    /// callers that forget to ask. For tests of tests. Moving everything at once is called `sync_all`.
+    pub fn forget_syncs(&self, of: &str) {
+        self.lock().forgetful.push(of.to_owned());
     }
 
     /// Takes all faults and the limit of capacity away.
@@ -180,237 +140,6 @@ impl SimulatedDisk {
     fn lock(&self) -> MutexGuard<'_, Platter> {
         self.disk.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-}
-
-impl Platter {
-    /// splitmix64: enough for choosing what is lost, and the same on every machine.
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.random() % (bound.max(1) as u64)) as usize
-    }
-
-    /// Counts an operation and says whether it fails; `crashing` is set for the one during which the power goes.
-    fn begin(&mut self, operation: Operation) -> Result<(), Stop> {
-        if self.off {
-            return Err(Stop { error: off(), crashing: false });
-        }
-        self.operations += 1;
-        if self.crash_at.is_some_and(|at| self.operations > at) {
-            self.off = true;
-            return Err(Stop { error: off(), crashing: true });
-        }
-        for index in 0..self.faults.len() {
-            let fault = &mut self.faults[index];
-            if fault.operation != Operation::Any && fault.operation != operation {
-                continue;
-            }
-            if fault.skip > 0 {
-                fault.skip -= 1;
-                continue;
-            }
-            let error = io::Error::new(fault.error, "as the test ordered");
-            if !fault.stays {
-                self.faults.remove(index);
-            }
-            return Err(Stop { error, crashing: false });
-        }
-        Ok(())
-    }
-
-    fn used_bytes(&self) -> u64 {
-        let named: BTreeSet<_> = self
-            .names
-            .values()
-            .filter_map(|node| match node {
-                Node::File(file) => Some(*file),
-                Node::Folder => None,
-            })
-            .collect();
-        named.iter().map(|file| self.files[*file].seen.len() as u64).sum()
-    }
-
-    fn file(&self, path: &Path) -> io::Result<usize> {
-        match self.names.get(path) {
-            Some(Node::File(file)) => Ok(*file),
-            Some(Node::Folder) => Err(io::ErrorKind::IsADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn folder_of(&self, path: &Path) -> io::Result<()> {
-        match path.parent().and_then(|above| self.names.get(above)) {
-            Some(Node::Folder) => Ok(()),
-            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn link(&mut self, path: &Path, node: Node) -> io::Result<()> {
-        self.folder_of(path)?;
-        if self.names.contains_key(path) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        self.names.insert(path.to_path_buf(), node);
-        self.names_pending.push(NameChange::Link { path: path.to_path_buf(), node });
-        Ok(())
-    }
-
-    fn change(&mut self, file: usize, change: Change) {
-        let now = self.operations;
-        let bytes = &mut self.files[file];
-        apply(&mut bytes.seen, &change);
-        bytes.pending.push(change);
-        bytes.modified = now;
-    }
-
-    fn carry_over(&mut self, file: usize) {
-        let bytes = &mut self.files[file];
-        for change in std::mem::take(&mut bytes.pending) {
-            apply(&mut bytes.durable, &change);
-        }
-    }
-
-    /// Makes the changes of names durable that `wanted` picks by the folder they happen in.
-    fn carry_names_over(&mut self, wanted: impl Fn(&Path) -> bool) {
-        let mut left: Vec<NameChange> = Vec::new();
-        for change in std::mem::take(&mut self.names_pending) {
-            if !change.folder().is_some_and(&wanted) {
-                left.push(change);
-                continue;
-            }
-            if let NameChange::Rename { from, .. } = &change {
-                // The name it had before is gone with it, however it came to be.
-                left.retain(|earlier| !matches!(earlier, NameChange::Link { path, .. } if path == from));
-            }
-            change.apply(&mut self.names_durable);
-        }
-        self.names_pending = left;
-    }
-
-    fn after_power_loss(&mut self) {
-        for index in 0..self.files.len() {
-            let mut bytes = std::mem::take(&mut self.files[index]);
-            let mut kept = std::mem::take(&mut bytes.durable);
-            let changes = std::mem::take(&mut bytes.pending);
-            match self.below(4) {
-                0 => {}
-                1 => changes.iter().for_each(|change| apply(&mut kept, change)),
-                2 => {
-                    let whole = self.below(changes.len() + 1);
-                    changes[..whole].iter().for_each(|change| apply(&mut kept, change));
-                    if let Some(Change::Write { offset, bytes }) = changes.get(whole) {
-                        let part = self.below(bytes.len() + 1);
-                        apply(&mut kept, &Change::Write { offset: *offset, bytes: bytes[..part].to_vec() });
-                    }
-                }
-                _ => {
-                    for change in &changes {
-                        self.keep_sectors(&mut kept, change);
-                    }
-                }
-            }
-            self.files[index] = Bytes { seen: kept.clone(), durable: kept, pending: Vec::new(), modified: 0 };
-        }
-        for change in std::mem::take(&mut self.names_pending) {
-            if self.below(2) == 0 {
-                change.apply(&mut self.names_durable);
-            }
-        }
-        self.drop_orphans();
-        self.names = self.names_durable.clone();
-    }
-
-    fn keep_sectors(&mut self, kept: &mut Vec<u8>, change: &Change) {
-        match change {
-            Change::Cut { .. } if self.below(2) == 0 => apply(kept, change),
-            Change::Cut { .. } => {}
-            Change::Write { offset, bytes } => {
-                let mut at = 0;
-                while at < bytes.len() {
-                    let end = (at + SECTOR_BYTES - (offset + at) % SECTOR_BYTES).min(bytes.len());
-                    if self.below(2) == 0 {
-                        apply(kept, &Change::Write { offset: offset + at, bytes: bytes[at..end].to_vec() });
-                    }
-                    at = end;
-                }
-            }
-        }
-    }
-
-    /// Names in a folder that was lost are lost with it.
-    fn drop_orphans(&mut self) {
-        let mut lost = Vec::new();
-        for path in self.names_durable.keys() {
-            let gone = |above: &&Path| self.names_durable.get(*above) != Some(&Node::Folder);
-            if path.ancestors().skip(1).any(|above| gone(&above)) {
-                lost.push(path.clone());
-            }
-        }
-        for path in lost {
-            self.names_durable.remove(&path);
-        }
-    }
-}
-
-impl NameChange {
-    /// The folder whose sync makes it durable; of a rename, the one it arrives in.
-    fn folder(&self) -> Option<&Path> {
-        match self {
-            NameChange::Link { path, .. } | NameChange::Unlink { path } => path.parent(),
-            NameChange::Rename { to, .. } => to.parent(),
-        }
-    }
-
-    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
-        match self {
-            NameChange::Link { path, node } => {
-                names.insert(path.clone(), *node);
-            }
-            NameChange::Unlink { path } => {
-                names.remove(path);
-            }
-            NameChange::Rename { from, to, node } => {
-                names.remove(from);
-                names.insert(to.clone(), *node);
-            }
-        }
-    }
-}
-
-fn apply(bytes: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::Write { offset, bytes: new } => {
-            let end = offset + new.len();
-            if bytes.len() < end {
-                bytes.resize(end, 0);
-            }
-            bytes[*offset..end].copy_from_slice(new);
-        }
-        Change::Cut { len } => bytes.resize(*len, 0),
-    }
-}
-
-/// Why an operation does not happen.
-struct Stop {
-    error: io::Error,
-    crashing: bool,
-}
-
-impl From<Stop> for io::Error {
-    fn from(stop: Stop) -> io::Error {
-        stop.error
-    }
-}
-
-fn off() -> io::Error {
-    io::Error::other("the simulated machine is off")
 }
 
 #[derive(Debug)]
@@ -518,13 +247,18 @@ impl Disk for SimulatedDisk {
         if platter.names.get(path) != Some(&Node::Folder) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        platter.carry_names_over(|folder| folder == path);
+        if !platter.forgets(&path.to_string_lossy()) {
+            platter.carry_names_over(|folder| folder == path);
+        }
         Ok(())
     }
 
     fn sync_all(&self, _path: &Path) -> io::Result<()> {
         let mut platter = self.lock();
         platter.begin(Operation::SyncDir)?;
+        if platter.forgets("sync_all") {
+            return Ok(());
+        }
         platter.carry_names_over(|_| true);
         for file in 0..platter.files.len() {
             platter.carry_over(file);
@@ -610,7 +344,10 @@ impl DiskFile for SimulatedFile {
             }
             return Err(stop.error);
         }
-        platter.carry_over(self.file);
+        let forgotten = platter.name_of(self.file).is_some_and(|name| platter.forgets(&name.to_string_lossy()));
+        if !forgotten {
+            platter.carry_over(self.file);
+        }
         Ok(())
     }
 

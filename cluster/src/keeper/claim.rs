@@ -1,13 +1,15 @@
 //! One owner's right to write to a session, and what it knows of it.
 
 use super::batch::{FilesImage, Image};
+use super::commit::reached;
 use super::{Shared, SharedTail, Tenant, lock};
 use crate::record::{Body, KEYS_MAX, Record};
 use crate::snapshot::SnapshotRef;
 use crate::store::Version;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::inodes::Inodes;
@@ -29,6 +31,8 @@ pub(crate) struct ClaimInner {
     pub(super) id: SessionId,
     pub(super) epoch: Epoch,
     pub(super) tail: SharedTail,
+    /// Its entries in the log: none without those before it.
+    pub(super) stream: crate::wal::Stream,
     pub(super) state: Mutex<ClaimState>,
     /// Orders what writes snapshots and the record.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -115,9 +119,9 @@ impl Facts {
             self.keys.push_back((key.clone(), command.clone()));
         }
         while self.keys.len() > KEYS_MAX {
-            self.keys.pop_front();
+            self.keys.remove(forgotten_first(self.keys.iter()));
         }
-        self.counters = counters;
+        self.counters = Counters { next_pid: counters.next_pid, ..latest(self.counters, counters) };
     }
 
     pub(super) fn after(&mut self, image: &Image) {
@@ -125,6 +129,59 @@ impl Facts {
         if let Some(files) = &image.files {
             self.lsn = FilesImage::lsn(files);
         }
+    }
+}
+
+/// Numbers never go back.
+pub(super) fn latest(one: Counters, other: Counters) -> Counters {
+    Counters {
+        next_pid: one.next_pid.max(other.next_pid),
+        execs: one.execs.max(other.execs),
+        checkpoints: one.checkpoints.max(other.checkpoints),
+    }
+}
+
+/// What is known of keys from several sides, in order of their commands: of two commands of a key the later, of one command
+/// its end.
+pub(super) fn remembered(told: impl Iterator<Item = (CommandKey, KeyedCommand)>) -> Vec<(CommandKey, KeyedCommand)> {
+    let mut known: HashMap<CommandKey, KeyedCommand> = HashMap::new();
+    for (key, command) in told {
+        match known.entry(key) {
+            Entry::Vacant(free) => drop(free.insert(command)),
+            Entry::Occupied(mut taken) => {
+                let before = taken.get();
+                if command.exec > before.exec || (command.exec == before.exec && before.end.is_none()) {
+                    taken.insert(command);
+                }
+            }
+        }
+    }
+    let mut keys: Vec<_> = known.into_iter().collect();
+    keys.sort_by_key(|(_, command)| command.exec);
+    while keys.len() > KEYS_MAX {
+        keys.remove(forgotten_first(keys.iter()));
+    }
+    keys
+}
+
+/// The oldest that has ended; one that runs is forgotten only when all do.
+fn forgotten_first<'a>(mut keys: impl Iterator<Item = &'a (CommandKey, KeyedCommand)>) -> usize {
+    keys.position(|(_, command)| command.end.is_some()).unwrap_or(0)
+}
+
+impl ClaimState {
+    /// The record is at a point; one of a `scratch` session is ahead of what was appended.
+    pub(super) fn stands_at(&mut self, point: &Point) {
+        let position = reached(point);
+        if position > self.facts.position {
+            self.facts.position = position;
+            self.facts.unfinished = point.unfinished.iter().copied().collect();
+        }
+        if point.lsn > self.facts.lsn {
+            self.facts.lsn = point.lsn;
+            self.files = Some((point.files.clone(), point.lsn));
+        }
+        self.facts.counters = latest(self.facts.counters, point.counters);
     }
 }
 

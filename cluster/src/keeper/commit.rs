@@ -6,14 +6,16 @@
 //! ```
 //! Whatever fails before the record is written leaves objects nobody names, which are collected later.
 
-use super::claim::{Base, ClaimInner};
+use super::batch::Image;
+use super::claim::{Base, ClaimInner, latest, remembered};
 use super::{lock, of_put, of_session, segment};
 use crate::record::{Body, CHECKPOINTS_MAX, KeptCheckpoint, Record, Segment, Standing, places};
+use crate::snapshot::SnapshotRef;
 use crate::store::{Flush, Key, PutError};
 use std::sync::Arc;
 use warren_kernel::host::Timestamp;
 use warren_kernel::vfs::change::Delta;
-use warren_session::durability::{Checkpoint, Claimed, DurabilityError, Files, Keep, NewSession, Point};
+use warren_session::durability::{Checkpoint, Claimed, Counters, DurabilityError, Files, Keep, NewSession, Point};
 use warren_session::event::Event;
 use warren_session::position::Position;
 
@@ -84,12 +86,17 @@ impl ClaimInner {
         {
             return Err(DurabilityError::TooManyCheckpoints(self.id, CHECKPOINTS_MAX));
         }
+        // A point that came late: what the record knows already must not be undone.
+        let is_late = reached(&point).seq < old.position.seq || point.lsn < old.lsn;
+        if is_late && matches!(turn, Turn::Checkpoint(None)) {
+            return Ok(());
+        }
         let at = self.files_at(base, &old, &point).await?;
-        let mut record = Record { snapshot: at.clone(), lsn: point.lsn, position: reached(&point), ..old.clone() };
-        let covered = lock(&self.tail).covered(point.position.seq, point.lsn);
-        let events = self.events_until(covered, &point)?;
-        let stale = self.store_events(&mut record, events).await?;
-        record.number = covered.unwrap_or(old.number).max(old.number);
+        let (mut record, body, covered, stale) = if is_late {
+            (old, lock(&self.state).body.clone(), None, Vec::new())
+        } else {
+            self.advanced(old, at.clone(), &point).await?
+        };
         match &turn {
             Turn::Checkpoint(Some(keep)) => {
                 let (number, name, time) = (keep.number, keep.name.clone(), keep.time);
@@ -99,24 +106,45 @@ impl ClaimInner {
             Turn::Checkpoint(None) => {}
             Turn::Rest => record.standing = Standing::Resting,
         }
-        let body = {
-            let state = lock(&self.state);
-            Body {
-                counters: point.counters,
-                keys: point.keys.clone(),
-                unfinished: point.unfinished.clone(),
-                ..state.body.clone()
-            }
-        };
         record.seal(&self.tenant.keys, &body);
         let version = self.change_record(&record, &version, Flush::Now).await?;
         {
             let mut state = lock(&self.state);
             (state.record, state.version, state.body) = (record, version, body);
-            state.base = Some(Base { at, tree: point.files, lsn: point.lsn });
+            if !is_late {
+                state.stands_at(&point);
+                state.base = Some(Base { at, tree: point.files, lsn: point.lsn });
+            }
         }
         self.let_go(covered, stale).await;
         Ok(())
+    }
+
+    /// The record and its body at a point, up to which entry they know the journal, and the objects they replace.
+    async fn advanced(
+        &self,
+        old: Record,
+        at: Option<SnapshotRef>,
+        point: &Point,
+    ) -> Result<(Record, Body, Option<u64>, Vec<Key>), DurabilityError> {
+        let covered = lock(&self.tail).covered(point.position.seq, point.lsn);
+        let images = self.images_until(covered)?;
+        let number = covered.unwrap_or(old.number).max(old.number);
+        let before = lock(&self.state).body.clone();
+        // An entry without events or files may be newer than the point and is covered all the same: what it says of keys
+        // and numbers counts.
+        let keys = before.keys.into_iter().chain(images.iter().flat_map(|image| image.keys.iter().cloned()));
+        let newest = images.iter().map(|image| image.counters).fold(before.counters, latest);
+        let body = Body {
+            keys: remembered(keys.chain(point.keys.iter().cloned())),
+            counters: Counters { next_pid: point.counters.next_pid, ..latest(newest, point.counters) },
+            unfinished: point.unfinished.clone(),
+            ..before
+        };
+        let mut record = Record { snapshot: at, lsn: point.lsn, position: reached(point), number, ..old };
+        let events = images.into_iter().flat_map(|image| image.events).chain(point.events.iter().cloned());
+        let stale = self.store_events(&mut record, events.collect()).await?;
+        Ok((record, body, covered, stale))
     }
 
     /// The snapshot of the files at a point: the one there is, if nothing changed since.
@@ -125,7 +153,7 @@ impl ClaimInner {
         base: Option<Base>,
         old: &Record,
         point: &Point,
-    ) -> Result<Option<crate::snapshot::SnapshotRef>, DurabilityError> {
+    ) -> Result<Option<SnapshotRef>, DurabilityError> {
         match base {
             Some(base) if base.lsn == point.lsn => Ok(base.at),
             None if old.lsn == point.lsn => Ok(old.snapshot.clone()),
@@ -133,23 +161,15 @@ impl ClaimInner {
         }
     }
 
-    /// Events the record does not know yet, up to the point.
-    fn events_until(&self, covered: Option<u64>, point: &Point) -> Result<Vec<Event>, DurabilityError> {
+    /// What the journal holds up to an entry.
+    fn images_until(&self, covered: Option<u64>) -> Result<Vec<Image>, DurabilityError> {
         let sealed: Vec<_> = {
             let tail = lock(&self.tail);
             let upto = covered.unwrap_or(0);
             tail.iter().take_while(|kept| kept.entry.number <= upto).map(|kept| kept.entry.clone()).collect()
         };
-        let mut events = Vec::new();
-        for entry in sealed {
-            let image = entry.open(&self.tenant.keys).map_err(|reason| DurabilityError::Damaged {
-                id: self.id,
-                reason: format!("in the journal: {reason}"),
-            })?;
-            events.extend(image.events);
-        }
-        events.extend(point.events.iter().cloned());
-        Ok(events)
+        let damaged = |reason| DurabilityError::Damaged { id: self.id, reason: format!("in the journal: {reason}") };
+        sealed.iter().map(|entry| entry.open(&self.tenant.keys).map_err(damaged)).collect()
     }
 
     /// Puts events into the store, together with the last segment if that is small, and drops the oldest when there are
@@ -309,7 +329,7 @@ impl ClaimInner {
 }
 
 /// The last event at a point: of those it brings, or else of those appended before it.
-fn reached(point: &Point) -> Position {
+pub(super) fn reached(point: &Point) -> Position {
     point.events.last().map_or(point.position, |event| event.position)
 }
 
@@ -330,7 +350,7 @@ impl super::Shared {
         &self,
         tenant: &super::Tenant,
         id: warren_session::id::SessionId,
-        at: Option<&crate::snapshot::SnapshotRef>,
+        at: Option<&SnapshotRef>,
         then: Vec<Delta>,
     ) -> Result<Files, DurabilityError> {
         match at {

@@ -2,7 +2,11 @@
 
 use super::{Shared, damaged_record, lock, of_session, segment};
 use crate::keys::TenantKeys;
-use crate::record::{Segment, Standing, places};
+use crate::record::{Record, Segment, Standing, places};
+use crate::store::Key;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
 use warren_session::durability::{DurabilityError, Past};
 use warren_session::event::{Event, What};
 use warren_session::id::{SessionId, TenantId};
@@ -17,29 +21,49 @@ impl Shared {
         bytes: usize,
     ) -> Result<Past, DurabilityError> {
         let keys = self.tenant(tenant).await?.keys;
-        // A checkpoint moves events from the tail to a segment: the tail is read first, so that none is missed between.
-        let mut newer = self.tail_events(&keys, id, after)?;
-        let (record, _) = self.record(tenant, id).await?;
-        if matches!(record.standing, Standing::Deleted { .. }) {
-            return Err(DurabilityError::Deleted(id));
+        let mut seen = None;
+        loop {
+            // A checkpoint moves events from the tail to a segment: the tail is read first, so that none is missed between.
+            let newer = self.tail_events(&keys, id, after)?;
+            let (record, version) = self.record(tenant, id).await?;
+            if matches!(record.standing, Standing::Deleted { .. }) {
+                return Err(DurabilityError::Deleted(id));
+            }
+            record.open(&keys).map_err(|error| damaged_record(id, &error))?;
+            match self.page(tenant, &keys, &record, newer, after, bytes).await {
+                // A segment that is not there was replaced since, if the record is another now.
+                Err(error @ DurabilityError::Damaged { .. }) if seen.as_ref() == Some(&version) => return Err(error),
+                Err(DurabilityError::Damaged { .. }) => seen = Some(version),
+                page => return page,
+            }
         }
-        record.open(&keys).map_err(|error| damaged_record(id, &error))?;
+    }
+
+    /// Events from the segments of a record, then `newer` ones.
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        keys: &Arc<TenantKeys>,
+        record: &Record,
+        mut newer: Vec<Event>,
+        after: Position,
+        bytes: usize,
+    ) -> Result<Past, DurabilityError> {
         let mut past = Past::default();
         if record.first_event > after.seq + 1 {
             past.lost = Some((after.seq + 1, record.first_event - 1));
         }
         let mut taken = 0;
         for found in record.segments.iter().filter(|segment| segment.last > after.seq) {
-            for event in self.segment(tenant, &keys, id, found).await? {
-                if event.position.seq <= after.seq {
-                    continue;
-                }
+            let events = self.unpacked(tenant, keys, record.id, found).await?;
+            let seen = events.partition_point(|event| event.position.seq <= after.seq);
+            for event in &events[seen..] {
                 if taken >= bytes {
                     past.more = true;
                     return Ok(past);
                 }
-                taken += 128 + weight(&event);
-                past.events.push(event);
+                taken += 128 + weight(event);
+                past.events.push(event.clone());
             }
         }
         let known = past.events.last().map_or(after.seq, |event| event.position.seq);
@@ -75,7 +99,7 @@ impl Shared {
     pub(super) async fn segment(
         &self,
         tenant: &TenantId,
-        keys: &TenantKeys,
+        keys: &Arc<TenantKeys>,
         id: SessionId,
         found: &Segment,
     ) -> Result<Vec<Event>, DurabilityError> {
@@ -83,7 +107,64 @@ impl Shared {
         let damaged = |reason: String| DurabilityError::Damaged { id, reason: format!("{}: {reason}", key.as_str()) };
         let object = self.store.get(&key).await.map_err(|error| of_session(id, error))?;
         let object = object.ok_or_else(|| damaged("it is missing".to_owned()))?;
-        segment::decode(keys, id, found.first, found.last, &object.bytes).map_err(damaged)
+        let (keys, found) = (keys.clone(), *found);
+        // Beside whoever else is answered by this thread: there may be 32 MiB of them.
+        let decode = move || segment::decode(&keys, id, found.first, found.last, &object.bytes);
+        let events = tokio::task::spawn_blocking(decode).await;
+        events.unwrap_or_else(|_| Err("it made the server fail".to_owned())).map_err(damaged)
+    }
+
+    /// As [`Shared::segment`], for readers, who take a log part by part: so many segments are unpacked at once, and the
+    /// latest stay.
+    async fn unpacked(
+        &self,
+        tenant: &TenantId,
+        keys: &Arc<TenantKeys>,
+        id: SessionId,
+        found: &Segment,
+    ) -> Result<Arc<Vec<Event>>, DurabilityError> {
+        let key = places::segment(tenant, id, found);
+        if let Some(events) = self.unpacked.get(&key) {
+            return Ok(events);
+        }
+        let _turn = self.unpacked.turns.acquire().await.expect("the semaphore is never closed");
+        // Another reader may have been faster.
+        if let Some(events) = self.unpacked.get(&key) {
+            return Ok(events);
+        }
+        let events = Arc::new(self.segment(tenant, keys, id, found).await?);
+        self.unpacked.put(key, events.clone());
+        Ok(events)
+    }
+}
+
+/// Segments that are unpacked at once, and stay so: each has up to 32 MiB of events.
+const UNPACKED_MAX: usize = 2;
+
+/// The segments that were read last. They never change under their keys.
+pub(super) struct Unpacked {
+    turns: Semaphore,
+    latest: Mutex<VecDeque<(Key, Arc<Vec<Event>>)>>,
+}
+
+impl Default for Unpacked {
+    fn default() -> Unpacked {
+        Unpacked { turns: Semaphore::new(UNPACKED_MAX), latest: Mutex::default() }
+    }
+}
+
+impl Unpacked {
+    fn get(&self, key: &Key) -> Option<Arc<Vec<Event>>> {
+        lock(&self.latest).iter().find(|(known, _)| known == key).map(|(_, events)| events.clone())
+    }
+
+    fn put(&self, key: Key, events: Arc<Vec<Event>>) {
+        let mut latest = lock(&self.latest);
+        latest.retain(|(known, _)| *known != key);
+        latest.push_back((key, events));
+        if latest.len() > UNPACKED_MAX {
+            latest.pop_front();
+        }
     }
 }
 

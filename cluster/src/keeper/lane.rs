@@ -129,13 +129,21 @@ impl ClaimInner {
         let whose = (&self.tenant_id, self.id);
         let entry = Entry::seal(&self.tenant.keys, whose, self.epoch, number, (last_event, lsn), image);
         let wal_level = if level == Level::Buffered { wal::Level::Buffered } else { wal::Level::Synced };
-        let pending = self.shared.wal.append(entry.to_bytes(), wal_level)?;
-        let place = pending.position().as_u64();
-        self.shared.pin(place, &self.tenant_id, self.id);
-        lock(&self.tail).push(Kept { entry: entry.clone(), wal: Some(place) });
+        let (bytes, (reply, answer)) = (entry.to_bytes(), oneshot::channel());
+        let (answered, epoch) = (self.tail.clone(), self.epoch);
+        let done = move |written: Result<(), wal::WalError>| {
+            lock(&answered).answer(epoch, number, written.is_ok());
+            let _ = reply.send(written); // Nobody waits if the answer was dropped.
+        };
+        {
+            // Under the tail's lock, so that the log's answer finds the entry there.
+            let mut tail = lock(&self.tail);
+            let place = self.shared.append_pinned(whose, |wal| wal.append_in(&self.stream, bytes, wal_level, done))?;
+            tail.push(Kept { entry: entry.clone(), wal: Some(place), in_flight: true });
+        }
         let claim = self.clone();
         let logged = async move {
-            let written = pending.await.map(|_| ()).map_err(from_wal);
+            let written = answer.await.unwrap_or(Err(wal::WalError::Closed)).map_err(from_wal);
             if let Err(why) = &written {
                 claim.end(why.clone());
             }

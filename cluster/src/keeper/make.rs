@@ -4,7 +4,7 @@ use super::batch::FilesImage;
 use super::claim::{Base, ClaimInner, ClaimState, Facts, KeeperClaim};
 use super::commit::tombstone;
 use super::tail::Kept;
-use super::{Shared, Tenant, damaged_record, lock, of_put, of_session};
+use super::{Shared, SharedTail, Tenant, damaged_record, lock, of_put, of_session};
 use crate::record::{Body, Record, Standing, places};
 use crate::snapshot::SnapshotRef;
 use crate::store::{Flush, PutError, Version};
@@ -87,6 +87,8 @@ impl Shared {
         id: SessionId,
     ) -> Result<Claimed, DurabilityError> {
         let tenant = self.tenant(tenant_id).await?;
+        // Until its claim is among the live ones nobody else may find it without an owner.
+        let _taking = self.taking(id)?;
         for _ in 0..TRIES {
             let (old, version) = self.record(tenant_id, id).await?;
             match &old.standing {
@@ -139,16 +141,16 @@ impl Shared {
             Tier::Strict => self.stored_entries(tenant_id, id, record.epoch).await?.0,
             _ => Vec::new(),
         };
+        let stored = stored.into_iter().filter(|entry| entry.number > record.number);
+        let stored = stored.map(|entry| Kept { entry, wal: None, in_flight: false });
+        wait_for_log(&tail).await;
         let mut given_up = Vec::new();
         let kept: Vec<Kept> = {
             let mut tail = lock(&tail);
             given_up.extend(tail.forget(record.number));
-            let mut entries: Vec<Kept> = tail.iter().cloned().collect();
-            entries.extend(
-                stored.into_iter().filter(|entry| entry.number > record.number).map(|entry| Kept { entry, wal: None }),
-            );
+            let mut entries = tail.take_all();
+            entries.extend(stored);
             entries.sort_by_key(|kept| (kept.entry.epoch, kept.entry.number, kept.wal.is_none()));
-            *tail = Default::default();
             for kept in entries {
                 given_up.extend(tail.push(kept));
             }
@@ -198,6 +200,7 @@ impl Shared {
             id,
             epoch,
             tail: self.tail_made(id),
+            stream: crate::wal::Stream::default(),
             state: Mutex::new(ClaimState {
                 ended: None,
                 given_up: false,
@@ -240,7 +243,9 @@ impl Shared {
         }
         drop(live);
         let mut tails = lock(&self.tails);
-        if tails.get(&claim.id).is_some_and(|tail| lock(tail).is_empty()) {
+        // Whoever is taking the session now has it too, and will write to it.
+        let is_ours = |tail: &SharedTail| Arc::ptr_eq(tail, &claim.tail) && Arc::strong_count(tail) == 2;
+        if tails.get(&claim.id).is_some_and(|tail| is_ours(tail) && lock(tail).is_empty()) {
             tails.remove(&claim.id);
         }
     }
@@ -251,6 +256,7 @@ impl Shared {
         tenant_id: &TenantId,
         id: SessionId,
     ) -> Result<(), DurabilityError> {
+        let _taking = self.taking(id)?;
         if let Some(claim) = self.claim_of(id)
             && claim.is_held()
         {
@@ -290,6 +296,20 @@ impl Shared {
             self.unpin(&places);
         }
         let _ = self.clear_session(tenant, id).await;
+    }
+}
+
+/// Waits until the log has said of every entry whether it took it: what an owner left on its way counts or does not.
+async fn wait_for_log(tail: &SharedTail) {
+    let answered = lock(tail).answered();
+    loop {
+        let heard = answered.notified();
+        tokio::pin!(heard);
+        heard.as_mut().enable();
+        if !lock(tail).is_in_flight() {
+            return;
+        }
+        heard.await;
     }
 }
 

@@ -6,7 +6,7 @@
 //!            checkpoint ──▶ snapshot, events as a segment ──▶ record by one conditional write ──▶ journal released
 //! start:  journal ──▶ tails by session;  claim: record (epoch + 1) + snapshot + tail ──▶ the session as it was acknowledged
 //! ```
-//! Locks, in this order, none held while anything waits: a claim's state, its tail, the pins of the log. A claim's `turn` (an
+//! Locks, in this order, none held while anything waits: a claim's state, its tail, the pins of the log, the log's. A claim's `turn` (an
 //! async mutex: a queue) orders what writes snapshots and the record.
 
 mod batch;
@@ -32,7 +32,7 @@ use crate::record::{Record, RecordError, Standing, places};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::objects::ObjectError;
 use crate::store::{Object, PutError, Store, StoreError, Version};
-use crate::wal::{Wal, WalError};
+use crate::wal::{self, Wal, WalError};
 use claim::ClaimInner;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -56,8 +56,12 @@ pub struct KeeperOptions {
     pub tail_bytes: usize,
     /// Bytes of events kept of a session, packed; the oldest are dropped.
     pub log_bytes: u64,
-    /// How long what nobody refers to is left in the store before it is deleted, and a tombstone after that.
+    /// How long what nobody refers to is left in the store before it is deleted. A snapshot that takes half of it to write
+    /// is refused, so it is no shorter than minutes; and what a guest writes over is on the disk for two to three times
+    /// as long, so it is no longer than that.
     pub grace: Duration,
+    /// How long a deleted session is known to be deleted.
+    pub tombstones: Duration,
 }
 
 impl Default for KeeperOptions {
@@ -66,7 +70,8 @@ impl Default for KeeperOptions {
             journal_segments: 4,
             tail_bytes: 1 << 20,
             log_bytes: 64 << 20,
-            grace: Duration::from_secs(24 * 3600),
+            grace: Duration::from_secs(600),
+            tombstones: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -94,8 +99,12 @@ pub(crate) struct Shared {
     pins: Mutex<BTreeMap<u64, (TenantId, SessionId)>>,
     /// Packs nobody names, by tenant, whose time has not come.
     condemned: Mutex<HashMap<TenantId, crate::snapshot::gc::Condemned>>,
+    /// Segments of events that were read last.
+    unpacked: events::Unpacked,
     /// Sessions this process is making: their names lead to records that are not there yet.
     making: Mutex<HashSet<SessionId>>,
+    /// Sessions that are being taken or deleted: they have an owner before there is a claim.
+    taking: Mutex<HashSet<SessionId>>,
 }
 
 pub(crate) type SharedTail = Arc<Mutex<Tail>>;
@@ -108,7 +117,7 @@ impl Keeper {
     /// The log cannot be read.
     pub fn open(
         store: Arc<dyn Store>,
-        (wal, recovery): (Wal, crate::wal::Recovery),
+        (wal, recovery): (Wal, wal::Recovery),
         kek: KeyEncryptionKey,
         host: Arc<dyn Host>,
         handle: Handle,
@@ -128,7 +137,9 @@ impl Keeper {
             tails: Mutex::default(),
             pins: Mutex::default(),
             condemned: Mutex::default(),
+            unpacked: events::Unpacked::default(),
             making: Mutex::default(),
+            taking: Mutex::default(),
         });
         let recovered = shared.recover(recovery)?;
         Ok((Keeper { shared }, recovered))
@@ -282,6 +293,18 @@ impl Shared {
         lock(&self.pins).insert(place, (tenant.clone(), id));
     }
 
+    /// Appends, and pins the place before anybody could release it.
+    fn append_pinned(
+        &self,
+        (tenant, id): (&TenantId, SessionId),
+        append: impl FnOnce(&Wal) -> Result<wal::Position, wal::AppendError>,
+    ) -> Result<u64, wal::AppendError> {
+        let mut pins = lock(&self.pins);
+        let place = append(&self.wal)?.as_u64();
+        pins.insert(place, (tenant.clone(), id));
+        Ok(place)
+    }
+
     /// These places are not needed any more.
     fn unpin(&self, places: &[u64]) {
         if places.is_empty() {
@@ -292,9 +315,10 @@ impl Shared {
             for place in places {
                 pins.remove(place);
             }
-            pins.keys().next().copied()
+            // With no place pinned, all there are: the next is given under this lock, and pinned at once.
+            pins.keys().next().map_or_else(|| self.wal.next(), |place| wal::Position::from_u64(*place))
         };
-        self.wal.release(needed.map_or(self.wal.next(), crate::wal::Position::from_u64).before());
+        self.wal.release(needed.before());
     }
 }
 

@@ -6,8 +6,10 @@
 use super::{Shared, lock, of_put, of_session, unavailable_store};
 use crate::envelope::Kind;
 use crate::record::{Standing, places};
-use crate::store::{Flush, PutError};
+use crate::store::{Flush, Key, PutError};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Mutex;
 use warren_session::durability::DurabilityError;
 use warren_session::id::{SessionId, SessionName, TenantId};
 
@@ -20,16 +22,25 @@ struct Pointer {
     id: SessionId,
 }
 
-/// Keeps a session marked as being made.
-pub(super) struct Making<'a> {
-    shared: &'a Shared,
+/// Keeps a session marked as being made, or taken.
+pub(super) struct Mark<'a> {
+    among: &'a Mutex<HashSet<SessionId>>,
     id: SessionId,
 }
 
 impl Shared {
-    pub(super) fn making(&self, id: SessionId) -> Making<'_> {
+    pub(super) fn making(&self, id: SessionId) -> Mark<'_> {
         lock(&self.making).insert(id);
-        Making { shared: self, id }
+        Mark { among: &self.making, id }
+    }
+
+    /// Of many that want a session at once, one goes on.
+    pub(super) fn taking(&self, id: SessionId) -> Result<Mark<'_>, DurabilityError> {
+        if lock(&self.taking).insert(id) {
+            Ok(Mark { among: &self.taking, id })
+        } else {
+            Err(DurabilityError::Owned(id))
+        }
     }
 
     /// The session a name leads to.
@@ -85,16 +96,29 @@ impl Shared {
     ) -> Result<(), DurabilityError> {
         let key = places::name(tenant, name);
         let Some(object) = self.store.get(&key).await.map_err(unavailable_store)? else { return Ok(()) };
-        // Between the two calls the name can only become another's if it led to a session that is gone, and that is
-        // this one: it is then marked so that the other finds it, and a name that leads nowhere is as good as none.
         if POINTER.decode::<Pointer>(&object.bytes).is_ok_and(|pointer| pointer.id == id) {
-            let nowhere = bytes::Bytes::from(POINTER.encode(&Pointer { id: SessionId::NONE }));
-            match self.store.put_if_match(&key, nowhere, &object.version, Flush::Soon).await {
-                Ok(_) | Err(PutError::Conflict | PutError::Missing) => {}
+            match self.store.delete_if_match(&key, &object.version).await {
+                Ok(()) | Err(PutError::Conflict | PutError::Missing) => {}
                 Err(error) => return Err(of_put(id, error)),
             }
         }
         Ok(())
+    }
+
+    /// Removes a name that leads nowhere; whether it did.
+    pub(super) async fn clear_name(&self, tenant: &TenantId, key: &Key) -> Result<bool, DurabilityError> {
+        let Some(object) = self.store.get(key).await.map_err(unavailable_store)? else { return Ok(false) };
+        if let Ok(Pointer { id }) = POINTER.decode::<Pointer>(&object.bytes)
+            && (lock(&self.making).contains(&id) || self.is_there(tenant, id).await?)
+        {
+            return Ok(false);
+        }
+        // Whoever takes the name over meanwhile changes it.
+        match self.store.delete_if_match(key, &object.version).await {
+            Ok(()) => Ok(true),
+            Err(PutError::Conflict | PutError::Missing) => Ok(false),
+            Err(PutError::Store(error)) => Err(unavailable_store(error)),
+        }
     }
 
     async fn is_there(&self, tenant: &TenantId, id: SessionId) -> Result<bool, DurabilityError> {
@@ -111,8 +135,8 @@ impl Shared {
     }
 }
 
-impl Drop for Making<'_> {
+impl Drop for Mark<'_> {
     fn drop(&mut self) {
-        lock(&self.shared.making).remove(&self.id);
+        lock(self.among).remove(&self.id);
     }
 }

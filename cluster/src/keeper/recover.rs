@@ -6,6 +6,7 @@ use super::{Shared, lock};
 use crate::record::Standing;
 use crate::wal::{Recovery, RecoveryReport, WalError};
 use std::collections::HashMap;
+use tokio::sync::oneshot;
 use warren_session::durability::DurabilityError;
 
 /// What was found at the start.
@@ -38,7 +39,7 @@ impl Shared {
             entries += 1;
             let (tenant, id) = (entry.tenant.clone(), entry.id);
             self.pin(place, &tenant, id);
-            found_of.entry(id).or_default().push(Kept { entry, wal: Some(place) });
+            found_of.entry(id).or_default().push(Kept { entry, wal: Some(place), in_flight: false });
         }
         for (id, mut found) in found_of {
             // Not in the order of the log: what was moved to its end stands behind what followed it.
@@ -85,17 +86,19 @@ impl Shared {
             return 0;
         }
         let mut moved = 0;
-        let entries = lock(&tail).sealed_from(0);
-        for (number, bytes) in entries {
-            let Ok(pending) = self.wal.append(bytes, crate::wal::Level::Synced) else { break };
-            let place = pending.position().as_u64();
-            self.pin(place, tenant, id);
-            if pending.await.is_err() {
+        let entries = lock(&tail).logged();
+        for (which, bytes) in entries {
+            let (sender, written) = oneshot::channel();
+            let then = move |result| drop(sender.send(result));
+            let appended =
+                self.append_pinned((tenant, id), |wal| wal.append_then(bytes, crate::wal::Level::Synced, then));
+            let Ok(place) = appended else { break };
+            if !matches!(written.await, Ok(Ok(()))) {
                 self.unpin(&[place]);
                 break;
             }
             // One that was forgotten meanwhile is needed at neither place.
-            let old = lock(&tail).moved(number, place).unwrap_or(place);
+            let old = lock(&tail).moved(which, place).unwrap_or(place);
             self.unpin(&[old]);
             moved += 1;
         }

@@ -1,7 +1,7 @@
 //! Clearing away what nobody refers to any more.
 //!
 //! A sweep goes through a tenant's records once: what they name stays. Objects of sessions that are gone, segments no
-//! record names, names that lead nowhere and old tombstones go after the grace; packs are collected by the snapshots' own
+//! record names and names that lead nowhere go after the grace, tombstones after a day; packs are collected by the snapshots' own
 //! collector, from what the records, the claims and the journal name.
 
 use super::{Shared, lock, of_session, unavailable, unavailable_store};
@@ -107,7 +107,7 @@ impl Shared {
                 swept.records += 1;
                 match self.record(tenant_id, id).await {
                     Ok((Record { standing: Standing::Deleted { at }, .. }, _)) => {
-                        if self.is_old(at, now) {
+                        if has_passed(self.options.tombstones, at, now) {
                             self.clear_session(tenant_id, id).await?;
                             self.store.delete(&entry.key).await.map_err(|error| of_session(id, error))?;
                             swept.tombstones += 1;
@@ -134,6 +134,7 @@ impl Shared {
             }
         }
         swept.objects += self.clear_orphans(tenant_id, &there, now).await?;
+        swept.objects += self.clear_names(tenant_id, now).await?;
         for snapshot in self.journalled(tenant_id) {
             named.add(&snapshot).map_err(|error| unavailable(&error))?;
         }
@@ -157,7 +158,7 @@ impl Shared {
     }
 
     fn is_old(&self, at: Timestamp, now: Timestamp) -> bool {
-        now.0.saturating_sub(at.0) >= i64::try_from(self.options.grace.as_nanos()).unwrap_or(i64::MAX)
+        has_passed(self.options.grace, at, now)
     }
 
     /// Segments of a session that its record does not name: left by an owner that was fenced or died, or replaced.
@@ -192,6 +193,25 @@ impl Shared {
         .await
     }
 
+    /// Names that lead nowhere: of sessions whose maker died between the name and the record, or of which only the name was
+    /// durable when the power went.
+    async fn clear_names(&self, tenant: &TenantId, now: Timestamp) -> Result<usize, DurabilityError> {
+        let prefix = places::names(tenant);
+        let (mut cleared, mut after): (usize, Option<Key>) = (0, None);
+        loop {
+            let page = self.store.list(&prefix, after.as_ref(), 1000).await.map_err(unavailable_store)?;
+            for entry in &page.entries {
+                if self.is_old(timestamp(entry.modified), now) && self.clear_name(tenant, &entry.key).await? {
+                    cleared += 1;
+                }
+            }
+            match page.entries.last() {
+                Some(last) if page.more => after = Some(last.key.clone()),
+                _ => return Ok(cleared),
+            }
+        }
+    }
+
     /// Everything of a session but its record.
     pub(super) async fn clear_session(&self, tenant: &TenantId, id: SessionId) -> Result<usize, DurabilityError> {
         self.clear(&places::session(tenant, id), |_, _| true).await
@@ -218,6 +238,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn has_passed(time: std::time::Duration, since: Timestamp, now: Timestamp) -> bool {
+    now.0.saturating_sub(since.0) >= i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// A time of the store's as sessions have it.

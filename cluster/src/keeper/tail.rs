@@ -3,7 +3,10 @@
 use super::batch::Entry;
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::Notify;
 use warren_kernel::id::Lsn;
+use warren_session::position::Epoch;
 
 /// An entry of the journal, still sealed.
 #[derive(Clone, Debug)]
@@ -11,6 +14,8 @@ pub(crate) struct Kept {
     pub entry: Entry,
     /// Where it lies in the log of the journal; `None` is in the store only.
     pub wal: Option<u64>,
+    /// The log has not said yet whether it took it.
+    pub in_flight: bool,
 }
 
 /// Entries by number, one higher each.
@@ -18,6 +23,10 @@ pub(crate) struct Kept {
 pub(crate) struct Tail {
     entries: VecDeque<Kept>,
     bytes: usize,
+    /// Where entries were to lie that the log refused.
+    refused: Vec<u64>,
+    /// The log said something.
+    answered: Arc<Notify>,
 }
 
 impl Tail {
@@ -42,9 +51,40 @@ impl Tail {
         given_up
     }
 
-    /// Drops those up to a number and says where they were in the log.
+    /// The log has taken an entry, or refused it, and with it all behind it: what is not in the log must not count.
+    pub(crate) fn answer(&mut self, epoch: Epoch, number: u64, taken: bool) {
+        let at = self.entries.iter().rposition(|kept| (kept.entry.epoch, kept.entry.number) == (epoch, number));
+        match at {
+            Some(at) if taken => self.entries[at].in_flight = false,
+            Some(at) => {
+                for kept in self.entries.drain(at..) {
+                    self.bytes -= kept.entry.sealed.len();
+                    self.refused.extend(kept.wal);
+                }
+            }
+            None => {}
+        }
+        self.answered.notify_waiters();
+    }
+
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.entries.iter().any(|kept| kept.in_flight)
+    }
+
+    /// Is told when the log said something.
+    pub(crate) fn answered(&self) -> Arc<Notify> {
+        self.answered.clone()
+    }
+
+    /// Takes all entries out, to be put back in another order.
+    pub(crate) fn take_all(&mut self) -> Vec<Kept> {
+        self.bytes = 0;
+        std::mem::take(&mut self.entries).into()
+    }
+
+    /// Drops those up to a number and says where they were in the log, and where those that were refused.
     pub(crate) fn forget(&mut self, number: u64) -> Vec<u64> {
-        let mut places = Vec::new();
+        let mut places = std::mem::take(&mut self.refused);
         while self.entries.front().is_some_and(|first| first.entry.number <= number) {
             if let Some(first) = self.entries.pop_front() {
                 self.bytes -= first.entry.sealed.len();
@@ -84,15 +124,16 @@ impl Tail {
         covered.last().map(|kept| kept.entry.number)
     }
 
-    /// Its entries moved to other places of the log.
-    pub(crate) fn moved(&mut self, number: u64, wal: u64) -> Option<u64> {
-        let kept = self.entries.iter_mut().find(|kept| kept.entry.number == number)?;
+    /// An entry moved to another place of the log.
+    pub(crate) fn moved(&mut self, (epoch, number): (Epoch, u64), wal: u64) -> Option<u64> {
+        let mut entries = self.entries.iter_mut();
+        let kept = entries.find(|kept| (kept.entry.epoch, kept.entry.number) == (epoch, number))?;
         kept.wal.replace(wal)
     }
 
-    /// The sealed bodies of the entries with these numbers or higher.
-    pub(crate) fn sealed_from(&self, number: u64) -> Vec<(u64, Bytes)> {
-        let from = self.entries.iter().filter(|kept| kept.entry.number >= number);
-        from.map(|kept| (kept.entry.number, kept.entry.to_bytes())).collect()
+    /// The entries that lie in the log, as it has them.
+    pub(crate) fn logged(&self) -> Vec<((Epoch, u64), Bytes)> {
+        let logged = self.entries.iter().take_while(|kept| !kept.in_flight);
+        logged.map(|kept| ((kept.entry.epoch, kept.entry.number), kept.entry.to_bytes())).collect()
     }
 }

@@ -26,6 +26,7 @@ mod format;
 pub mod gc;
 pub mod objects;
 mod pack;
+mod radix;
 mod read;
 mod reference;
 mod stored;

@@ -369,6 +369,10 @@ impl Store for DiskStore {
         self.remove(key).boxed()
     }
 
+    fn delete_if_match<'a>(&'a self, key: &'a Key, version: &'a Version) -> BoxFuture<'a, Result<(), PutError>> {
+        self.remove_version(key, version).boxed()
+    }
+
     fn list<'a>(
         &'a self,
         prefix: &'a str,

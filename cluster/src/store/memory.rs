@@ -109,6 +109,18 @@ impl Store for MemoryStore {
         .boxed()
     }
 
+    fn delete_if_match<'a>(&'a self, key: &'a Key, version: &'a Version) -> BoxFuture<'a, Result<(), PutError>> {
+        async move {
+            let mut held = self.lock();
+            Condition::Match(version).allows(held.objects.get(key).map(|(version, ..)| *version))?;
+            if let Some((_, bytes, _)) = held.objects.remove(key) {
+                held.bytes -= bytes.len() as u64;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
     fn list<'a>(
         &'a self,
         prefix: &'a str,

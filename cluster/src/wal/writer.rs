@@ -145,6 +145,8 @@ fn finish(shared: &Shared, tail: &Tail, batch: Vec<Queued>) {
 /// Fails a batch and all that queued behind it: an entry must not be in the log when one before it is not.
 fn refuse(shared: &Shared, tail: &Tail, batch: Vec<Queued>, error: &WalError) {
     let mut state = shared.lock();
+    // Under the lock, under which entries are taken: none of those behind comes in between.
+    batch.iter().chain(&state.queue).for_each(|queued| queued.break_stream(error));
     let mut done: Vec<Done> = batch.into_iter().map(|queued| queued.done).collect();
     done.extend(state.drain_queue());
     if !matches!(error, WalError::NoSpace { .. }) {

@@ -183,7 +183,7 @@ async fn an_owner_that_lost_the_session_can_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn space_returns_when_sessions_are_deleted() {
     let dir = tempfile::tempdir().unwrap();
-    let keeper = open_with(dir.path(), |folder| folder.keeper.grace = GRACE);
+    let keeper = open_with(dir.path(), |folder| (folder.keeper.grace, folder.keeper.tombstones) = (GRACE, GRACE));
     let first = Owner::create(&keeper, Tier::Checkpoint, Some("stays")).await;
     let mut stays = first;
     stays.run("f", &[1; 400_000]).await.unwrap();
@@ -204,13 +204,24 @@ async fn space_returns_when_sessions_are_deleted() {
         }
     }
     settle(&keeper).await;
-    // A freed name stays as one that leads nowhere.
-    let freed = |key: &String| key.starts_with("default/name/gone");
-    let left: Vec<String> = keys(&keeper).await.into_iter().filter(|key| !freed(key)).collect();
-    assert_eq!(left, baseline);
+    assert_eq!(keys(&keeper).await, baseline);
     let (id, shown) = (stays.id, stays.shown());
     drop(stays);
     assert_eq!(Owner::claim(&keeper, id).await.shown(), shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tombstone_stays_when_what_lay_under_it_has_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open_with(dir.path(), |folder| folder.keeper.grace = GRACE);
+    let mut owner = Owner::create(&keeper, Tier::Strict, Some("gone")).await;
+    owner.run("f", &random(1, 400_000)).await.unwrap();
+    owner.claim.delete().await.unwrap();
+    settle(&keeper).await;
+    let left = keys(&keeper).await;
+    assert_eq!(left.iter().filter(|key| key.contains("/pack/") || key.contains("/name/")).count(), 0, "{left:?}");
+    let gone = keeper.describe(&tenant(), owner.id).await.unwrap();
+    assert_eq!(gone.state, State::Deleted);
 }
 
 #[tokio::test(flavor = "multi_thread")]

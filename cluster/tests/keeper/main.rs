@@ -2,5 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
+mod full;
 mod lives;
+mod model;
+mod order;
+mod power;
+mod rot;
 mod world;

@@ -83,6 +83,44 @@ fn a_disk_that_turns_read_only_or_fails_still_serves_reads() {
     }
 }
 
+/// An object that is replaced, with nothing synced but by the mover, on a machine that is cut off as it moves.
+fn replaced_while_cut_off(seed: u64, forgets: bool) -> Result<(), String> {
+    let disk = SimulatedDisk::new(seed);
+    let (old, new) = (Bytes::from(vec![1; 5000]), Bytes::from(vec![2; 6000]));
+    let named = key("a");
+    runtime().block_on(async {
+        let store = open(&disk).unwrap();
+        let version = store.put_if_absent(&named, old.clone(), Flush::Now).await.unwrap();
+        // Until the log does not know it any more.
+        for other in ["b", "c", "d"] {
+            store.put_if_absent(&key(other), old.clone(), Flush::Now).await.unwrap();
+            store.settle().await.unwrap();
+        }
+        if forgets {
+            disk.forget_syncs("/log");
+        }
+        store.put_if_match(&named, new.clone(), &version, Flush::Soon).await.unwrap();
+        disk.crash_after(seed % 12);
+        let _ = store.settle().await; // As far as it comes.
+    });
+    let store = open(&disk.power_loss()).map_err(|error| error.to_string())?;
+    let found = runtime().block_on(store.get(&named)).map_err(|error| error.to_string())?;
+    let found = found.map(|object| object.bytes);
+    if [Some(old), Some(new)].contains(&found) {
+        Ok(())
+    } else {
+        Err(format!("{:?} bytes", found.map(|found| found.len())))
+    }
+}
+
+#[test]
+fn a_mover_that_does_not_sync_its_log_first_is_found_out() {
+    for seed in 0..300 {
+        replaced_while_cut_off(seed, false).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+    }
+    assert!((0..300).any(|seed| replaced_while_cut_off(seed, true).is_err()), "what it replaced was never lost");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put { key: u8, length: usize, flush: Flush },

@@ -51,6 +51,10 @@ async fn puts_and_conditions(store: &dyn Store) {
     assert!(![&first, &second, &third].contains(&&fourth), "a version is never used again");
     let stale = store.put_if_match(&named, Bytes::new(), &third, Flush::Now).await;
     assert_eq!(stale, Err(PutError::Conflict));
+    assert_eq!(store.delete_if_match(&named, &third).await, Err(PutError::Conflict));
+    store.delete_if_match(&named, &fourth).await.unwrap();
+    assert_eq!(store.get(&named).await.unwrap(), None);
+    assert_eq!(store.delete_if_match(&named, &fourth).await, Err(PutError::Missing));
 }
 
 async fn ranges(store: &dyn Store) {

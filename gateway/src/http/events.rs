@@ -131,7 +131,7 @@ impl Which {
         match seen {
             Seen::Event(event) => (self.exec.is_none() || exec_of(event) == self.exec).then(|| {
                 let data = view::event(event).to_string();
-                Sent::default().id(event.position.to_string()).event(view::event_type(&event.what)).data(data)
+                Sent::default().id(event.position.to_string()).event(event.what.word()).data(data)
             }),
             Seen::Resync { from, to } => Some(
                 Sent::default().event("resync").data(json!({ "type": "resync", "from": from, "to": to }).to_string()),

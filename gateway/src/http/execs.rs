@@ -161,9 +161,9 @@ pub(crate) async fn exec(
     Ok(response)
 }
 
-/// `GET .../execs`.
+/// `GET .../execs`. The session is not woken.
 pub(crate) async fn list(State(app): State<App>, target: Target) -> Result<axum::Json<Listing<Value>>, Problem> {
-    let known = target.wake(&app).await?.execs().await?;
+    let known = app.sessions.execs(&target.tenant, target.id).await?;
     Ok(axum::Json(Listing::whole(known.iter().map(view::exec).collect())))
 }
 

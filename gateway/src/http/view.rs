@@ -173,7 +173,7 @@ pub(crate) fn kind(kind: FileKind) -> &'static str {
 
 /// An event: `type` says which other members there are.
 pub(crate) fn event(event: &Event) -> Value {
-    let mut object = json!({ "position": event.position, "time": time(event.time), "type": event_type(&event.what) });
+    let mut object = json!({ "position": event.position, "time": time(event.time), "type": event.what.word() });
     match &event.what {
         What::EpochBegan { previous } => object["previous"] = json!(previous),
         What::Created { forked_from } => object["forked_from"] = json!(forked_from),
@@ -215,24 +215,6 @@ pub(crate) fn event(event: &Event) -> Value {
         }
     }
     object
-}
-
-/// The word for an event, also the `event:` of a server-sent event.
-pub(crate) fn event_type(what: &What) -> &'static str {
-    match what {
-        What::EpochBegan { .. } => "epoch_began",
-        What::Created { .. } => "created",
-        What::Started { .. } => "started",
-        What::Output { .. } => "output",
-        What::Exited { .. } => "exited",
-        What::FilesChanged { .. } => "files_changed",
-        What::Lifecycle { .. } => "lifecycle",
-        What::Checkpointed { .. } => "checkpointed",
-        What::RolledBack { .. } => "rolled_back",
-        What::Forked { .. } => "forked",
-        What::Kernel { .. } => "kernel",
-        What::Audit { .. } => "audit",
-    }
 }
 
 /// A command that was started and is not waited for.

@@ -24,7 +24,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,8 +46,10 @@ pub(crate) const LOCK: &str = "server.lock";
 pub(crate) const KEY_FILE: &str = "client.key";
 /// How often the journal is looked at.
 const TIDY: Duration = Duration::from_secs(5);
-/// How often what nobody refers to is looked for.
-const SWEEP: Duration = Duration::from_secs(600);
+/// How long it is between two looks for what nobody refers to, at least.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How many times as long as the look before took it is then, at least: looking goes through all sessions.
+const SWEEP_REST: u32 = 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
@@ -229,17 +231,34 @@ fn show(key: &KeyText, file: &Path) {
 
 /// Keeps the journal short, clears away what nobody refers to, and writes when keys were last used.
 async fn upkeep(keeper: Keeper, registry: Registry, stop: CancellationToken) {
-    let (mut tidy, mut sweep) = (tokio::time::interval(TIDY), tokio::time::interval(SWEEP));
-    let mut used = tokio::time::interval(USED_EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tidy.tick() => drop(keeper.tidy().await),
-            _ = used.tick() => if let Err(error) = registry.write_used().await {
-                tracing::warn!(%error, "when keys were last used could not be written");
-            },
-            _ = sweep.tick() => sweep_all(&keeper, &registry).await,
+    let sweeping = async {
+        loop {
+            let begun = Instant::now();
+            sweep_all(&keeper, &registry).await;
+            tokio::time::sleep(SWEEP.max(begun.elapsed() * SWEEP_REST)).await;
         }
+    };
+    let tidying = async {
+        let mut tidy = tokio::time::interval(TIDY);
+        loop {
+            tidy.tick().await;
+            keeper.tidy().await;
+        }
+    };
+    let noting = async {
+        let mut used = tokio::time::interval(USED_EVERY);
+        loop {
+            used.tick().await;
+            if let Err(error) = registry.write_used().await {
+                tracing::warn!(%error, "when keys were last used could not be written");
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = sweeping => {}
+        () = tidying => {}
+        () = noting => {}
     }
 }
 

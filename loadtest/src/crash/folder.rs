@@ -17,7 +17,7 @@ const SWEEPS: usize = 4;
 /// Collects what nobody refers to, without a grace. No server may run on the folder.
 pub(crate) fn sweep(dir: &Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let keeper = KeeperOptions { grace: Duration::ZERO, ..KeeperOptions::default() };
+    let keeper = KeeperOptions { grace: Duration::ZERO, tombstones: Duration::ZERO, ..KeeperOptions::default() };
     let folder = Folder { keeper, ..Folder::new(dir) };
     let (keeper, _) = folder.open(Arc::new(SystemHost), runtime.handle().clone())?;
     let tenant = TenantId::embedded();

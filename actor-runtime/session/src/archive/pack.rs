@@ -2,105 +2,159 @@
 
 use crate::awake::Awake;
 use crate::error::SessionError;
+use crate::seat::Seat;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use tar::{Builder, EntryType, Header};
-use tokio::sync::mpsc;
+use tokio::sync::OwnedSemaphorePermit;
 use warren_kernel::extent::FileBytes;
 use warren_kernel::id::Ino;
+use warren_kernel::vfs::PATH_MAX;
 use warren_kernel::vfs::inode::{Content, Directory, Inode};
 use warren_kernel::vfs::inodes::{Inodes, ROOT_INO};
 use warren_kernel::{Errno, Halt};
 
-/// Bytes of one part.
+/// Bytes of one part, about.
 const PART: usize = 128 * 1024;
-/// Parts that wait for the client; then reading waits.
-const PARTS: usize = 8;
-/// Directories below each other, at most: a path is at most as long as the kernel's.
-const DEPTH_MAX: usize = 2048;
+/// Bytes of an archive's blocks.
+const BLOCK: u64 = 512;
 
-/// The archive, in parts.
-pub(crate) fn pack(awake: &Arc<Awake>) -> BoxStream<'static, Result<Bytes, SessionError>> {
-    let (parts, taken) = mpsc::channel(PARTS);
+/// A share of the session's archives; while there is one, the session's seat counts it.
+pub(crate) type Share = (Arc<Seat>, OwnedSemaphorePermit);
+
+/// The archive, in parts. Each is made when the client has taken the one before: a client that is slow holds the files as
+/// they were, and no thread.
+pub(crate) fn pack(awake: &Arc<Awake>, share: Share) -> BoxStream<'static, Result<Bytes, SessionError>> {
     let inodes = awake.session.with(|kernel| kernel.root().snapshot());
-    let layer = awake.template.layer.inodes();
-    tokio::task::spawn_blocking(move || {
-        let out = Parts { parts: parts.clone(), buffer: Vec::with_capacity(PART) };
-        let mut packer = Packer { builder: Builder::new(out), inodes: &inodes, layer: &layer, linked: HashMap::new() };
-        let packed = packer.directory(ROOT_INO, &mut Vec::new(), false, 0).and_then(|()| {
-            let mut out = packer.builder.into_inner()?;
-            out.flush()
+    let packer = Packer::new(inodes, awake.template.layer.inodes());
+    unfold(Some((packer, share)), |state| async {
+        let (mut packer, share) = state?;
+        let made = tokio::task::spawn_blocking(move || {
+            let part = packer.part();
+            (packer, part)
         });
-        if let Err(error) = packed {
-            // A client that is gone needs no reason.
-            let _ = parts.blocking_send(Err(SessionError::Archive(error.to_string())));
+        match made.await {
+            Ok((_, Ok(None))) => None,
+            Ok((packer, Ok(Some(part)))) => Some((Ok(part), Some((packer, share)))),
+            Ok((_, Err(error))) => Some((Err(SessionError::Archive(error.to_string())), None)),
+            Err(_) => Some((Err(SessionError::Archive("it made the server fail".to_owned())), None)),
         }
-    });
-    unfold(taken, |mut taken| async move { Some((taken.recv().await?, taken)) }).boxed()
+    })
+    .boxed()
 }
 
-/// Where the builder writes: parts for the client, which waits when it does.
-struct Parts {
-    parts: mpsc::Sender<Result<Bytes, SessionError>>,
-    buffer: Vec<u8>,
-}
-
-impl Write for Parts {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PART {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        let part = std::mem::take(&mut self.buffer);
-        if part.is_empty() {
-            return Ok(());
-        }
-        self.parts.blocking_send(Ok(part.into())).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-struct Packer<'a> {
-    builder: Builder<Parts>,
-    inodes: &'a Inodes,
-    layer: &'a Inodes,
+struct Packer {
+    builder: Builder<Vec<u8>>,
+    inodes: Inodes,
+    layer: Inodes,
     /// The first name of each file that has several.
     linked: HashMap<Ino, Vec<u8>>,
+    /// The directories on the way to where it is, and the path of the last.
+    levels: Vec<Level>,
+    path: Vec<u8>,
+    /// The file whose header was written, and how many of its bytes were.
+    file: Option<(Arc<Inode>, u64)>,
+    over: bool,
 }
 
-impl Packer<'_> {
-    /// What is in a directory; `path` has no `/` in front. `whole` below `/home`.
-    fn directory(&mut self, ino: Ino, path: &mut Vec<u8>, whole: bool, depth: usize) -> std::io::Result<()> {
-        let Some(inode) = self.inodes.get(ino).cloned() else { return Ok(()) };
-        let Content::Directory(Directory { entries, .. }) = &inode.content else { return Ok(()) };
-        if depth > DEPTH_MAX {
-            return Err(std::io::Error::other("directories are nested too deeply for an archive"));
+/// A directory that is gone through.
+struct Level {
+    ino: Ino,
+    inode: Arc<Inode>,
+    /// The entry that is next.
+    next: usize,
+    /// Bytes of its path.
+    path: usize,
+    /// All that is in it goes out, as of `/home`.
+    whole: bool,
+}
+
+impl Packer {
+    fn new(inodes: Inodes, layer: Inodes) -> Packer {
+        let root = inodes.get(ROOT_INO).cloned();
+        let root = root.map(|inode| Level { ino: ROOT_INO, inode, next: 0, path: 0, whole: false });
+        Packer {
+            builder: Builder::new(Vec::new()),
+            inodes,
+            layer,
+            linked: HashMap::new(),
+            levels: root.into_iter().collect(),
+            path: Vec::new(),
+            file: None,
+            over: false,
         }
-        for (name, child) in entries.iter() {
-            let Some(inode) = self.inodes.get(*child).cloned() else { continue };
-            let before = path.len();
-            if before > 0 {
-                path.push(b'/');
+    }
+
+    /// What comes next of the archive; `None` behind its end.
+    fn part(&mut self) -> std::io::Result<Option<Bytes>> {
+        while self.builder.get_ref().len() < PART && !self.over {
+            if self.file.is_some() {
+                self.bytes()?;
+            } else if !self.step()? {
+                self.builder.finish()?;
+                self.over = true;
             }
-            path.extend_from_slice(name);
-            let whole = whole || &path[..] == b"home" || path.starts_with(b"home/");
-            let own = self.layer.get(*child).is_none_or(|old| !Arc::ptr_eq(old, &inode));
-            if whole || own || self.is_moved(ino, name, *child) {
-                self.entry(*child, &inode, path)?;
-            }
-            if let Content::Directory(_) = inode.content {
-                self.directory(*child, path, whole, depth + 1)?;
-            }
-            path.truncate(before);
+        }
+        let part = std::mem::take(self.builder.get_mut());
+        Ok((!part.is_empty()).then(|| part.into()))
+    }
+
+    /// Takes the next entry of the last directory; whether there is more to do.
+    fn step(&mut self) -> std::io::Result<bool> {
+        let Some(level) = self.levels.last_mut() else { return Ok(false) };
+        self.path.truncate(level.path);
+        let entry = match &level.inode.content {
+            Content::Directory(Directory { entries, .. }) => entries.nth(level.next),
+            _ => None,
+        };
+        let Some((name, child)) = entry.map(|(name, child)| (name.clone(), *child)) else {
+            self.levels.pop();
+            return Ok(true);
+        };
+        level.next += 1;
+        let (directory, whole) = (level.ino, level.whole);
+        let Some(inode) = self.inodes.get(child).cloned() else { return Ok(true) };
+        if !self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        self.path.extend_from_slice(&name);
+        if self.path.len() > PATH_MAX {
+            return Err(std::io::Error::other("a path is too long for an archive: directories are nested too deeply"));
+        }
+        let whole = whole || self.path == b"home";
+        let own = self.layer.get(child).is_none_or(|old| !Arc::ptr_eq(old, &inode));
+        if whole || own || self.is_moved(directory, &name, child) {
+            self.entry(child, &inode)?;
+        }
+        if let Content::Directory(_) = inode.content {
+            self.levels.push(Level { ino: child, inode, next: 0, path: self.path.len(), whole });
+        }
+        Ok(true)
+    }
+
+    /// Adds bytes of the file whose header was written, and behind them what fills its last block.
+    fn bytes(&mut self) -> std::io::Result<()> {
+        let Some((inode, offset)) = &mut self.file else { return Ok(()) };
+        let Content::File(bytes) = &inode.content else { return Ok(()) };
+        let out = self.builder.get_mut();
+        let before = out.len();
+        let want = bytes.len().saturating_sub(*offset).min(PART as u64);
+        let mut reader = FileReader { bytes, offset: *offset };
+        let read = std::io::copy(&mut Read::by_ref(&mut reader).take(want), out)?;
+        *offset += read;
+        if read < want {
+            return Err(unreadable(Errno::EIO));
+        }
+        if *offset == bytes.len() {
+            let rest = (bytes.len() % BLOCK) as usize;
+            out.resize(before + read as usize + if rest == 0 { 0 } else { BLOCK as usize - rest }, 0);
+            self.file = None;
         }
         Ok(())
     }
@@ -113,7 +167,8 @@ impl Packer<'_> {
         }
     }
 
-    fn entry(&mut self, ino: Ino, inode: &Inode, path: &[u8]) -> std::io::Result<()> {
+    fn entry(&mut self, ino: Ino, inode: &Arc<Inode>) -> std::io::Result<()> {
+        let path = self.path.as_slice();
         let mut header = Header::new_gnu();
         header.set_mode(inode.mode.bits());
         header.set_uid(u64::from(inode.uid.0));
@@ -136,48 +191,48 @@ impl Packer<'_> {
             // A socket's name means nothing without who bound it; devices are the software's own.
             Content::Socket | Content::Character(_) | Content::Block(_) => return Ok(()),
         };
-        self.extensions(inode)?;
+        extensions(&mut self.builder, inode)?;
         header.set_entry_type(kind);
         match &inode.content {
             Content::File(bytes) => {
                 header.set_size(bytes.len());
-                let reader = FileReader { bytes, offset: 0 };
-                self.builder.append_data(&mut header, as_path(path), reader)
+                // Only the header: the bytes follow part by part.
+                self.file = Some((inode.clone(), 0));
+                self.builder.append_data(&mut header, as_path(path), std::io::empty())
             }
             Content::Symlink(target) => self.builder.append_link(&mut header, as_path(path), as_path(target)),
             _ => self.builder.append_data(&mut header, as_path(path), std::io::empty()),
         }
     }
-
-    /// What the old header has no room for.
-    fn extensions(&mut self, inode: &Inode) -> std::io::Result<()> {
-        let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
-        let mtime = inode.mtime.0;
-        if mtime.rem_euclid(1_000_000_000) != 0 || mtime < 0 {
-            let (seconds, nanos) = (mtime.div_euclid(1_000_000_000), mtime.rem_euclid(1_000_000_000));
-            // Before 1970 the fraction counts down from the second above.
-            let text = if mtime < 0 && nanos > 0 {
-                format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanos)
-            } else {
-                format!("{seconds}.{nanos:09}")
-            };
-            pairs.push(("mtime".to_owned(), text.into_bytes()));
-        }
-        for (name, value) in inode.xattrs.iter() {
-            // A key ends at `=`; such a name has no place here.
-            if let Ok(name) = std::str::from_utf8(name)
-                && !name.contains('=')
-            {
-                pairs.push((format!("SCHILY.xattr.{name}"), value.to_vec()));
-            }
-        }
-        if pairs.is_empty() {
-            return Ok(());
-        }
-        self.builder.append_pax_extensions(pairs.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
-    }
 }
 
+/// What the old header has no room for.
+fn extensions(builder: &mut Builder<Vec<u8>>, inode: &Inode) -> std::io::Result<()> {
+    let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
+    let mtime = inode.mtime.0;
+    if mtime.rem_euclid(1_000_000_000) != 0 || mtime < 0 {
+        let (seconds, nanos) = (mtime.div_euclid(1_000_000_000), mtime.rem_euclid(1_000_000_000));
+        // Before 1970 the fraction counts down from the second above.
+        let text = if mtime < 0 && nanos > 0 {
+            format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanos)
+        } else {
+            format!("{seconds}.{nanos:09}")
+        };
+        pairs.push(("mtime".to_owned(), text.into_bytes()));
+    }
+    for (name, value) in inode.xattrs.iter() {
+        // A key ends at `=`; such a name has no place here.
+        if let Ok(name) = std::str::from_utf8(name)
+            && !name.contains('=')
+        {
+            pairs.push((format!("SCHILY.xattr.{name}"), value.to_vec()));
+        }
+    }
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    builder.append_pax_extensions(pairs.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
+}
 fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }

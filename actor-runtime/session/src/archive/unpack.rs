@@ -16,15 +16,19 @@ use warren_kernel::vfs::{FileKind, Mode, NAME_MAX, PATH_MAX};
 use warren_kernel::{Call, CallError, Errno, Kernel, Session, Step};
 
 /// Entries of an archive, at most; the quota of inodes usually ends it sooner.
-const ENTRIES_MAX: u64 = 4_000_000;
-/// Bytes of a long name or of an entry's extensions, at most: some attributes of the largest size.
+const ENTRIES_MAX: u64 = 1_000_000;
+/// Bytes of long names and extensions of one entry, at most: some attributes of the largest size.
 const EXTENSION_MAX: u64 = 1 << 20;
+/// Bytes of the names of directories whose times are set at the end, at most.
+const DIRECTORY_BYTES_MAX: usize = 64 << 20;
 /// Bytes written at once.
 const PIECE: usize = 256 * 1024;
 
 /// What stands before an entry and is about it.
 #[derive(Default)]
 struct Extensions {
+    /// Bytes that were read for them: any number may stand before an entry.
+    bytes: u64,
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
@@ -38,10 +42,11 @@ struct Unpacker<'a> {
     session: &'a Session,
     user: &'a Credentials,
     handle: Handle,
-    /// What was made from the archive, by path: a name that comes again must be of the same kind.
-    made: HashMap<Vec<u8>, FileKind>,
+    /// What was made from the archive, by the hash of its path: a name that comes again must be of the same kind.
+    made: HashMap<[u8; 16], FileKind>,
     /// Times of directories, set at the end: what is made in them changes them.
-    directories: Vec<(Vec<u8>, Timestamp)>,
+    directories: HashMap<Vec<u8>, Timestamp>,
+    directory_bytes: usize,
 }
 
 /// Puts an archive's files into a session that nobody has seen yet. Blocks.
@@ -49,8 +54,14 @@ struct Unpacker<'a> {
 /// # Errors
 /// `Archive`, naming the entry.
 pub(crate) fn unpack(session: &Session, user: &Credentials, archive: impl Read) -> Result<(), SessionError> {
-    let mut unpacker =
-        Unpacker { session, user, handle: Handle::current(), made: HashMap::new(), directories: Vec::new() };
+    let mut unpacker = Unpacker {
+        session,
+        user,
+        handle: Handle::current(),
+        made: HashMap::new(),
+        directories: HashMap::new(),
+        directory_bytes: 0,
+    };
     let mut archive = Archive::new(archive);
     let unreadable = |error: std::io::Error| refused(format!("it cannot be read: {error}"));
     let mut extensions = Extensions::default();
@@ -63,11 +74,14 @@ pub(crate) fn unpack(session: &Session, user: &Credentials, archive: impl Read) 
             return Err(refused(format!("it has more than {ENTRIES_MAX} entries")));
         }
         match entry.header().entry_type() {
-            EntryType::GNULongName => extensions.path = Some(until_nul(extension(&mut entry)?)),
-            EntryType::GNULongLink => extensions.link = Some(until_nul(extension(&mut entry)?)),
-            EntryType::XHeader => extensions.read(&extension(&mut entry)?)?,
+            EntryType::GNULongName => extensions.path = Some(until_nul(extensions.take(&mut entry)?)),
+            EntryType::GNULongLink => extensions.link = Some(until_nul(extensions.take(&mut entry)?)),
+            EntryType::XHeader => {
+                let bytes = extensions.take(&mut entry)?;
+                extensions.read(&bytes)?;
+            }
             // About all entries behind it: nothing in it matters here.
-            EntryType::XGlobalHeader => _ = extension(&mut entry)?,
+            EntryType::XGlobalHeader => _ = extensions.take(&mut entry)?,
             _ => unpacker.entry(&mut entry, std::mem::take(&mut extensions))?,
         }
     }
@@ -101,7 +115,8 @@ impl Unpacker<'_> {
             // `./`: the root itself, which is there and stays the software's.
             return if kind == FileKind::Directory { Ok(()) } else { Err(bad("it names nothing")) };
         }
-        if self.made.get(&path).is_some_and(|before| *before != kind) {
+        let place = short_hash(&path);
+        if self.made.get(&place).is_some_and(|before| *before != kind) {
             return Err(bad("it is in the archive before as something else"));
         }
         self.parents(&path).map_err(|errno| bad(&parent_reason(errno)))?;
@@ -111,7 +126,7 @@ impl Unpacker<'_> {
             let target = checked(&link.unwrap_or_default()).map_err(|why| bad(&format!("its link: {why}")))?;
             self.parents(&target).map_err(|errno| bad(&parent_reason(errno)))?;
             self.hard_link(&target, &path).map_err(failed)?;
-            self.made.insert(path, kind);
+            self.made.insert(place, kind);
             return Ok(());
         }
         self.make_way(&path, kind).map_err(failed)?;
@@ -131,7 +146,10 @@ impl Unpacker<'_> {
             }
         }
         self.attributes(&path, kind, &header, &about).map_err(failed)?;
-        self.made.insert(path, kind);
+        if self.directory_bytes > DIRECTORY_BYTES_MAX {
+            return Err(bad("the names of the directories up to it are too long together"));
+        }
+        self.made.insert(place, kind);
         Ok(())
     }
 
@@ -241,7 +259,9 @@ impl Unpacker<'_> {
             self.call(|kernel, call| kernel.setxattr(call, subject, name, value, SetXattr::Either))?;
         }
         if kind == FileKind::Directory {
-            self.directories.push((path.to_vec(), mtime));
+            if self.directories.insert(path.to_vec(), mtime).is_none() {
+                self.directory_bytes += path.len();
+            }
             return Ok(());
         }
         self.set_time(path, mtime)
@@ -273,6 +293,18 @@ impl Unpacker<'_> {
 }
 
 impl Extensions {
+    /// The bytes of a long name or of extensions.
+    fn take<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<Vec<u8>, SessionError> {
+        let longer = || refused(format!("the extended headers of an entry are longer than {EXTENSION_MAX} bytes"));
+        // What it says first: a name that pretends to be very long is not read.
+        let size = entry.header().entry_size().unwrap_or(0);
+        self.bytes = self.bytes.checked_add(size).filter(|bytes| *bytes <= EXTENSION_MAX).ok_or_else(longer)?;
+        let mut bytes = Vec::new();
+        let read = entry.take(EXTENSION_MAX).read_to_end(&mut bytes);
+        read.map_err(|error| refused(format!("it cannot be read: {error}")))?;
+        Ok(bytes)
+    }
+
     /// `LENGTH KEY=VALUE\n`, again and again; values are bytes.
     fn read(&mut self, mut rest: &[u8]) -> Result<(), SessionError> {
         let malformed = || refused("an extended header is malformed".to_owned());
@@ -327,14 +359,10 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-fn extension<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Vec<u8>, SessionError> {
-    if entry.header().entry_size().is_ok_and(|size| size > EXTENSION_MAX) {
-        return Err(refused(format!("an extended header is longer than {EXTENSION_MAX} bytes")));
-    }
-    let mut bytes = Vec::new();
-    let read = entry.take(EXTENSION_MAX).read_to_end(&mut bytes);
-    read.map_err(|error| refused(format!("it cannot be read: {error}")))?;
-    Ok(bytes)
+fn short_hash(path: &[u8]) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(path).as_bytes()[..16]);
+    short
 }
 
 fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {

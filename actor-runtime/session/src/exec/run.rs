@@ -1,6 +1,6 @@
 //! A command while it runs: its output becomes events, its end is written down with what the files became.
 
-use super::{Exec, Input};
+use super::{Exec, Given, Input};
 use crate::awake::Awake;
 use crate::durability::KeyedCommand;
 use crate::event::{End, OUTPUT_EVENT_BYTES_MAX, Stream, What};
@@ -44,7 +44,7 @@ impl Ends {
         let outputs = [(Stream::Stdout, running.stdout), (Stream::Stderr, running.stderr)];
         Ends {
             pid: running.pid,
-            input: Mutex::new(running.stdin.map(Input::Pipe)),
+            input: Mutex::new(running.stdin.map(|end| Input::Pipe(Arc::new(end)))),
             outputs: outputs.into_iter().filter_map(|(stream, end)| Some((stream, Output::Pipe(end?)))).collect(),
         }
     }
@@ -79,7 +79,7 @@ pub(super) async fn attend(
     ends: Ends,
     key: Option<(CommandKey, KeyedCommand)>,
     timeout: Option<Duration>,
-    feed: Option<(Input, Bytes)>,
+    feed: Option<((Input, Bytes), Given)>,
 ) {
     let Ends { pid, outputs, .. } = ends;
     let mut outputs = outputs.into_iter();
@@ -120,6 +120,7 @@ pub(super) async fn attend(
     };
     if pumped {
         exec.lock().drained = true;
+        exec.release();
     }
     // Whoever hears of the end finds its place free.
     awake.execs.retire(exec.id);
@@ -127,17 +128,16 @@ pub(super) async fn attend(
     if !pumped {
         pumps.await;
         exec.lock().drained = true;
+        exec.release();
         exec.changed.notify_waiters();
     }
 }
 
 /// Writes what a command was given as its input, and ends it.
-async fn fed(feed: Option<(Input, Bytes)>) {
+async fn fed(feed: Option<((Input, Bytes), Given)>) {
     // Whoever does not read its input to the end has had enough of it.
-    match feed {
-        Some((Input::Pipe(end), bytes)) => _ = end.write_all(&bytes).await,
-        Some((Input::Terminal(terminal), bytes)) => _ = terminal.write_all(&bytes).await,
-        None => {}
+    if let Some(((input, bytes), _given)) = feed {
+        let _ = input.write_all(&bytes).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The start of a command: what is asked is checked, its key looked up, its process launched, its start written down.
 
 use super::run::{Ends, attend};
-use super::{Exec, Input};
+use super::{Exec, GIVEN_MAX, Given, Input, Waiter};
 use crate::awake::{Awake, Pass};
 use crate::command::{ExecRequest, ExecStarted, Stdin, Words};
 use crate::durability::KeyedCommand;
@@ -22,7 +22,7 @@ const WORDS_MAX: usize = 4096;
 /// Bytes of a command's words, at most.
 const WORD_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of standard input given with a command, at most.
-const STDIN_MAX: usize = 64 << 20;
+const STDIN_MAX: usize = GIVEN_MAX;
 /// Bytes of a command's words in its event.
 const SHOWN_BYTES: usize = 4096;
 
@@ -35,6 +35,16 @@ pub(crate) enum Capture {
     Up(usize),
 }
 
+/// What there is of a command that was asked for.
+pub(crate) enum Started {
+    /// It is this request's own.
+    Now(Waiter),
+    /// It was started before with the same key, since the session woke.
+    Before(Arc<Exec>),
+    /// It was started before with the same key, and is known by that alone.
+    Past,
+}
+
 impl Awake {
     /// Starts a command, or finds the one that was started with its key.
     ///
@@ -45,7 +55,7 @@ impl Awake {
         _pass: &Pass,
         request: ExecRequest,
         capture: Capture,
-    ) -> Result<(ExecStarted, Option<Arc<Exec>>), SessionError> {
+    ) -> Result<(ExecStarted, Started), SessionError> {
         let shown = check(&request)?;
         let command = self.command(&request)?;
         let max = match capture {
@@ -55,6 +65,10 @@ impl Awake {
         let now = self.session.with(|kernel| kernel.now());
         let make = |id| Exec::new(id, shown, now, max);
         self.execs.has_room(self.id)?;
+        let given = match &request.stdin {
+            Stdin::Bytes(bytes) => Some(self.execs.give(self.id, bytes.len())?),
+            Stdin::Null | Stdin::Open => None,
+        };
         let (exec, key) = match &request.key {
             None => {
                 let exec = make(self.scribe.next_exec());
@@ -72,8 +86,10 @@ impl Awake {
                 }
             }
         };
-        let started = self.launch(&exec, key, command, request, capture).await?;
-        Ok((started, Some(exec)))
+        // From here on: whoever asked may go away at any time.
+        let waiter = Waiter(exec.clone());
+        let started = self.launch(&exec, key, command, (request, given), capture).await?;
+        Ok((started, Started::Now(waiter)))
     }
 
     /// The command that was started with a key before.
@@ -81,7 +97,7 @@ impl Awake {
         self: &Arc<Self>,
         request: &ExecRequest,
         known: KeyedCommand,
-    ) -> Result<(ExecStarted, Option<Arc<Exec>>), SessionError> {
+    ) -> Result<(ExecStarted, Started), SessionError> {
         if known.request != hash(request) {
             return Err(SessionError::KeyReused);
         }
@@ -90,7 +106,7 @@ impl Awake {
             Some(exec) => exec.position().await?,
             None => crate::position::Position { seq: known.after.seq + 1, ..known.after },
         };
-        Ok((ExecStarted { exec: known.exec, position, replayed: true }, exec))
+        Ok((ExecStarted { exec: known.exec, position, replayed: true }, exec.map_or(Started::Past, Started::Before)))
     }
 
     async fn launch(
@@ -98,7 +114,7 @@ impl Awake {
         exec: &Arc<Exec>,
         key: Option<(CommandKey, KeyedCommand)>,
         command: Command,
-        request: ExecRequest,
+        (request, given): (ExecRequest, Option<Given>),
         capture: Capture,
     ) -> Result<ExecStarted, SessionError> {
         let guard = Starting { awake: self, exec };
@@ -119,7 +135,7 @@ impl Awake {
         };
         let pid = ends.pid;
         exec.lock().pid = Some(pid);
-        let feed = self.give_input(exec, &ends, request.stdin).await;
+        let feed = Self::give_input(exec, &ends, request.stdin).zip(given);
         let urgency = if let Capture::Up(_) = capture { Urgency::Held } else { Urgency::Call };
         let events = vec![What::Started { exec: exec.id, pid, command: shown }];
         let started = self.scribe.record(Record { events, ..Record::default() }, urgency);
@@ -194,22 +210,19 @@ impl Awake {
         });
     }
 
-    async fn give_input(&self, exec: &Arc<Exec>, ends: &Ends, stdin: Stdin) -> Option<(Input, bytes::Bytes)> {
+    /// Keeps what a client may write to later, and gives back what is to be written now.
+    fn give_input(exec: &Exec, ends: &Ends, stdin: Stdin) -> Option<(Input, bytes::Bytes)> {
         let input = ends.take_input()?;
-        if let Input::Terminal(terminal) = &input {
-            *exec.terminal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(terminal.clone());
+        if let Input::Terminal(_) = &input {
+            *exec.input() = Some(input.clone());
         }
-        match (stdin, input) {
-            (Stdin::Bytes(bytes), Input::Terminal(terminal)) => {
-                *exec.input.lock().await = Some(Input::Terminal(terminal.clone()));
-                Some((Input::Terminal(terminal), bytes))
-            }
-            (Stdin::Bytes(bytes), input) => Some((input, bytes)),
-            (Stdin::Open, input) | (Stdin::Null, input @ Input::Terminal(_)) => {
-                *exec.input.lock().await = Some(input);
+        match stdin {
+            Stdin::Bytes(bytes) => Some((input, bytes)),
+            Stdin::Open => {
+                *exec.input() = Some(input);
                 None
             }
-            (Stdin::Null, Input::Pipe(_)) => None,
+            Stdin::Null => None,
         }
     }
 

@@ -142,3 +142,84 @@ fn more_than_fits_is_refused() {
         assert!(matches!(&made, Err(SessionError::Archive(reason)) if reason.contains("longer")), "{made:?}");
     });
 }
+
+/// Extensions of the entry behind them.
+fn extended(archive: &mut Vec<u8>, pairs: &[(&str, &[u8])]) {
+    let mut builder = Builder::new(Vec::new());
+    builder.append_pax_extensions(pairs.iter().copied()).unwrap();
+    archive.append(builder.get_mut());
+}
+
+#[test]
+fn attributes_come_in_and_go_out() {
+    within(async {
+        let world = World::new().await;
+        let mut bytes = Vec::new();
+        let value: &[u8] = b"any\nbytes\0=";
+        extended(&mut bytes, &[("SCHILY.xattr.user.note", value), ("mtime", b"-1.25")]);
+        bytes.append(&mut archive(&[("home/agent/a", EntryType::Regular, "one")]));
+        let session = import(&world, bytes).await.unwrap();
+        let out = export(&session).await;
+        let again = import(&world, out.clone()).await.unwrap();
+        assert!(export(&again).await == out);
+        let has = |record: &[u8]| out.windows(record.len()).any(|window| window == record);
+        assert!(has(b" SCHILY.xattr.user.note=any\nbytes\0=\n") && has(b" mtime=-1.250000000\n"));
+        assert_eq!(session.stat("/home/agent/a").await.unwrap().modified.0, -1_250_000_000);
+    });
+}
+
+#[test]
+fn extensions_are_bounded_however_they_are_cut() {
+    within(async {
+        let world = World::new().await;
+        let mut bytes = Vec::new();
+        let value = vec![b'x'; 60_000];
+        for number in 0..20 {
+            extended(&mut bytes, &[(&format!("SCHILY.xattr.user.n{number}"), &value)]);
+        }
+        bytes.append(&mut archive(&[("home/agent/a", EntryType::Regular, "one")]));
+        let made = import(&world, bytes).await;
+        assert!(matches!(&made, Err(SessionError::Archive(reason)) if reason.contains("longer")), "{made:?}");
+        // Of many entries together they may be longer.
+        let mut bytes = Vec::new();
+        for number in 0..20 {
+            extended(&mut bytes, &[("SCHILY.xattr.user.n", &value)]);
+            let name = format!("home/agent/{number}");
+            let mut entry = archive(&[(&name, EntryType::Regular, "")]);
+            entry.truncate(512);
+            bytes.append(&mut entry);
+        }
+        import(&world, bytes).await.unwrap();
+    });
+}
+
+#[test]
+fn archives_that_nobody_reads_hold_no_thread() {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let runtime = threads.worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let world = World::new().await;
+        let session = world.session(Tier::Checkpoint).await;
+        put(&session, "/home/agent/large", &vec![7; 1 << 20]).await;
+        let mut unread = Vec::new();
+        for _ in 0..4 {
+            let mut parts = session.export().await.unwrap();
+            parts.next().await.unwrap().unwrap();
+            unread.push(parts);
+        }
+        // Each holds files as they were: there may be so many and no more.
+        assert!(matches!(session.export().await, Err(SessionError::Overloaded { .. })));
+        // The one thread is there for others: to pack, to unpack, to wake.
+        let other = world.session(Tier::Checkpoint).await;
+        let archive = export(&other).await;
+        import(&world, archive).await.unwrap();
+        world.sessions.hibernate(&world.tenant, other.id()).await.unwrap();
+        other.stat("/tmp").await.unwrap();
+        // What is read on is of the moment it began.
+        put(&session, "/home/agent/large", b"").await;
+        let rest = unread.pop().unwrap().fold(0, async |bytes, part| bytes + part.unwrap().len()).await;
+        assert!(rest > (1 << 20) - (1 << 18), "{rest}");
+        drop(unread);
+        export(&session).await;
+    });
+}

@@ -99,6 +99,49 @@ fn what_a_client_writes_is_read_until_it_closes() {
 }
 
 #[test]
+fn commands_that_are_over_hold_no_terminal_and_no_pipe() {
+    within(async {
+        let world = World::new().await;
+        let mut spec = SessionSpec::default();
+        (spec.limits.ptys, spec.limits.pipes) = (2, 4);
+        let session = world.session_of(spec).await;
+        let size = WindowSize { rows: 24, columns: 80, ..WindowSize::default() };
+        for _ in 0..5 {
+            let finished = session.run(ExecRequest { terminal: Some(size), ..request(&["hi"]) }, 100).await.unwrap();
+            assert_eq!(&finished.stdout[..], b"hi\r\n");
+            let open = session.exec(ExecRequest { stdin: Stdin::Open, ..request(&["true"]) }).await.unwrap().exec;
+            let end = session.wait(open).await.unwrap().ended.unwrap().0;
+            assert_eq!(end, End::Status(ExitStatus::Exited(0)));
+            assert!(matches!(session.write_stdin(open, Bytes::from("x")).await, Err(SessionError::NoInput(_))));
+            assert!(session.resize(finished.info.exec, size).await.is_err());
+        }
+    });
+}
+
+#[test]
+fn input_that_nobody_reads_is_bounded() {
+    within(async {
+        let world = World::new().await;
+        let session = world.session(Tier::Checkpoint).await;
+        let bytes = Bytes::from(vec![b'x'; 30 << 20]);
+        let unread = || ExecRequest { stdin: Stdin::Bytes(bytes.clone()), ..request(&["sleep"]) };
+        let first = session.exec(unread()).await.unwrap().exec;
+        session.exec(unread()).await.unwrap();
+        assert!(matches!(session.exec(unread()).await, Err(SessionError::Overloaded { .. })));
+        // What needs none is not held up, and a place is free when a command is over.
+        session.run(request(&["true"]), 0).await.unwrap();
+        session.signal_exec(first, Signal::KILL).await.unwrap();
+        session.wait(first).await.unwrap();
+        let again = async {
+            while let Err(SessionError::Overloaded { .. }) = session.exec(unread()).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        again.await;
+    });
+}
+
+#[test]
 fn given_input_is_read_to_its_end() {
     within(async {
         let world = World::new().await;

@@ -355,3 +355,42 @@ fn too_many_that_wait_are_refused_at_once() {
         assert_eq!((refused, served), (400 - 256, 256));
     });
 }
+
+#[test]
+fn a_full_node_takes_no_copies_either() {
+    within(async {
+        let small = Options { awake_max: 2, ..options() };
+        let world = World::with(Arc::new(Volatile::new()), small).await;
+        let first = world.session(Tier::Checkpoint).await;
+        let second = world.session(Tier::Checkpoint).await;
+        for busy in [&first, &second] {
+            busy.exec(request(&["sleep"])).await.unwrap();
+        }
+        let forked = world.sessions.fork(&world.tenant, first.id(), None).await;
+        assert!(matches!(forked, Err(SessionError::Overloaded { .. })), "{forked:?}");
+        // Nor as many at once as find the node with one place left.
+        world.sessions.delete(&world.tenant, second.id()).await.unwrap();
+        let forks = (0..20).map(|_| world.sessions.fork(&world.tenant, first.id(), None));
+        let made = futures_util::future::join_all(forks).await.iter().filter(|made| made.is_ok()).count();
+        assert!(made <= 1, "{made}");
+        let all = world.sessions.list(&world.tenant, None, 100).await.unwrap().0;
+        assert_eq!(all.iter().filter(|summary| summary.state == State::Active).count(), 1 + made);
+    });
+}
+
+#[test]
+fn so_many_turns_wait_and_no_more() {
+    // One thread: all have asked before the actor takes the first.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let world = World::new().await;
+        let session = world.session(Tier::Checkpoint).await;
+        let asked = (0..100).map(|_| world.sessions.hibernate(&world.tenant, session.id()));
+        let answers = futures_util::future::join_all(asked).await;
+        let refused = answers.iter().filter(|it| matches!(it, Err(SessionError::Overloaded { .. }))).count();
+        let rested =
+            answers.iter().filter(|it| matches!(it, Ok(summary) if summary.state == State::Hibernated)).count();
+        assert_eq!((refused, rested), (100 - 64, 64));
+        session.run(request(&["true"]), 0).await.unwrap();
+    });
+}

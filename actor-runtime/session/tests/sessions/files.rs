@@ -120,6 +120,51 @@ fn directories_are_listed_in_pages_moved_and_removed() {
 }
 
 #[test]
+fn a_tree_is_removed_however_wide_and_deep_it_is() {
+    within(async {
+        let world = World::new().await;
+        // More names in one directory than a listing has, and as many directories.
+        let names = (0..10_500)
+            .flat_map(|number| [(format!("tmp/wide/d{number}/"), true), (format!("tmp/wide/f{number}"), false)]);
+        let session = world.imported(names).await;
+        session.remove("/tmp/wide/", true).await.unwrap();
+        assert_eq!(errno(session.stat("/tmp/wide").await), Errno::ENOENT);
+        // Deeper than a path can say: each time all there is goes to the bottom of something new.
+        let deep = "/deep".repeat(700);
+        session.make_directory(&format!("/tmp/top{deep}"), true).await.unwrap();
+        for _ in 0..3 {
+            session.make_directory(&format!("/tmp/new{deep}"), true).await.unwrap();
+            session.rename("/tmp/top", &format!("/tmp/new{deep}/top")).await.unwrap();
+            session.rename("/tmp/new", "/tmp/top").await.unwrap();
+        }
+        put(&session, &format!("/tmp/top{deep}/file"), b"x").await;
+        session.remove("/tmp/top", true).await.unwrap();
+        assert!(session.list_directory("/tmp", None, 10).await.unwrap().is_empty());
+        assert_eq!(errno(session.remove("/", true).await), Errno::EBUSY);
+    });
+}
+
+#[test]
+fn a_removal_does_not_hold_up_the_end_of_its_session() {
+    within(async {
+        let world = World::new().await;
+        let names = (0..5000).map(|number| (format!("tmp/wide/d{number}/"), true));
+        let session = world.imported(names).await;
+        let removing = tokio::spawn({
+            let session = session.clone();
+            async move { session.remove("/tmp/wide", true).await }
+        });
+        tokio::task::yield_now().await;
+        world.sessions.delete(&world.tenant, session.id()).await.unwrap();
+        match removing.await.unwrap() {
+            // It was done, or told that it cannot go on.
+            Ok(()) | Err(SessionError::WrongState { .. } | SessionError::Durability(_) | SessionError::Failed(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
 fn what_cannot_be_read_or_written_says_so() {
     within(async {
         let world = World::new().await;

@@ -130,6 +130,28 @@ fn a_cursor_from_nowhere_is_brought_to_the_head() {
 }
 
 #[test]
+fn so_many_follow_a_log_and_no_more() {
+    within(async {
+        let world = World::new().await;
+        let session = world.session(Tier::Checkpoint).await;
+        let other = world.session(Tier::Checkpoint).await;
+        let follow = |id| world.sessions.events(&world.tenant, id, None);
+        let mut followers = Vec::new();
+        let refused = loop {
+            match follow(session.id()).await {
+                Ok(seen) => followers.push(seen),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, SessionError::Overloaded { .. }), "{refused}");
+        assert_eq!(followers.len(), 256);
+        assert!(follow(other.id()).await.is_ok());
+        followers.pop();
+        assert!(follow(session.id()).await.is_ok());
+    });
+}
+
+#[test]
 fn a_log_ends_with_its_session_and_with_its_node() {
     within(async {
         let world = World::new().await;

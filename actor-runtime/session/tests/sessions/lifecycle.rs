@@ -1,6 +1,6 @@
 //! The turns of a life: rest, wake, checkpoint, rollback, fork, end.
 
-use crate::world::{World, events, get, name, names, options, put, request, within};
+use crate::world::{World, events, get, names, options, put, request, within};
 use std::sync::Arc;
 use std::time::Duration;
 use warren_kernel::process::ExitStatus;
@@ -86,7 +86,7 @@ fn nobody_is_given_grace_that_has_none() {
         session.exec(request(&["spin"])).await.unwrap();
         world.sessions.hibernate(&world.tenant, session.id()).await.unwrap();
         let log = events(world.log(session.id()).await);
-        let end = log.iter().find(|event| name(&event.what) == "exited").unwrap();
+        let end = log.iter().find(|event| event.what.word() == "exited").unwrap();
         assert!(matches!(&end.what, What::Exited { end: End::Interrupted, .. }));
         assert_eq!(log.last().unwrap().what, What::Lifecycle { state: State::Hibernated });
         assert!(session.processes().await.unwrap().is_empty());
@@ -261,5 +261,24 @@ fn stopping_puts_all_to_rest_and_the_next_process_finds_them() {
             let log = events(world.log(id).await);
             assert!(names(&log).iter().all(|name| *name != "exited"));
         }
+    });
+}
+
+#[test]
+fn looking_at_commands_wakes_nobody() {
+    within(async {
+        let world = World::new().await;
+        let session = world.session(Tier::Checkpoint).await;
+        session.run(request(&["true"]), 0).await.unwrap();
+        let known = world.sessions.execs(&world.tenant, session.id()).await.unwrap();
+        assert_eq!(known.len(), 1);
+        assert!(known[0].ended.is_some());
+        world.sessions.hibernate(&world.tenant, session.id()).await.unwrap();
+        assert!(world.sessions.execs(&world.tenant, session.id()).await.unwrap().is_empty());
+        let summary = world.sessions.get(&world.tenant, session.id()).await.unwrap();
+        assert_eq!(summary.state, State::Hibernated);
+        world.sessions.delete(&world.tenant, session.id()).await.unwrap();
+        assert!(world.sessions.execs(&world.tenant, session.id()).await.is_err());
+        assert!(world.sessions.hibernate(&world.tenant, session.id()).await.is_err());
     });
 }

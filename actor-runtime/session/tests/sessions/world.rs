@@ -12,7 +12,7 @@ use warren_kernel::vfs::layer::{Attributes, Layer, LayerBuilder};
 use warren_session::command::{ExecRequest, Stdin, Words, WriteOptions};
 use warren_session::durability::Durability;
 use warren_session::durability::volatile::Volatile;
-use warren_session::event::{Event, What};
+use warren_session::event::Event;
 use warren_session::id::{SessionId, TenantId};
 use warren_session::spec::{SessionSpec, Tier};
 use warren_session::{Options, Secrets, Seen, SessionError, SessionHandle, Sessions, Software};
@@ -237,6 +237,21 @@ impl World {
         self.sessions.session(&self.tenant, id).await.unwrap()
     }
 
+    /// A session with these directories and empty files.
+    pub(crate) async fn imported(&self, names: impl IntoIterator<Item = (String, bool)>) -> SessionHandle {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, is_directory) in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(if is_directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
+            header.set_mode(0o755);
+            header.set_size(0);
+            archive.append_data(&mut header, name, std::io::empty()).unwrap();
+        }
+        let archive = std::io::Cursor::new(archive.into_inner().unwrap());
+        let made = self.sessions.import(&self.tenant, None, SessionSpec::default(), archive).await.unwrap();
+        self.handle(made.id).await
+    }
+
     /// All events from `after` up to now.
     pub(crate) async fn log(&self, id: SessionId) -> Vec<Seen> {
         let head = self.sessions.get(&self.tenant, id).await.unwrap().position;
@@ -277,24 +292,7 @@ pub(crate) fn events(seen: Vec<Seen>) -> Vec<Event> {
 
 /// Names of what happened, in order.
 pub(crate) fn names(events: &[Event]) -> Vec<&'static str> {
-    events.iter().map(|event| name(&event.what)).collect()
-}
-
-pub(crate) fn name(what: &What) -> &'static str {
-    match what {
-        What::EpochBegan { .. } => "epoch_began",
-        What::Created { .. } => "created",
-        What::Started { .. } => "started",
-        What::Output { .. } => "output",
-        What::Exited { .. } => "exited",
-        What::FilesChanged { .. } => "files_changed",
-        What::Lifecycle { .. } => "lifecycle",
-        What::Checkpointed { .. } => "checkpointed",
-        What::RolledBack { .. } => "rolled_back",
-        What::Forked { .. } => "forked",
-        What::Kernel { .. } => "kernel",
-        What::Audit { .. } => "audit",
-    }
+    events.iter().map(|event| event.what.word()).collect()
 }
 
 pub(crate) fn request(words: &[&str]) -> ExecRequest {

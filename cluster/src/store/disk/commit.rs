@@ -49,6 +49,11 @@ impl DiskStore {
         }
     }
 
+    pub(super) async fn remove_version(&self, key: &Key, version: &Version) -> Result<(), PutError> {
+        let held = Held { version: self.inner.number(), modified: change::now(), what: What::Deleted };
+        self.commit(key, held, None, Condition::Match(version), Level::Synced).await.map(drop)
+    }
+
     /// Puts a change into the log as soon as its condition can be judged, and waits for its acknowledgement. Goes on by
     /// itself when the caller does not wait any more. Returns whether there was anything to change.
     async fn commit(

@@ -19,3 +19,52 @@ fn hosts_that_lead_here() {
     config.server.allow_remote = true;
     assert!(host(&config, "192.168.0.1:7717") && !host(&config, "evil.example"));
 }
+
+/// A server that has no software, and keeps nothing.
+async fn app() -> App {
+    struct Nothing;
+    impl warren_session::Secrets for Nothing {
+        fn get(&self, _: &warren_session::id::TenantId, _: &str) -> Option<String> {
+            None
+        }
+    }
+    impl warren_session::Software for Nothing {
+        fn node(&self, _: Option<&[String]>) -> Result<(warren_wasi_posix::node::Node, Vec<String>), String> {
+            Err("there is none".to_owned())
+        }
+    }
+    let options = warren_session::Options {
+        secrets: Arc::new(Nothing),
+        software: Arc::new(Nothing),
+        awake_max: 1,
+        grace: Duration::ZERO,
+    };
+    let kept = Arc::new(warren_session::durability::volatile::Volatile::new());
+    let sessions = warren_session::Sessions::start(kept, options).await;
+    let store = Arc::new(warren_cluster::store::MemoryStore::default());
+    let host = Arc::new(warren_wasi_posix::system::SystemHost);
+    let registry = warren_cluster::registry::Registry::new(store, host, [0; 32]);
+    App { sessions, registry, config: Arc::new(Config::default()), stop: tokio_util::sync::CancellationToken::new() }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer() {
+    use axum::routing::post;
+    use hyper::service::Service;
+    async fn fails() -> &'static str {
+        panic!("a fault of ours, with what a client must not see")
+    }
+    let guarded = axum::middleware::from_fn_with_state(app().await, guard);
+    let router = axum::Router::new().route("/fails", post(fails)).route("/works", post(|| async { "works" }));
+    let service = hyper_util::service::TowerToHyperService::new(router.layer(guarded));
+    for _ in 0..2 {
+        let request = |path| Request::post(path).header(HOST, "localhost").body(Body::from("a body")).unwrap();
+        let answer = service.call(request("/fails")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 4096).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("internal") && !body.contains("fault of ours"), "{body}");
+        // And the server goes on.
+        assert_eq!(service.call(request("/works")).await.unwrap().status(), StatusCode::OK);
+    }
+}
