@@ -129,6 +129,11 @@ impl KeyEncryptionKey {
         }
     }
 
+    /// A secret of its own for one purpose, the same for the same key. `purpose` is a text that nothing else uses.
+    pub fn derive(&self, purpose: &'static str) -> [u8; KEY_BYTES] {
+        blake3::derive_key(purpose, &self.key.0)
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.key.0.into())
     }

@@ -8,6 +8,7 @@
 //! Read in this order. A [`disk`] is the few file operations everything rests on; a [`wal`] is a log on it whose appends
 //! share their syncs; a [`store`] keeps objects under conditional writes; [`snapshot`] keeps trees of files in it; a
 //! [`record`] is the one object of a session that changes; the [`keeper`] puts them together as what sessions need.
+//! Beside the sessions, a [`registry`] of tenants and keys lies in the same store.
 #![forbid(unsafe_code)]
 
 pub mod disk;
@@ -24,3 +25,5 @@ mod seal;
 
 pub mod folder;
 pub mod keeper;
+
+pub mod registry;

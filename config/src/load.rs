@@ -18,7 +18,7 @@ use warren_session::id::SessionName;
 use warren_session::spec::SessionSpec;
 
 /// Variables with our prefix that are no settings.
-const OTHER_VARIABLES: &[&str] = &["WARREN_CACHE", "WARREN_CONFIG", "WARREN_URL"];
+const OTHER_VARIABLES: &[&str] = &["WARREN_CACHE", "WARREN_CONFIG", "WARREN_KEY", "WARREN_URL"];
 const PREFIX: &str = "WARREN_";
 /// Bytes of a configuration file, at most.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -316,8 +316,9 @@ fn check(config: &Config, reader: &mut Reader<'_>) {
         reader.refuse(
             "server.listen",
             format!(
-                "{} can be reached by other machines, and there are no keys yet: whoever reaches the server may do \
-                 everything; listen on 127.0.0.1, or set server.allow_remote = true on a network that you trust",
+                "{} can be reached by other machines; they need a key, and what they send is not encrypted: listen on \
+                 127.0.0.1, or set server.allow_remote = true where something in front of the server does TLS, or on a \
+                 network that you trust",
                 server.listen
             ),
         );

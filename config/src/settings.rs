@@ -104,7 +104,8 @@ sections! {
     server: Server {
         /// Address and port to listen on. Loopback only, unless `allow_remote`.
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7717)), "0.1";
-        /// Whether other machines may reach the server. There are no keys yet: whoever reaches it may do everything.
+        /// Whether other machines may reach the server. They need a key, as everybody does; what they send is not encrypted,
+        /// so put something that does TLS in front.
         allow_remote: bool = false, "0.1";
         /// Host names, beside those of loopback, that requests may be sent to. Others are refused, so that no web page
         /// can reach the server by a name of its own.

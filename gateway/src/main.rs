@@ -2,10 +2,11 @@
 //!
 //! `warren run` makes one session in this process and runs a command in it ([`run`]); `warren software` manages what
 //! sessions can run ([`software`]). `warren serve` keeps sessions for clients that come and go ([`serve`]), who reach them
-//! over HTTP ([`http`]); `warren session` is such a client ([`session`]). `warren config` shows what a server is told
-//! ([`config`]).
+//! over HTTP ([`http`]); `warren session` is such a client ([`session`]), `warren key` and `warren tenant` say who may be one
+//! ([`admin`]). `warren config` shows what a server is told ([`config`]).
 #![forbid(unsafe_code)]
 
+mod admin;
 mod config;
 mod http;
 mod output;
@@ -33,6 +34,10 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Uses the sessions of a server.
     Session(session::SessionArguments),
+    /// Makes, rotates and revokes keys of a server.
+    Key(admin::KeyArguments),
+    /// Manages the tenants of a server.
+    Tenant(admin::TenantArguments),
     /// Shows and checks the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -47,6 +52,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Session(arguments) => session::main(&arguments),
+        Command::Key(arguments) => admin::keys(&arguments),
+        Command::Tenant(arguments) => admin::tenants(&arguments),
         Command::Config(command) => config::main(&command).map(|()| ExitCode::SUCCESS),
         Command::Software(command) => software::main(&command).map(|()| ExitCode::SUCCESS),
     };

@@ -144,10 +144,10 @@ fn exec_passes_status_streams_and_input() {
 
     // The same key runs it once.
     for _ in 0..2 {
-        says(&server.cli(&["exec", "--key", "k", "a", "echo once | tee -a /tmp/log"]), "once\n");
+        says(&server.cli(&["exec", "--idempotency-key", "k", "a", "echo once | tee -a /tmp/log"]), "once\n");
     }
     says(&server.cli(&["exec", "a", "cat /tmp/log"]), "once\n");
-    refused(&server.cli(&["exec", "--key", "k", "a", "echo other"]), &["key_reused"]);
+    refused(&server.cli(&["exec", "--idempotency-key", "k", "a", "echo other"]), &["key_reused"]);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn refusals_name_what_is_wrong() {
     refused(&wrong.args(["session", "list", "--url", "localhost"]).output().unwrap(), &["no URL"]);
     let mut remote = common::warren();
     let remote = remote.args(["serve", "--listen", "0.0.0.0:0", "--dir"]).arg(dir.path()).output().unwrap();
-    refused(&remote, &["--listen", "no keys yet", "allow_remote"]);
+    refused(&remote, &["--listen", "not encrypted", "allow_remote"]);
     let mut blocked = common::warren();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();

@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// A connection on which this was sent.
+/// A connection on which this was sent, with the server's key.
 fn connection(server: &Server, bytes: &str) -> TcpStream {
+    let bytes = bytes.replace("\r\n\r\n", &format!("\r\nauthorization: Bearer {}\r\n\r\n", server.key));
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.write_all(bytes.as_bytes()).unwrap();

@@ -180,19 +180,26 @@ fn files_go_in_and_out() {
 #[test]
 fn paths_cannot_leave_the_session() {
     let Some(server) = server() else { return };
+    let key = &server.key;
     let path = session(server, "paths");
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "of this machine").unwrap();
     let name = secret.path().to_str().unwrap();
     let up = ["..", "%2e%2e", "..%2f..", "%2e%2e%2f"].map(|up| format!("{path}/files/{up}/{up}/{up}{name}"));
     for target in &up {
-        let answer =
-            server.raw(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes());
+        let answer = server.raw(
+            format!(
+                "GET {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+            )
+            .as_bytes(),
+        );
         assert!(answer.starts_with("HTTP/1.1 404"), "{target}: {answer}");
         assert!(!answer.contains("of this machine"));
     }
     for (target, status) in [("a%00b", "422"), ("%ff", "400"), (&"x/".repeat(3000), "4")] {
-        let request = format!("GET {path}/files/{target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path}/files/{target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+        );
         assert!(server.raw(request.as_bytes()).starts_with(&format!("HTTP/1.1 {status}")), "{target}");
     }
     server.get("/v1/sessions/..%2f..%2fetc").refused(422, "invalid_name");
@@ -202,7 +209,12 @@ fn paths_cannot_leave_the_session() {
 fn events(server: &Server, path: &str, headers: &str, mut last: impl FnMut(&Value) -> bool) -> Vec<(String, Value)> {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n").unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nconnection: close\r\n{headers}\r\n",
+        server.key
+    )
+    .unwrap();
     let (mut events, mut id) = (Vec::new(), String::new());
     for line in BufReader::new(stream).lines() {
         let line = line.unwrap();
@@ -347,11 +359,12 @@ fn web_pages_of_others_are_refused() {
 #[test]
 fn slow_clients_cost_a_bounded_time() {
     let Some(server) = server() else { return };
+    let key = &server.key;
     let path = session(server, "slow");
     // A head that never ends is cut off; a body that never comes is answered.
     assert!(!server.raw(b"GET /healthz HTTP/1.1\r\nhost: local").starts_with("HTTP/1.1 200"));
     let head = format!(
-        "PUT {path}/files/tmp/slow HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf"
+        "PUT {path}/files/tmp/slow HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf"
     );
     let answer = server.raw(head.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body_too_slow"), "{answer}");
@@ -359,7 +372,8 @@ fn slow_clients_cost_a_bounded_time() {
     // A client that does not read what it asked for is cut off, and the server answers others meanwhile.
     server.exec("slow", "head -c 7000000 /dev/zero > /tmp/large");
     let mut stream = TcpStream::connect(server.address()).unwrap();
-    write!(stream, "GET {path}/files/tmp/large HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    write!(stream, "GET {path}/files/tmp/large HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n")
+        .unwrap();
     assert_eq!(server.exec("slow", "echo meanwhile")["stdout"], "meanwhile\n");
     drop(stream);
 }
@@ -367,24 +381,25 @@ fn slow_clients_cost_a_bounded_time() {
 #[test]
 fn clients_that_go_away_leave_nothing_half_done() {
     let Some(server) = server() else { return };
+    let key = &server.key;
     let path = session(server, "gone");
     // In the middle of an upload: the file is not there.
     let mut upload = TcpStream::connect(server.address()).unwrap();
-    write!(upload, "PUT {path}/files/tmp/half HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n").unwrap();
+    write!(upload, "PUT {path}/files/tmp/half HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-length: 1000000\r\n\r\n").unwrap();
     upload.write_all(&[b'x'; 100_000]).unwrap();
     drop(upload);
     // Too large: refused, whether it says so beforehand or not.
     let large = vec![0; 9 << 20];
     server.request("PUT", &format!("{path}/files/tmp/half"), &[], &large).refused(413, "body_too_large");
     let head = format!(
-        "PUT {path}/files/tmp/half HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999\r\nconnection: close\r\n\r\n"
+        "PUT {path}/files/tmp/half HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-length: 99999999\r\nconnection: close\r\n\r\n"
     );
     assert!(server.raw(head.as_bytes()).starts_with("HTTP/1.1 413"));
     server.get(&format!("{path}/files/tmp/half")).refused(404, "file_not_found");
     // In the middle of a command: it belongs to the session, and goes on.
     let mut exec = TcpStream::connect(server.address()).unwrap();
     let body = json!({ "command": "echo begun > /tmp/p; sleep 0.3; echo ended > /tmp/p" }).to_string();
-    write!(exec, "POST {path}/exec HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(exec, "POST {path}/exec HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
     eventually("the command begins", || server.get(&format!("{path}/files/tmp/p")).status == 200);
     drop(exec);
     eventually("the command goes on", || server.get(&format!("{path}/files/tmp/p")).text() == "ended\n");
@@ -399,10 +414,11 @@ fn an_orderly_end_closes_streams() {
     }
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
+    let key = &server.key;
     let path = session(&server, "a");
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    write!(stream, "GET {path}/events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    write!(stream, "GET {path}/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n").unwrap();
     let mut first = [0; 12];
     stream.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");

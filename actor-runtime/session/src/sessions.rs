@@ -93,6 +93,12 @@ impl Sessions {
         Sessions { _alive: Arc::new(Alive(node.clone())), node }
     }
 
+    /// Deletes the sessions of a tenant that were made before this node started when their time is up. For the embedded
+    /// tenant that is done by itself.
+    pub fn look_after(&self, tenant: &TenantId) {
+        self.node.runtime.spawn(find_expiries(Arc::downgrade(&self.node), tenant.clone()));
+    }
+
     /// Makes a session.
     ///
     /// # Errors

@@ -157,6 +157,12 @@ impl Keeper {
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
     }
+
+    /// The registry of tenants and keys in the same store.
+    pub fn registry(&self) -> crate::registry::Registry {
+        let secret = self.shared.tenancy.derive("warren 2026 registry v1");
+        crate::registry::Registry::new(self.shared.store.clone(), self.shared.host.clone(), secret)
+    }
 }
 
 impl Durability for Keeper {

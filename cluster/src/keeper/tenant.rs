@@ -45,6 +45,11 @@ impl Tenants {
         Tenants { objects: Arc::new(StoreObjects::new(store, Flush::Soon)), kek, options, handle }
     }
 
+    /// A secret of the node for one purpose.
+    pub(super) fn derive(&self, purpose: &'static str) -> [u8; crate::keys::KEY_BYTES] {
+        self.kek.derive(purpose)
+    }
+
     async fn open(&self, tenant: &TenantId) -> Result<Tenant, DurabilityError> {
         let keys = || TenantKeys::open_or_create(&self.objects, &self.kek, tenant, KEY_ID);
         let of_snapshots = keys().await.map_err(|error| unavailable(&error))?;

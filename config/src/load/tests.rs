@@ -87,7 +87,7 @@ fn all_that_is_wrong_is_said_at_once_with_where_it_is() {
 #[test]
 fn what_types_cannot_promise() {
     let remote = problems("[server]\nlisten = \"0.0.0.0:1\"", &[], &[]);
-    assert!(remote[0].contains("no keys yet") && remote[0].contains("allow_remote"), "{remote:?}");
+    assert!(remote[0].contains("not encrypted") && remote[0].contains("allow_remote"), "{remote:?}");
     let (_folder, allowed) = sources("[server]\nlisten = \"0.0.0.0:1\"\nallow_remote = true", &[], &[]);
     assert!(allowed.load().is_ok());
     assert!(problems("[sessions]\nawake_max = 0", &[], &[])[0].contains("at least 1"));

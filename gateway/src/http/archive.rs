@@ -1,6 +1,7 @@
 //! A session's files as a tar archive, out and in.
 
 use super::App;
+use super::auth::By;
 use super::body;
 use super::problem::Problem;
 use super::request::{Query, Target};
@@ -19,7 +20,7 @@ use std::io::{self, Read};
 use tokio::sync::mpsc;
 use warren_config::Template;
 use warren_session::SessionError;
-use warren_session::id::{SessionName, TenantId};
+use warren_session::id::SessionName;
 use warren_session::spec::Tier;
 
 /// Parts of an upload that wait to be unpacked.
@@ -47,6 +48,7 @@ pub(crate) async fn export(State(app): State<App>, target: Target) -> Result<Res
 /// `POST /v1/sessions/import?name=&template=&durability=`: the body is a tar archive.
 pub(crate) async fn import(
     State(app): State<App>,
+    By(caller): By,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
     upload: Body,
@@ -61,7 +63,7 @@ pub(crate) async fn import(
         ));
     }
     let choices = Template { durability: asked.durability, ..Template::default() };
-    let spec = sessions::spec(&app, asked.template.as_deref(), &choices)?;
+    let spec = sessions::spec(&app, &caller.tenant, asked.template.as_deref(), &choices)?;
     let (mut parts, fate) = body::parts(upload, &app);
     let (send, receive) = mpsc::channel(PARTS_WAITING);
     let pump = async move {
@@ -73,8 +75,7 @@ pub(crate) async fn import(
         }
     };
     let archive = Upload { parts: receive, part: Bytes::new() };
-    let tenant = TenantId::embedded();
-    let import = app.sessions.import(&tenant, asked.name, spec, archive);
+    let import = app.sessions.import(&caller.tenant, asked.name, spec, archive);
     let ((), made) = tokio::join!(pump, import);
     let made = made.map_err(|error: SessionError| fate.or(error))?;
     Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))

@@ -1,7 +1,7 @@
 //! What every request passes before a route sees it.
 //!
-//! The server has no keys yet; what protects it is that only this machine can reach it. A web browser on this machine
-//! can too, on behalf of any page, so requests are refused that only such a page would make: to a host name that is not
+//! What a request may do its key says ([`super::auth`]). Before that, and for what needs no key, requests are refused that
+//! only a web page of somebody else would make, through a browser that reaches the server on the page's behalf: to a host name that is not
 //! ours (a name of the page's own that leads to loopback), or with the origin of another site.
 
 use super::App;

@@ -1,6 +1,6 @@
 //! What went wrong, as RFC 9457 problem details: a status, a stable code, and what to do.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -12,6 +12,8 @@ use warren_session::event::State;
 
 /// Media type of the body.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// What a client has to prove itself with.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"warren\"");
 
 /// An answer to a request that was not done. Nothing was changed, unless `detail` says so.
 #[derive(Clone, Debug)]
@@ -62,6 +64,28 @@ impl Problem {
             "the server made a mistake; its log has more",
             "what was asked may or may not have been done; look before you try again",
         )
+    }
+
+    /// Whoever asks has proved nothing. Why not is not told apart.
+    pub(crate) fn unauthorized() -> Problem {
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "the request has no valid key",
+            "send `Authorization: Bearer KEY`; `warren serve` shows a key at its first start, and keeps it in client.key \
+             of its data folder",
+        )
+    }
+
+    /// The store does not answer.
+    pub(crate) fn store_unavailable() -> Problem {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "the server's store does not answer",
+            "try again",
+        )
+        .retry_after(Duration::from_secs(1))
     }
 
     /// The body of the answer.
@@ -190,13 +214,10 @@ impl From<DurabilityError> for Problem {
                 "the server has no space left to keep this".to_owned(),
                 "free space where the server keeps its data, then try again",
             ),
-            DurabilityError::Unavailable(_) => hidden(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store_unavailable",
-                "the server's store does not answer".to_owned(),
-                "try again",
-            )
-            .retry_after(Duration::from_secs(1)),
+            DurabilityError::Unavailable(_) => {
+                tracing::error!(error = %error, "a request failed");
+                Problem::store_unavailable()
+            }
             DurabilityError::Busy => {
                 problem(StatusCode::SERVICE_UNAVAILABLE, "journal_behind", "").retry_after(Duration::from_secs(1))
             }
@@ -211,6 +232,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.to_json()).into_response();
         response.headers_mut().insert(CONTENT_TYPE, MEDIA_TYPE);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
         if let Some(after) = self.retry_after {
             // Whole seconds, never 0: that would ask for a busy loop.
             let seconds = after.as_millis().div_ceil(1000).max(1) as u64;

@@ -1,6 +1,7 @@
 //! What a request says, taken apart strictly: unknown fields are refused, sizes are bounded, every mistake is named.
 
 use super::App;
+use super::auth::By;
 use super::body;
 use super::problem::Problem;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -8,10 +9,11 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use warren_cluster::registry::KeyId;
 use warren_kernel::id::Pid;
 use warren_kernel::signal::Signal;
-use warren_session::SessionHandle;
 use warren_session::id::{ExecId, SessionId, TenantId};
+use warren_session::{SessionError, SessionHandle};
 
 /// A JSON body; an empty one is an empty object.
 #[derive(Debug)]
@@ -35,6 +37,14 @@ pub(crate) struct Exec(pub(crate) ExecId);
 /// The process a path names.
 #[derive(Debug)]
 pub(crate) struct Process(pub(crate) Pid);
+
+/// The key a path names, by its id.
+#[derive(Debug)]
+pub(crate) struct Key(pub(crate) KeyId);
+
+/// The tenant a path names.
+#[derive(Debug)]
+pub(crate) struct Tenant(pub(crate) TenantId);
 
 /// The file a path names, absolute.
 #[derive(Debug)]
@@ -96,10 +106,14 @@ impl FromRequestParts<App> for Target {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Target, Problem> {
+        let By(caller) = By::from_request_parts(parts, app).await?;
         let text = part(parts, app, "session").await?.unwrap_or_default();
-        let tenant = TenantId::embedded();
-        let id = app.sessions.resolve(&tenant, &text).await?;
-        Ok(Target { tenant, id })
+        let id = app.sessions.resolve(&caller.tenant, &text).await?;
+        // For a token every session but its own is none.
+        if caller.session.is_some_and(|own| own != id) {
+            return Err(SessionError::NotFound(text).into());
+        }
+        Ok(Target { tenant: caller.tenant, id })
     }
 }
 
@@ -118,6 +132,24 @@ impl FromRequestParts<App> for Process {
         let number = number(parts, app, "pid").await?;
         let pid = u32::try_from(number).ok().filter(|pid| (1..=i32::MAX as u32).contains(pid));
         pid.map(|pid| Process(Pid(pid))).ok_or_else(|| Problem::invalid(format!("`{number}` is no process id")))
+    }
+}
+
+impl FromRequestParts<App> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Key, Problem> {
+        let text = part(parts, app, "key").await?.unwrap_or_default();
+        text.parse().map(Key).map_err(|_| Problem::invalid("a key's id has 16 characters of 0-9 and a-v"))
+    }
+}
+
+impl FromRequestParts<App> for Tenant {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Tenant, Problem> {
+        let text = part(parts, app, "tenant").await?.unwrap_or_default();
+        text.parse().map(Tenant).map_err(|error| Problem::invalid(format!("{error}")))
     }
 }
 

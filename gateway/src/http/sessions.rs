@@ -1,6 +1,7 @@
 //! `/v1/sessions`: made, found, listed, forked, put to rest, woken, deleted.
 
 use super::App;
+use super::auth::By;
 use super::problem::Problem;
 use super::request::{Json, Query, Target, read};
 use super::view::{self, Listing};
@@ -40,7 +41,11 @@ pub(crate) fn page(limit: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// A session to be made, as a client says it: `name`, `template`, and any field of a template.
-pub(crate) fn wanted(app: &App, mut body: Value) -> Result<(Option<SessionName>, SessionSpec), Problem> {
+pub(crate) fn wanted(
+    app: &App,
+    tenant: &TenantId,
+    mut body: Value,
+) -> Result<(Option<SessionName>, SessionSpec), Problem> {
     let Some(object) = body.as_object_mut() else {
         return Err(Problem::invalid("the body has to be an object"));
     };
@@ -52,11 +57,16 @@ pub(crate) fn wanted(app: &App, mut body: Value) -> Result<(Option<SessionName>,
     let (name, template) = (text("name")?, text("template")?);
     let name = name.map(|name| name.parse()).transpose().map_err(warren_session::SessionError::Name)?;
     let choices: Template = read(body.to_string().as_bytes())?;
-    Ok((name, spec(app, template.as_deref(), &choices)?))
+    Ok((name, spec(app, tenant, template.as_deref(), &choices)?))
 }
 
 /// The spec that a template of the configuration, and choices over it, make.
-pub(crate) fn spec(app: &App, template: Option<&str>, choices: &Template) -> Result<SessionSpec, Problem> {
+pub(crate) fn spec(
+    app: &App,
+    tenant: &TenantId,
+    template: Option<&str>,
+    choices: &Template,
+) -> Result<SessionSpec, Problem> {
     let config = &app.config;
     let mut spec = SessionSpec {
         durability: config.sessions.default_durability,
@@ -84,7 +94,8 @@ pub(crate) fn spec(app: &App, template: Option<&str>, choices: &Template) -> Res
         }
     }
     choices.apply(&mut spec).map_err(invalid)?;
-    let missing = spec.secrets.values().find(|secret| !config.secrets.contains_key(*secret));
+    let known = |secret: &str| config.secrets.contains_key(secret) && crate::serve::has_secrets(tenant);
+    let missing = spec.secrets.values().find(|secret| !known(secret));
     match missing {
         Some(secret) => Err(Problem::invalid(format!("secrets: the server knows no secret `{secret}`"))),
         None => Ok(spec),
@@ -94,19 +105,21 @@ pub(crate) fn spec(app: &App, template: Option<&str>, choices: &Template) -> Res
 /// `POST /v1/sessions`.
 pub(crate) async fn create(
     State(app): State<App>,
+    By(caller): By,
     Json(body): Json<Value>,
 ) -> Result<(StatusCode, axum::Json<Value>), Problem> {
-    let (name, spec) = wanted(&app, body)?;
-    let made = app.sessions.create(&TenantId::embedded(), name, spec).await?;
+    let (name, spec) = wanted(&app, &caller.tenant, body)?;
+    let made = app.sessions.create(&caller.tenant, name, spec).await?;
     Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))
 }
 
 /// `GET /v1/sessions?after=&limit=`.
 pub(crate) async fn list(
     State(app): State<App>,
+    By(caller): By,
     Query(asked): Query<Page>,
 ) -> Result<axum::Json<Listing<Value>>, Problem> {
-    let (found, more) = app.sessions.list(&TenantId::embedded(), asked.after, page(asked.limit)?).await?;
+    let (found, more) = app.sessions.list(&caller.tenant, asked.after, page(asked.limit)?).await?;
     let next = found.last().filter(|_| more).map(|last| last.id.to_string());
     Ok(axum::Json(Listing::part(found.iter().map(view::summary).collect(), next)))
 }

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
-use warren_kernel::host::Timestamp;
+use warren_kernel::host::{Host, Timestamp};
 use warren_kernel::process::ExitStatus;
 use warren_kernel::vfs::FileKind;
 use warren_session::command::{ExecInfo, FileInfo, Finished};
 use warren_session::durability::{Checkpoint, Summary};
 use warren_session::event::{End, Event, What};
 use warren_session::position::Position;
+use warren_wasi_posix::system::SystemHost;
 
 /// Part of a list, and where the rest begins.
 #[derive(Debug, Serialize)]
@@ -40,6 +41,16 @@ impl<T> Listing<T> {
 pub(crate) fn time(time: Timestamp) -> String {
     let since = Duration::from_nanos(u64::try_from(time.0).unwrap_or(0));
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+/// The time now.
+pub(crate) fn now() -> Timestamp {
+    Host::realtime(&SystemHost)
+}
+
+/// The time `period` later.
+pub(crate) fn after(time: Timestamp, period: Duration) -> Timestamp {
+    Timestamp(time.0.saturating_add(i64::try_from(period.as_nanos()).unwrap_or(i64::MAX)))
 }
 
 /// Bytes under `name`, or under `name_base64`.

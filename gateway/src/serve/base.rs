@@ -73,11 +73,20 @@ fn choose<'a>(installed: &'a [PackageRecord], names: Option<&[String]>) -> Resul
     names.iter().map(find).collect()
 }
 
+/// Whether a tenant's sessions can have the secrets of the configuration: only the node's own. To another tenant there
+/// are none.
+pub(crate) fn has_secrets(tenant: &TenantId) -> bool {
+    *tenant == TenantId::embedded()
+}
+
 /// Secrets from where the configuration says they are.
 pub(crate) struct Configured(pub(crate) BTreeMap<String, Secret>);
 
 impl Secrets for Configured {
-    fn get(&self, _: &TenantId, name: &str) -> Option<String> {
+    fn get(&self, tenant: &TenantId, name: &str) -> Option<String> {
+        if !has_secrets(tenant) {
+            return None;
+        }
         let value = match self.0.get(name)? {
             Secret::Env(variable) => std::env::var(variable).map_err(|error| error.to_string()),
             Secret::File(path) => read(path).map_err(|error| error.to_string()),

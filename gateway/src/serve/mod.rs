@@ -16,6 +16,7 @@ mod notify;
 use crate::http::{self, App};
 use crate::output;
 use crate::software::{self, SoftwareError};
+pub(crate) use base::has_secrets;
 use base::{Configured, Installed};
 use clap::Args;
 use std::fs::{File, TryLockError};
@@ -30,6 +31,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use warren_cluster::folder::Folder;
 use warren_cluster::keeper::Keeper;
+use warren_cluster::registry::{KeyText, Registry, USED_EVERY};
 use warren_config::{Config, ConfigError, Sources};
 use warren_session::Sessions;
 use warren_session::durability::Durability;
@@ -39,7 +41,9 @@ use warren_wasi_posix::system::SystemHost;
 use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// The file in the data folder that a server holds locked; it says which server.
-const LOCK: &str = "server.lock";
+pub(crate) const LOCK: &str = "server.lock";
+/// The file in the data folder with the key that was made at the first start, for this user's own clients.
+pub(crate) const KEY_FILE: &str = "client.key";
 /// How often the journal is looked at.
 const TIDY: Duration = Duration::from_secs(5);
 /// How long it is between two looks for what nobody refers to, at least.
@@ -59,6 +63,9 @@ pub(crate) struct ServeArguments {
     /// Folder of all that is kept (`data.dir`).
     #[arg(long, value_name = "DIR")]
     dir: Option<String>,
+    /// Makes one more key that may do everything, for an owner who has lost all others.
+    #[arg(long)]
+    new_key: bool,
     /// Which lines are logged (`log.level`).
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
@@ -82,6 +89,10 @@ pub(crate) enum ServeError {
     #[error("the data folder cannot be opened: {0}")]
     Keeper(#[from] warren_cluster::folder::OpenError),
     #[error(transparent)]
+    Keys(#[from] warren_cluster::registry::FirstError),
+    #[error("the tenants cannot be read: {0}")]
+    Tenants(#[from] warren_cluster::registry::RegistryError),
+    #[error(transparent)]
     Software(#[from] SoftwareError),
     #[error(transparent)]
     Engine(#[from] warren_wasi_posix::engine::EngineError),
@@ -97,7 +108,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Box<dyn std:
         Builder::new_multi_thread().enable_all().thread_name(name).build().map_err(ServeError::Executor)
     };
     let (guests, clients) = (executor("guests")?, executor("clients")?);
-    clients.block_on(run(&config, &guests, lock))?;
+    clients.block_on(run(&config, &guests, lock, arguments.new_key))?;
     // Whatever of a guest still runs has nobody left to run for.
     guests.shutdown_background();
     clients.shutdown_background();
@@ -120,7 +131,7 @@ pub(crate) fn check_level(settings: &warren_config::settings::Log) -> Result<(),
     log::filter(settings).map(drop).map_err(ServeError::Level)
 }
 
-async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File) -> Result<(), ServeError> {
+async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bool) -> Result<(), ServeError> {
     // Asked for before anything is served: no signal is lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Executor)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Executor)?;
@@ -131,9 +142,19 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File) -> Result<(
     let told = writeln!(lock, "process {} at http://{address}", std::process::id()).and_then(|()| lock.sync_all());
     told.map_err(|source| ServeError::Data { path: config.data.dir.clone(), source })?;
     let keeper = keeper(config).await?;
+    let registry = keeper.registry();
+    let key_file = config.data.dir.join(KEY_FILE);
+    let key = match (registry.begin(&key_file).await?, new_key) {
+        (None, true) => Some(registry.new_first(&key_file).await?),
+        (first, _) => first,
+    };
     let sessions = sessions(config, guests, Arc::new(keeper.clone())).await?;
-    let app = App { sessions: sessions.clone(), config: config.clone(), stop: CancellationToken::new() };
-    let kept_up = tokio::spawn(upkeep(keeper.clone(), app.stop.clone()));
+    for tenant in registry.all_tenants().await?.iter().filter(|tenant| **tenant != TenantId::embedded()) {
+        sessions.look_after(tenant);
+    }
+    let stop = CancellationToken::new();
+    let app = App { sessions: sessions.clone(), registry: registry.clone(), config: config.clone(), stop };
+    let kept_up = tokio::spawn(upkeep(keeper.clone(), registry.clone(), app.stop.clone()));
     let stop = app.stop.clone();
     let told = tokio::spawn(async move {
         let name = tokio::select! {
@@ -145,11 +166,17 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File) -> Result<(
         stop.cancel();
     });
     output::line(format!("warren serves at http://{address}, data in {}", config.data.dir.display()));
+    if let Some(key) = key {
+        show(&key, &key_file);
+    }
     notify::ready();
     listener::listen(listener, http::router(app.clone()), &app).await;
     told.abort();
     sessions.stop().await;
     kept_up.abort();
+    if let Err(error) = registry.write_used().await {
+        tracing::warn!(%error, "when keys were last used could not be written");
+    }
     if let Err(error) = keeper.sync().await {
         tracing::error!(%error, "the journal could not be synced");
     }
@@ -193,16 +220,21 @@ async fn keeper(config: &Config) -> Result<Keeper, ServeError> {
     Ok(keeper)
 }
 
-/// Keeps the journal short, and clears away what nobody refers to.
-async fn upkeep(keeper: Keeper, stop: CancellationToken) {
-    let tenant = TenantId::embedded();
+/// Shows a new key to whoever started the server. A log keeps what it is told for long and for many, so it is told only
+/// where the key is.
+fn show(key: &KeyText, file: &Path) {
+    match std::env::var_os("JOURNAL_STREAM") {
+        None => output::line(format!("key: {}", key.reveal())),
+        Some(_) => output::line(format!("a new key is in {}", file.display())),
+    }
+}
+
+/// Keeps the journal short, clears away what nobody refers to, and writes when keys were last used.
+async fn upkeep(keeper: Keeper, registry: Registry, stop: CancellationToken) {
     let sweeping = async {
         loop {
             let begun = Instant::now();
-            match keeper.sweep(&tenant).await {
-                Ok(swept) => tracing::debug!(?swept, "cleared away what nobody refers to"),
-                Err(error) => tracing::warn!(%error, "what nobody refers to could not be cleared away"),
-            }
+            sweep_all(&keeper, &registry).await;
             tokio::time::sleep(SWEEP.max(begun.elapsed() * SWEEP_REST)).await;
         }
     };
@@ -213,10 +245,33 @@ async fn upkeep(keeper: Keeper, stop: CancellationToken) {
             keeper.tidy().await;
         }
     };
+    let noting = async {
+        let mut used = tokio::time::interval(USED_EVERY);
+        loop {
+            used.tick().await;
+            if let Err(error) = registry.write_used().await {
+                tracing::warn!(%error, "when keys were last used could not be written");
+            }
+        }
+    };
     tokio::select! {
         () = stop.cancelled() => {}
         () = sweeping => {}
         () = tidying => {}
+        () = noting => {}
+    }
+}
+
+async fn sweep_all(keeper: &Keeper, registry: &Registry) {
+    let tenants = match registry.all_tenants().await {
+        Ok(tenants) => tenants,
+        Err(error) => return tracing::warn!(%error, "the tenants could not be read; nothing is cleared away"),
+    };
+    for tenant in tenants {
+        match keeper.sweep(&tenant).await {
+            Ok(swept) => tracing::debug!(%tenant, ?swept, "cleared away what nobody refers to"),
+            Err(error) => tracing::warn!(%tenant, %error, "what nobody refers to could not be cleared away"),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::time::Duration;
-use ureq::http::Response;
+use ureq::http::{HeaderValue, Response};
 use ureq::{Agent, Body, SendBody};
 
 /// How long a server on this machine may take to take a connection.
@@ -15,6 +15,8 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 pub(crate) struct Client {
     url: String,
     agent: Agent,
+    /// What requests prove themselves with: `Bearer` and the key.
+    bearer: Option<HeaderValue>,
 }
 
 /// Why a command did not do its work.
@@ -44,8 +46,13 @@ impl ClientError {
 }
 
 impl Client {
-    /// Of a server at this URL.
-    pub(crate) fn new(url: &str) -> Client {
+    /// Of a server at this URL, with this key if there is one.
+    pub(crate) fn new(url: &str, key: Option<&str>) -> Result<Client, ClientError> {
+        let bearer = key.map(|key| HeaderValue::from_str(&format!("Bearer {key}"))).transpose();
+        let mut bearer = bearer.map_err(|_| ClientError::Local("the key is no text that a key can be".to_owned()))?;
+        if let Some(bearer) = &mut bearer {
+            bearer.set_sensitive(true);
+        }
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -53,7 +60,7 @@ impl Client {
             .proxy(None)
             .max_redirects(0)
             .build();
-        Client { url: url.trim_end_matches('/').to_owned(), agent: Agent::new_with_config(config) }
+        Ok(Client { url: url.trim_end_matches('/').to_owned(), agent: Agent::new_with_config(config), bearer })
     }
 
     /// The path of a session's resource, its name escaped.
@@ -84,6 +91,13 @@ impl Client {
         self.open("POST", path, &all, SendBody::from_reader(&mut text.as_bytes()))
     }
 
+    /// What a PATCH with an object answers.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let text = body.to_string();
+        let headers = [("content-type", "application/json")];
+        self.json(self.open("PATCH", path, &headers, SendBody::from_reader(&mut text.as_bytes()))?)
+    }
+
     /// Does a DELETE.
     pub(crate) fn delete(&self, path: &str) -> Result<(), ClientError> {
         self.open("DELETE", path, &[], SendBody::none()).map(drop)
@@ -101,6 +115,9 @@ impl Client {
         let mut request = ureq::http::Request::builder().method(method).uri(&url);
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(bearer) = &self.bearer {
+            request = request.header("authorization", bearer.clone());
         }
         let request = request.body(body).map_err(|error| ClientError::Local(format!("{url}: {error}")))?;
         let mut response = self.agent.run(request).map_err(|error| self.failed(error))?;

@@ -8,8 +8,9 @@
 //! The command belongs to its session: when this client ends, it goes on.
 
 use super::client::{Client, ClientError};
+use super::pairs;
+use super::server::Context;
 use super::stream::{Events, Sent};
-use super::{Context, pairs};
 use crate::output;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -43,7 +44,7 @@ pub(crate) struct ExecArguments {
     timeout: Option<String>,
     /// Runs it at most once for this key, whatever happens; the same command with the same key prints what the first did.
     #[arg(long, value_name = "KEY")]
-    key: Option<String>,
+    idempotency_key: Option<String>,
     /// Passes standard input on.
     #[arg(long, short = 'i')]
     stdin: bool,
@@ -60,7 +61,7 @@ pub(crate) fn exec(context: &Context, arguments: &ExecArguments) -> Result<ExitC
     let path = Client::session(&arguments.session, "/exec");
     let body = request(arguments, context.json)?;
     let mut headers = Vec::new();
-    if let Some(key) = &arguments.key {
+    if let Some(key) = &arguments.idempotency_key {
         headers.push(("idempotency-key", key.as_str()));
     }
     if arguments.detach || context.json {

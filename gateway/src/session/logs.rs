@@ -1,8 +1,8 @@
 //! `warren session logs`: what happened in a session, line by line, each with the position to go on from.
 
-use super::Context;
 use super::client::{Client, ClientError};
 use super::exec::bytes;
+use super::server::Context;
 use super::stream::{Events, Sent};
 use super::table::{printable, text};
 use clap::Args;

@@ -1,34 +1,30 @@
 //! `warren session`: a client of a server, at the command line.
 
-mod client;
+pub(crate) mod client;
 mod exec;
 mod files;
 mod logs;
+pub(crate) mod server;
 mod stream;
-mod table;
+pub(crate) mod table;
 
-use crate::output;
 use clap::{Args, Subcommand};
 use client::{Client, ClientError};
 use serde_json::{Value, json};
+use server::{Context, ServerArguments};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use table::Table;
 use ureq::SendBody;
-use warren_config::Sources;
 
 /// Entries asked for at a time.
 const PAGE: usize = 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct SessionArguments {
-    /// The server; by default $WARREN_URL, else where the configuration lets a server listen.
-    #[arg(long, global = true, value_name = "URL")]
-    url: Option<String>,
-    /// Prints what the server answers, as JSON.
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
     #[command(subcommand)]
     command: SessionCommand,
 }
@@ -137,24 +133,8 @@ enum SessionCommand {
     },
 }
 
-/// Who is asked, and how answers are shown.
-pub(crate) struct Context {
-    pub(crate) client: Client,
-    pub(crate) json: bool,
-}
-
 pub(crate) fn main(arguments: &SessionArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let context = Context { client: Client::new(&url(arguments)?), json: arguments.json };
-    Ok(run(&context, &arguments.command)?)
-}
-
-fn url(arguments: &SessionArguments) -> Result<String, Box<dyn std::error::Error>> {
-    let given = arguments.url.clone().or_else(|| std::env::var("WARREN_URL").ok().filter(|url| !url.is_empty()));
-    match given {
-        Some(url) if url.starts_with("http://") || url.starts_with("https://") => Ok(url),
-        Some(url) => Err(ClientError::Local(format!("`{url}` is no URL of a server; give http://ADDRESS:PORT")).into()),
-        None => Ok(format!("http://{}", Sources::of_this_process().load()?.config.server.listen)),
-    }
+    Ok(run(&arguments.server.context()?, &arguments.command)?)
 }
 
 fn run(context: &Context, command: &SessionCommand) -> Result<ExitCode, ClientError> {
@@ -194,14 +174,6 @@ fn run(context: &Context, command: &SessionCommand) -> Result<ExitCode, ClientEr
 }
 
 impl Context {
-    /// Prints the answer as it is, or what a person wants of it.
-    pub(crate) fn show(&self, answer: &Value, text: impl FnOnce() -> String) {
-        match self.json {
-            true => output::line(answer),
-            false => output::line(text()),
-        }
-    }
-
     fn session(&self, session: &Value) {
         self.show(session, || sessions(std::slice::from_ref(session)).to_string());
     }

@@ -14,6 +14,8 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 pub struct Server {
     child: Child,
     pub url: String,
+    /// The key of the node's own tenant.
+    pub key: String,
     pub dir: PathBuf,
     agent: Agent,
 }
@@ -71,14 +73,24 @@ impl Server {
         let url = url.trim_end_matches(',').to_owned();
         let config =
             Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(LIMIT)).build();
-        Server { child, url, dir: dir.to_owned(), agent: Agent::new_with_config(config) }
+        let key = std::fs::read_to_string(dir.join("client.key")).unwrap().trim().to_owned();
+        Server { child, url, key, dir: dir.to_owned(), agent: Agent::new_with_config(config) }
     }
 
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], mut body: &[u8]) -> Answer {
+    /// A request with the server's own key.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let bearer = format!("Bearer {}", self.key);
+        let mut all = vec![("authorization", bearer.as_str())];
+        all.extend_from_slice(headers);
+        self.request_as_it_is(method, path, &all, body)
+    }
+
+    /// A request with nothing added.
+    pub fn request_as_it_is(&self, method: &str, path: &str, headers: &[(&str, &str)], mut body: &[u8]) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -90,7 +102,8 @@ impl Server {
     }
 
     pub fn get(&self, path: &str) -> Answer {
-        let request = ureq::http::Request::get(format!("{}{path}", self.url)).body(()).unwrap();
+        let request = ureq::http::Request::get(format!("{}{path}", self.url));
+        let request = request.header("authorization", format!("Bearer {}", self.key)).body(()).unwrap();
         let mut response = self.agent.run(request).unwrap();
         let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
         Answer { status: response.status().as_u16(), headers: response.headers().clone(), body: bytes }
@@ -124,7 +137,7 @@ impl Server {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = super::warren();
-        command.arg("session").args(arguments).env("WARREN_URL", &self.url);
+        command.arg("session").args(arguments).env("WARREN_URL", &self.url).env("WARREN_KEY", &self.key);
         command
     }
 

@@ -20,6 +20,8 @@ const ANSWER_MAX: u64 = 64 << 20;
 pub(crate) struct Server {
     child: Child,
     url: String,
+    /// What requests prove themselves with.
+    bearer: String,
     /// Set before it is killed: a connection that breaks then is no fault of the server's.
     killed: Arc<AtomicBool>,
 }
@@ -28,6 +30,7 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     url: String,
+    bearer: String,
     agent: Agent,
     killed: Arc<AtomicBool>,
 }
@@ -55,12 +58,19 @@ impl Server {
             return Err(format!("the server did not start ({:?}), and said {line:?}", child.wait()).into());
         };
         let url = url.trim_end_matches(',').to_owned();
-        Ok(Server { child, url, killed: Arc::default() })
+        // Its own key, which it made before it said where it is.
+        let bearer = format!("Bearer {}", std::fs::read_to_string(dir.join("client.key"))?.trim());
+        Ok(Server { child, url, bearer, killed: Arc::default() })
     }
 
     /// A way to it, with connections of its own.
     pub(crate) fn link(&self) -> Link {
-        Link { url: self.url.clone(), agent: agent(Some(LIMIT)), killed: self.killed.clone() }
+        Link {
+            url: self.url.clone(),
+            bearer: self.bearer.clone(),
+            agent: agent(Some(LIMIT)),
+            killed: self.killed.clone(),
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -110,6 +120,7 @@ impl Link {
     /// A request and the whole of its answer.
     pub(crate) fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Stop> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        request = request.header("authorization", &self.bearer);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -140,7 +151,8 @@ impl Link {
 
     /// The lines of an answer that goes on until the server ends.
     pub(crate) fn lines(&self, path: &str) -> impl Iterator<Item = String> + use<> {
-        let request = ureq::http::Request::get(format!("{}{path}", self.url)).body(());
+        let request = ureq::http::Request::get(format!("{}{path}", self.url));
+        let request = request.header("authorization", &self.bearer).body(());
         let answer = request.ok().and_then(|request| agent(None).run(request).ok());
         let reader = answer.map(|answer| BufReader::new(answer.into_body().into_reader()));
         reader.into_iter().flat_map(|reader| reader.lines().map_while(Result::ok))

@@ -41,7 +41,10 @@ async fn app() -> App {
     };
     let kept = Arc::new(warren_session::durability::volatile::Volatile::new());
     let sessions = warren_session::Sessions::start(kept, options).await;
-    App { sessions, config: Arc::new(Config::default()), stop: tokio_util::sync::CancellationToken::new() }
+    let store = Arc::new(warren_cluster::store::MemoryStore::default());
+    let host = Arc::new(warren_wasi_posix::system::SystemHost);
+    let registry = warren_cluster::registry::Registry::new(store, host, [0; 32]);
+    App { sessions, registry, config: Arc::new(Config::default()), stop: tokio_util::sync::CancellationToken::new() }
 }
 
 #[tokio::test]

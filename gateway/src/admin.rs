@@ -1,0 +1,158 @@
+//! `warren key` and `warren tenant`: who may use a server.
+
+use crate::session::all;
+use crate::session::client::{Client, ClientError, escape};
+use crate::session::server::{Context, ServerArguments};
+use crate::session::table::{Table, text};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    /// The tenant whose keys are meant; by default that of the key in use. For the operator.
+    #[arg(long, global = true, value_name = "ID")]
+    tenant: Option<String>,
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Makes a key and prints it. It is shown this once.
+    Create {
+        /// What to call it.
+        name: String,
+        /// operator, admin, member or viewer.
+        #[arg(long, conflicts_with = "scopes", required_unless_present = "scopes")]
+        role: Option<String>,
+        /// Single scopes instead of a role: sessions:read, sessions:write, exec, files:read, files:write, keys:manage,
+        /// tenants:manage.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Ends it after this long: 12h, 30d.
+        #[arg(long, value_name = "TIME")]
+        expires_in: Option<String>,
+    },
+    /// Lists keys.
+    List,
+    /// Gives a key a new secret and prints it.
+    Rotate {
+        /// Its id.
+        id: String,
+        /// How long the old secret goes on working.
+        #[arg(long, value_name = "TIME")]
+        grace: Option<String>,
+    },
+    /// Ends a key at once.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    #[command(subcommand)]
+    command: TenantCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TenantCommand {
+    /// Makes a tenant. `warren key create --tenant ID` makes its first key.
+    Create {
+        /// Its id, for ever: 1 to 63 of a-z, 0-9 and `-`.
+        id: String,
+        /// What people call it.
+        #[arg(long)]
+        title: Option<String>,
+    },
+    /// Lists tenants.
+    List,
+    /// Makes the keys of a tenant not work.
+    Disable {
+        /// Its id.
+        id: String,
+    },
+    /// Makes them work again.
+    Enable {
+        /// Its id.
+        id: String,
+    },
+}
+
+pub(crate) fn keys(arguments: &KeyArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let context = arguments.server.context()?;
+    let client = &context.client;
+    let query = arguments.tenant.as_ref().map(|id| format!("?tenant={}", escape(id, false))).unwrap_or_default();
+    let of = |id: &str, verb: &str| format!("/v1/keys/{}{verb}{query}", escape(id, false));
+    match &arguments.command {
+        KeyCommand::Create { name, role, scopes, expires_in } => {
+            let mut body = json!({ "name": name });
+            match role {
+                Some(role) => body["role"] = json!(role),
+                None => body["scopes"] = json!(scopes),
+            }
+            if let Some(life) = expires_in {
+                body["expires_in"] = json!(life);
+            }
+            shown(&context, &client.post(&format!("/v1/keys{query}"), &body)?);
+        }
+        KeyCommand::List => {
+            let mut answer = client.get(&format!("/v1/keys{query}"))?;
+            let keys = answer["items"].take();
+            context.show(&keys, || table(&keys, &["id", "name", "state", "role", "scopes", "expires", "last_used"]));
+        }
+        KeyCommand::Rotate { id, grace } => {
+            let body = grace.as_ref().map_or(json!({}), |grace| json!({ "grace": grace }));
+            shown(&context, &client.post(&of(id, "/rotate"), &body)?);
+        }
+        KeyCommand::Revoke { id } => client.delete(&of(id, ""))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn tenants(arguments: &TenantArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let context = arguments.server.context()?;
+    let client = &context.client;
+    let columns = ["id", "title", "enabled", "created"];
+    let one = |tenant: Value| context.show(&tenant, || table(&json!([tenant]), &columns));
+    match &arguments.command {
+        TenantCommand::Create { id, title } => {
+            one(client.post("/v1/tenants", &json!({ "id": id, "title": title }))?);
+        }
+        TenantCommand::List => {
+            let found = json!(all(client, "/v1/tenants")?);
+            context.show(&found, || table(&found, &columns));
+        }
+        TenantCommand::Disable { id } => one(enable(client, id, false)?),
+        TenantCommand::Enable { id } => one(enable(client, id, true)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn enable(client: &Client, id: &str, enabled: bool) -> Result<Value, ClientError> {
+    client.patch(&format!("/v1/tenants/{}", escape(id, false)), &json!({ "enabled": enabled }))
+}
+
+/// A new key: for a script the text alone.
+fn shown(context: &Context, key: &Value) {
+    context.show(key, || text(&key["key"]));
+}
+
+fn table(items: &Value, columns: &[&str]) -> String {
+    let headings: Vec<String> = columns.iter().map(|column| column.to_ascii_uppercase().replace('_', " ")).collect();
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let mut table = Table::new(&headings);
+    for item in items.as_array().into_iter().flatten() {
+        table.row(columns.iter().map(|column| match &item[*column] {
+            Value::Array(words) => words.iter().map(text).collect::<Vec<_>>().join(" "),
+            other => text(other),
+        }));
+    }
+    table.to_string()
+}

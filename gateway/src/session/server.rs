@@ -1,0 +1,101 @@
+//! Which server is asked, with which key, and how its answers are shown.
+
+use super::client::{Client, ClientError};
+use crate::output;
+use crate::serve::{KEY_FILE, LOCK};
+use clap::Args;
+use serde_json::Value;
+use std::fs::File;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::Path;
+use warren_config::{Config, Sources};
+
+/// Bytes of the small files of a data folder that are looked at.
+const FILE_MAX: u64 = 256;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArguments {
+    /// The server; by default $WARREN_URL, else where the configuration lets a server listen.
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// The key; by default $WARREN_KEY, else the one that this user's own server keeps in its data folder.
+    #[arg(long, global = true, value_name = "KEY")]
+    key: Option<String>,
+    /// Prints what the server answers, as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Who is asked, and how answers are shown.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) json: bool,
+}
+
+impl ServerArguments {
+    pub(crate) fn context(&self) -> Result<Context, Box<dyn std::error::Error>> {
+        let given = |flag: &Option<String>, name: &str| {
+            flag.clone().or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        };
+        let (url, key) = (given(&self.url, "WARREN_URL"), given(&self.key, "WARREN_KEY"));
+        // What is said leaves nothing to look up: a configuration that is wrong is then nobody's business.
+        let config = match (&url, &key) {
+            (Some(_), Some(_)) => None,
+            (Some(_), None) => Sources::of_this_process().load().ok().map(|loaded| loaded.config),
+            (None, _) => Some(Sources::of_this_process().load()?.config),
+        };
+        let url = match (url, &config) {
+            (Some(url), _) if url.starts_with("http://") || url.starts_with("https://") => url,
+            (Some(url), _) => {
+                let wrong = format!("`{url}` is no URL of a server; give http://ADDRESS:PORT");
+                return Err(ClientError::Local(wrong).into());
+            }
+            (None, config) => {
+                let config = config.as_ref().expect("without a URL the configuration was read");
+                format!("http://{}", config.server.listen)
+            }
+        };
+        let key = key.or_else(|| own_key(config.as_ref()?, &url));
+        Ok(Context { client: Client::new(&url, key.as_deref())?, json: self.json })
+    }
+}
+
+impl Context {
+    /// Prints the answer as it is, or what a person wants of it.
+    pub(crate) fn show(&self, answer: &Value, text: impl FnOnce() -> String) {
+        match self.json {
+            true => output::line(answer),
+            false => output::line(text()),
+        }
+    }
+}
+
+/// The key in the data folder, for the server of that folder: it is on this machine, and at the port that it said it is
+/// at. Whoever listens elsewhere is not shown it.
+fn own_key(config: &Config, url: &str) -> Option<String> {
+    let port = local_port(url)?;
+    let said = read(&config.data.dir.join(LOCK))?;
+    let said = said.split_whitespace().find(|word| word.starts_with("http://"))?;
+    (local_port(said)? == port).then_some(())?;
+    let key = read(&config.data.dir.join(KEY_FILE))?;
+    Some(key.trim().to_owned())
+}
+
+/// The port of a URL that leads to this machine.
+fn local_port(url: &str) -> Option<u16> {
+    let authority = url.strip_prefix("http://")?.split(['/', '?', '#']).next()?;
+    let (host, port) = authority.rsplit_once(':')?;
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let local = address.map_or(host == "localhost", |address| address.is_loopback() || address.is_unspecified());
+    local.then(|| port.parse().ok())?
+}
+
+fn read(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(FILE_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests;
