@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 use warren_kernel::Errno;
 use warren_session::SessionError;
 use warren_session::durability::DurabilityError;
@@ -26,15 +27,20 @@ pub(crate) struct Problem {
     errno: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What was not done, and why (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemView<'a> {
     title: &'a str,
     status: u16,
     /// Stable: programs may depend on it.
     code: &'a str,
+    /// What is wrong with what was asked.
     detail: &'a str,
+    /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    /// Of a file operation that failed: `ENOENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<&'a str>,
 }
@@ -90,7 +96,7 @@ impl Problem {
 
     /// The body of the answer.
     pub(crate) fn to_json(&self) -> String {
-        let body = Body {
+        let body = ProblemView {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             code: self.code,
