@@ -8,6 +8,7 @@
 //! let in.
 
 use super::App;
+use super::once;
 use super::problem::Problem;
 use super::routes::{Reach, Route};
 use axum::body::Body;
@@ -44,7 +45,7 @@ pub(super) async fn authorize(State(gate): State<Gate>, mut request: Request, ne
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(By(caller.clone()));
-    let response = next.run(request).await;
+    let response = once::answer(&gate, &caller, request, next).await;
     let streams = response.headers().get(CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream"));
     match bearer {
         Some(bearer) if streams => until_refused(response, gate.app, bearer),

@@ -19,6 +19,7 @@ mod files;
 mod guard;
 mod keys;
 mod node;
+mod once;
 mod openapi;
 mod problem;
 mod processes;
@@ -33,6 +34,7 @@ mod view;
 use axum::Router;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use warren_cluster::keeper::Once;
 use warren_cluster::registry::Registry;
 use warren_config::Config;
 use warren_session::Sessions;
@@ -42,6 +44,8 @@ use warren_session::Sessions;
 pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
+    /// Answers of requests with an `Idempotency-Key`.
+    pub(crate) once: Once,
     pub(crate) config: Arc<Config>,
     /// Cancelled when the server is told to stop: open streams end.
     pub(crate) stop: CancellationToken,

@@ -107,7 +107,8 @@ impl Problem {
         serde_json::to_string(&body).unwrap_or_default()
     }
 
-    fn retry_after(self, after: Duration) -> Problem {
+    /// When to ask again.
+    pub(crate) fn retry_after(self, after: Duration) -> Problem {
         Problem { retry_after: Some(after), ..self }
     }
 

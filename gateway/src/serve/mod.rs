@@ -153,7 +153,13 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
         sessions.look_after(tenant);
     }
     let stop = CancellationToken::new();
-    let app = App { sessions: sessions.clone(), registry: registry.clone(), config: config.clone(), stop };
+    let app = App {
+        sessions: sessions.clone(),
+        registry: registry.clone(),
+        once: keeper.once(),
+        config: config.clone(),
+        stop,
+    };
     let kept_up = tokio::spawn(upkeep(keeper.clone(), registry.clone(), app.stop.clone()));
     let stop = app.stop.clone();
     let told = tokio::spawn(async move {
@@ -235,6 +241,9 @@ async fn upkeep(keeper: Keeper, registry: Registry, stop: CancellationToken) {
         loop {
             let begun = Instant::now();
             sweep_all(&keeper, &registry).await;
+            if let Err(error) = keeper.once().sweep().await {
+                tracing::warn!(%error, "answers that are kept no longer could not be cleared away");
+            }
             tokio::time::sleep(SWEEP.max(begun.elapsed() * SWEEP_REST)).await;
         }
     };

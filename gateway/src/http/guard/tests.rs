@@ -44,7 +44,17 @@ async fn app() -> App {
     let store = Arc::new(warren_cluster::store::MemoryStore::default());
     let host = Arc::new(warren_wasi_posix::system::SystemHost);
     let registry = warren_cluster::registry::Registry::new(store, host, [0; 32]);
-    App { sessions, registry, config: Arc::new(Config::default()), stop: tokio_util::sync::CancellationToken::new() }
+    let dir = tempfile::tempdir().unwrap();
+    let folder = warren_cluster::folder::Folder::new(dir.path());
+    let (keeper, _) =
+        folder.open(Arc::new(warren_wasi_posix::system::SystemHost), tokio::runtime::Handle::current()).unwrap();
+    App {
+        sessions,
+        registry,
+        once: keeper.once(),
+        config: Arc::new(Config::default()),
+        stop: tokio_util::sync::CancellationToken::new(),
+    }
 }
 
 #[tokio::test]
