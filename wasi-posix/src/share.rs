@@ -153,6 +153,12 @@ impl Shares {
         known.map(|(name, tenant)| (name.clone(), state.tree.tenant_figures(tenant.index, now))).collect()
     }
 
+    /// The most processor time a guest has had in one turn: a slice is 5 ms, and a call into the kernel that is longer ends
+    /// it late.
+    pub fn longest_turn(&self) -> Duration {
+        self.core.state().tree.longest()
+    }
+
     /// Lets a tenant's share and figures go, now or with its last session. There are as many tenants here as were given a
     /// share or had a session, until they are forgotten.
     pub fn forget(&self, tenant: &str) {

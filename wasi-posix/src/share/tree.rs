@@ -147,6 +147,7 @@ pub(super) struct Tree<T> {
     holders: Vec<usize>,
     waiting: usize,
     made: u64,
+    longest: Duration,
 }
 
 impl<T: Clone> Tree<T> {
@@ -163,12 +164,18 @@ impl<T: Clone> Tree<T> {
             holders: Vec::with_capacity(slots),
             waiting: 0,
             made: 0,
+            longest: Duration::ZERO,
         }
     }
 
     /// Whether any process has a slot or waits for one.
     pub(super) fn is_busy(&self) -> bool {
         self.taken > 0 || self.waiting > 0
+    }
+
+    /// The longest turn there was.
+    pub(super) fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// Processes that wait for a slot.
@@ -455,6 +462,7 @@ impl<T: Clone> Tree<T> {
         task.at += Virtual::of(used);
         let session = task.session;
         self.taken -= 1;
+        self.longest = self.longest.max(used);
         self.holders.retain(|holder| *holder != index);
         let it = &mut self.sessions[session];
         it.holding -= 1;

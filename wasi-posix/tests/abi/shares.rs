@@ -59,6 +59,7 @@ fn a_short_command_goes_on_beside_more_busy_loops_than_there_are_threads() {
     }
     // They run on, and each can be ended though others want the processor.
     loops.iter().for_each(kill);
+    drop(loops);
     noisy.assert_clean();
 }
 
@@ -70,7 +71,11 @@ fn a_compilation_is_charged_to_who_caused_it() {
     // Long enough to be seen, and no other test's: each function adds its own constant.
     let functions: String =
         (0..300).map(|n| format!("(func (result i32) (i32.add (i32.const {n}) (i32.const 424242)))")).collect();
-    place.file("/tmp/long", 0o755, &assemble(&format!(r#"(module {functions} (func (export "_start")))"#)));
+    place.file(
+        "/tmp/long",
+        0o755,
+        &assemble(&format!(r#"(module (memory (export "memory") 1) {functions} (func (export "_start")))"#)),
+    );
     let run = || {
         within(async {
             Command::new(&place.template, ["/tmp/long"]).launch(&place.session).await?.wait().await.map_err(Into::into)
