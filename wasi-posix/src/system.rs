@@ -36,6 +36,25 @@ impl Host for SystemHost {
     }
 }
 
+/// The nice value of threads that run guests: beside a thread that answers clients, about a third of its part of a
+/// processor, so that the system lets an answer go first. On a machine that has nothing else to do guests have all of it.
+pub const GUESTS_NICE: i32 = 5;
+
+/// An executor for guests, of a thread for each processor. Its threads are behind others of the process
+/// ([`GUESTS_NICE`]): who answers clients should run them on an executor of their own.
+///
+/// # Errors
+/// The system's, when it gives no threads.
+pub fn guests_executor() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.enable_all().thread_name("guests").on_thread_start(|| {
+        if rustix::process::setpriority_process(None, GUESTS_NICE).is_err() {
+            tracing::debug!("a thread for guests keeps its priority");
+        }
+    });
+    threads.build()
+}
+
 /// CPU time the calling thread has used, in nanoseconds.
 pub(crate) fn thread_cpu_nanos() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);

@@ -5,8 +5,8 @@
 //!                                                                                                     │
 //!   exit 0 ◀── sessions at rest, all kept ◀── requests end, streams are closed ◀── nothing accepted ◀─┘
 //! ```
-//! There are two executors: guests run on one, clients are answered on the other, so that a busy guest costs no client
-//! its answer.
+//! There are two executors: guests run on one, clients are answered on the other, whose threads the system prefers, so
+//! that a busy guest costs no client its answer.
 
 mod base;
 mod listener;
@@ -37,7 +37,7 @@ use warren_session::Sessions;
 use warren_session::durability::Durability;
 use warren_session::id::TenantId;
 use warren_session::sessions::Options;
-use warren_wasi_posix::system::SystemHost;
+use warren_wasi_posix::system::{SystemHost, guests_executor};
 use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// The file in the data folder that a server holds locked; it says which server.
@@ -104,10 +104,9 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Box<dyn std:
     let config = Arc::new(arguments.sources().load().map_err(ServeError::Config)?.config);
     log::start(&config.log).map_err(ServeError::Level)?;
     let lock = lock(&config.data.dir)?;
-    let executor = |name: &str| -> Result<Runtime, ServeError> {
-        Builder::new_multi_thread().enable_all().thread_name(name).build().map_err(ServeError::Executor)
-    };
-    let (guests, clients) = (executor("guests")?, executor("clients")?);
+    let guests = guests_executor().map_err(ServeError::Executor)?;
+    let mut clients = Builder::new_multi_thread();
+    let clients = clients.enable_all().thread_name("clients").build().map_err(ServeError::Executor)?;
     clients.block_on(run(&config, &guests, lock, arguments.new_key))?;
     // Whatever of a guest still runs has nobody left to run for.
     guests.shutdown_background();

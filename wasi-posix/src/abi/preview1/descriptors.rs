@@ -262,7 +262,7 @@ async fn read_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, count
         if read % CHUNK != 0 || read == 0 || scatter.room() == 0 {
             break;
         }
-        tokio::task::yield_now().await;
+        cx.guest().turns.give_way().await;
     }
     Ok(memory::put_u32(cx.memory(), out, read as u32)?)
 }
@@ -303,7 +303,7 @@ async fn write_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, coun
                     break;
                 }
                 if count == CHUNK {
-                    tokio::task::yield_now().await;
+                    cx.guest().turns.give_way().await;
                 }
             }
             Err(Stop::Errno(_)) if written > 0 => break,
