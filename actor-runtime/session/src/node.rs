@@ -1,5 +1,6 @@
 //! What the sessions of a node share: their seats, their actors, and how one is made, woken and let go.
 
+use crate::account::{Account, Accounts, AwakePlace, Place};
 use crate::actor::{Asked, Begin, Message, Refused, Reply, SessionActor};
 use crate::awake::{Awake, Built};
 use crate::durability::{Claimed, Durability, DurabilityError, Files, KeyedCommand, NewSession, Summary};
@@ -38,6 +39,8 @@ const LINES_MAX: usize = 20;
 const LINES_WITHIN: Duration = Duration::from_secs(60);
 /// Sessions of a page when expiries are looked for.
 const PAGE: usize = 1000;
+/// How long to wait before a list that could not be read is asked for again.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 /// The sessions that have an actor.
 type Actors = HashMap<ActorId, (Arc<Seat>, Arc<Awake>)>;
@@ -46,6 +49,8 @@ type Actors = HashMap<ActorId, (Arc<Seat>, Arc<Awake>)>;
 pub(crate) struct Node {
     pub(crate) durability: Arc<dyn Durability>,
     pub(crate) options: Options,
+    /// What tenants have taken.
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) runtime: Handle,
     pub(crate) ticker: Ticker,
     pub(crate) stopped: Stopped,
@@ -80,10 +85,13 @@ impl Lines {
     }
 }
 
-/// Room for a session on its way to being awake.
-pub(crate) struct Room(Arc<AtomicUsize>);
+/// Room for a session on its way to being awake, on the node and in what its tenant may have awake.
+pub(crate) type Room = (Rising, AwakePlace);
 
-impl Drop for Room {
+/// One that is on its way to being awake.
+pub(crate) struct Rising(Arc<AtomicUsize>);
+
+impl Drop for Rising {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -104,6 +112,7 @@ impl Node {
         let (stop, stopped) = watch::channel(false);
         Node {
             durability,
+            accounts: Arc::new(Accounts::new(options.quotas)),
             options,
             runtime,
             ticker: Ticker::default(),
@@ -167,9 +176,11 @@ impl Node {
         let created = built.session.with(|kernel| kernel.now());
         let id = SessionId::generate(&SystemHost);
         let new = NewSession { tenant: tenant.clone(), id, name, spec, created, forked_from: None };
-        let _room = self.make_room(id)?;
+        let (mut place, room) = self.make_places(tenant, id).await?;
+        place.is_for(id);
         let claimed = self.durability.create(new).await?;
-        self.begin(tenant, claimed, Some(built)).await
+        place.keep();
+        self.begin(tenant, claimed, Some(built), room).await
     }
 
     /// Brings up a session that has just been made.
@@ -178,11 +189,12 @@ impl Node {
         tenant: &TenantId,
         claimed: Claimed,
         built: Option<Built>,
+        room: Room,
     ) -> Result<Summary, SessionError> {
         let (id, summary) = (claimed.summary.id, claimed.summary.clone());
         let seat = self.seat(tenant, id);
         seat.begin_wake();
-        self.wake_with(&seat, Some((claimed, built)));
+        self.wake_with(&seat, Some((claimed, built, room)));
         drop(seat.enter(self).await?);
         if let Some(life) = self.life_left(&summary) {
             self.ticker.expire(tenant, id, life);
@@ -195,7 +207,7 @@ impl Node {
         self.wake_with(seat, None);
     }
 
-    fn wake_with(self: &Arc<Self>, seat: &Arc<Seat>, made: Option<(Claimed, Option<Built>)>) {
+    fn wake_with(self: &Arc<Self>, seat: &Arc<Seat>, made: Option<(Claimed, Option<Built>, Room)>) {
         let (node, seat) = (self.clone(), seat.clone());
         self.runtime.spawn(async move {
             let woken = AssertUnwindSafe(node.bring_up(&seat, made)).catch_unwind().await;
@@ -214,7 +226,7 @@ impl Node {
             SessionError::Durability(error) => {
                 matches!(error, DurabilityError::Deleted(_) | DurabilityError::Missing(_) | DurabilityError::Owned(_))
             }
-            SessionError::Overloaded { .. } | SessionError::ShuttingDown => true,
+            SessionError::Overloaded { .. } | SessionError::ShuttingDown | SessionError::Quota(_) => true,
             _ => false,
         };
         if !expected && self.lines.take() {
@@ -227,17 +239,17 @@ impl Node {
     async fn bring_up(
         self: &Arc<Self>,
         seat: &Arc<Seat>,
-        made: Option<(Claimed, Option<Built>)>,
+        made: Option<(Claimed, Option<Built>, Room)>,
     ) -> Result<(Arc<Awake>, ActorRef<Message>), SessionError> {
         if self.stopped.is_set() {
             return Err(SessionError::ShuttingDown);
         }
-        let (_room, (mut claimed, built)) = match made {
+        let (mut claimed, built, room) = match made {
             // Whoever made it has made room too.
-            Some(made) => (None, made),
+            Some(made) => made,
             None => {
-                let room = self.make_room(seat.id)?;
-                (Some(room), (self.durability.claim(&seat.tenant, seat.id).await?, None))
+                let room = self.make_room(&seat.tenant, seat.id)?;
+                (self.durability.claim(&seat.tenant, seat.id).await?, None, room)
             }
         };
         let built = match built {
@@ -257,7 +269,8 @@ impl Node {
             *command = KeyedCommand { end: Some(End::Interrupted), ..command.clone() };
             keys.push((key.clone(), command.clone()));
         }
-        let awake = Awake::new(self, seat, &claimed, built);
+        let (_rising, place) = room;
+        let awake = Awake::new(self, seat, &claimed, built, place);
         drop(claimed);
         let ticket = awake.scribe.record(Record { events, keys, files: true }, Urgency::Call)?;
         awake.scribe.wait(&ticket).await?;
@@ -288,13 +301,14 @@ impl Node {
     }
 
     /// Room for one more that is awake, until it is; the one that has been idle longest is asked to rest.
-    pub(crate) fn make_room(&self, id: SessionId) -> Result<Room, SessionError> {
+    pub(crate) fn make_room(&self, tenant: &TenantId, id: SessionId) -> Result<Room, SessionError> {
+        let place = self.accounts.of(tenant).take_awake()?;
         let longest = {
             let actors = self.actors();
             let rising = self.rising.fetch_add(1, Ordering::Relaxed);
-            let room = Room(self.rising.clone());
+            let rising_one = Rising(self.rising.clone());
             if actors.len().saturating_add(rising) < self.options.awake_max {
-                return Ok(room);
+                return Ok((rising_one, place));
             }
             let idle = actors.values().filter_map(|(seat, awake)| Some((awake.idle_since()?, seat.clone())));
             idle.min_by_key(|(since, _)| *since).map(|(_, seat)| seat)
@@ -303,6 +317,39 @@ impl Node {
             let _ = seat.post(Asked::HibernateIdle(Duration::ZERO));
         }
         Err(SessionError::Overloaded { id, retry_after: Duration::from_millis(500) })
+    }
+
+    /// A place for one more session of a tenant, and room for it to be awake.
+    ///
+    /// # Errors
+    /// `Quota`, `Overloaded`; nothing was taken then.
+    pub(crate) async fn make_places(&self, tenant: &TenantId, id: SessionId) -> Result<(Place, Room), SessionError> {
+        let account = self.accounts.of(tenant);
+        self.check_growth(&account)?;
+        let place = account.take_session().await?;
+        Ok((place, self.make_room(tenant, id)?))
+    }
+
+    /// Whether files of a tenant's sessions may be written or made.
+    ///
+    /// # Errors
+    /// `DiskLow`, `Quota`.
+    pub(crate) fn check_growth(&self, account: &Account) -> Result<(), SessionError> {
+        if self.accounts.is_disk_low() {
+            return Err(SessionError::DiskLow);
+        }
+        Ok(account.check_growth()?)
+    }
+
+    /// Whether commands may be run in a tenant's sessions.
+    ///
+    /// # Errors
+    /// `DiskLow`, `Quota`.
+    pub(crate) fn check_churn(&self, tenant: &TenantId) -> Result<(), SessionError> {
+        if self.accounts.is_disk_low() {
+            return Err(SessionError::DiskLow);
+        }
+        Ok(self.accounts.of(tenant).check_churn()?)
     }
 
     /// The seat of a session; a new one if nobody is interested in it yet.
@@ -337,7 +384,12 @@ impl Node {
 
     /// An actor has ended.
     pub(crate) fn ended(&self, actor: ActorId) -> Option<(Arc<Seat>, Arc<Awake>)> {
-        self.actors().remove(&actor)
+        let ended = self.actors().remove(&actor);
+        if let Some((_, awake)) = &ended {
+            self.measure(awake, Instant::now());
+            awake.gave_up_place();
+        }
+        ended
     }
 
     /// Asks for a turn of a session that is awake.
@@ -385,6 +437,12 @@ impl Node {
     }
 
     pub(crate) async fn delete(self: &Arc<Self>, tenant: &TenantId, id: SessionId) -> Result<(), SessionError> {
+        self.delete_it(tenant, id).await?;
+        self.accounts.of(tenant).session_gone(id);
+        Ok(())
+    }
+
+    async fn delete_it(self: &Arc<Self>, tenant: &TenantId, id: SessionId) -> Result<(), SessionError> {
         let seat = self.seat(tenant, id);
         for _ in 0..ATTEMPTS {
             if seat.begin_wake() {
@@ -482,20 +540,26 @@ impl Stopped {
     }
 }
 
-/// Looks at all sessions of a tenant once, for those that are to be deleted at some time.
-pub(crate) async fn find_expiries(node: Weak<Node>, tenant: TenantId) {
+/// Looks at all sessions of a tenant once: counts them, and finds those that are to be deleted at some time.
+pub(crate) async fn look_through(node: Weak<Node>, tenant: TenantId) {
+    let Some(recount) = node.upgrade().map(|node| node.accounts.recount(&tenant)) else { return };
     let mut after = None;
     loop {
         let Some(node) = node.upgrade() else { return };
-        let Ok((page, more)) = node.durability.list(&tenant, after, PAGE).await else { return };
+        let Ok((page, more)) = node.durability.list(&tenant, after, PAGE).await else {
+            drop(node);
+            tokio::time::sleep(LIST_AGAIN).await;
+            continue;
+        };
+        recount.page(page.iter().map(|summary| (summary.id, summary.held.inodes)));
         for summary in &page {
             if let Some(life) = node.life_left(summary) {
                 node.ticker.expire(&tenant, summary.id, life);
             }
         }
-        after = page.last().map(|summary| summary.id);
+        after = page.last().map(|summary| summary.id).or(after);
         if !more {
-            return;
+            return recount.end();
         }
     }
 }

@@ -18,6 +18,7 @@ mod make;
 mod names;
 mod recover;
 mod segment;
+mod stored;
 mod strict;
 mod sweep;
 mod tail;
@@ -25,6 +26,7 @@ mod tenant;
 
 pub use batch::LARGE_BYTES;
 pub use recover::Recovered;
+pub use stored::StoredBytes;
 pub use sweep::Swept;
 
 use crate::keys::KeyEncryptionKey;
@@ -86,6 +88,8 @@ pub(crate) struct Shared {
     store: Arc<dyn Store>,
     wal: Wal,
     tenancy: Tenants,
+    /// How much tenants have in the store.
+    stored: Arc<stored::Stored>,
     host: Arc<dyn Host>,
     options: KeeperOptions,
     /// What this process calls itself in records.
@@ -125,8 +129,10 @@ impl Keeper {
     ) -> Result<(Keeper, Recovered), WalError> {
         let mut random = [0; 8];
         host.fill_random(&mut random);
+        let stored: Arc<stored::Stored> = Arc::default();
         let shared = Arc::new(Shared {
-            tenancy: Tenants::new(store.clone(), kek, host.clone(), options.grace, handle),
+            tenancy: Tenants::new((store.clone(), stored.clone()), kek, host.clone(), options.grace, handle),
+            stored,
             store,
             wal,
             host,

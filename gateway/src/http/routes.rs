@@ -2,7 +2,8 @@
 
 use super::auth::{Gate, authorize};
 use super::view::Listing;
-use super::{App, archive, checkpoints, events, execs, files, keys, node, processes, sessions, tenants, tokens};
+use super::{App, archive, audit, quotas, usage};
+use super::{checkpoints, events, execs, files, keys, node, processes, sessions, tenants, tokens};
 use axum::Json;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -18,6 +19,14 @@ pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) reach: Reach,
+}
+
+impl Route {
+    /// Whether what it does is written down durably before it is answered.
+    pub(crate) fn is_grave(&self) -> bool {
+        let of_the_node = self.path.starts_with("/v1/keys") || self.path.starts_with("/v1/tenants");
+        of_the_node || (self.method == "delete" && !self.path.contains("/files"))
+    }
 }
 
 /// Who reaches a route.
@@ -67,6 +76,7 @@ macro_rules! routes {
 }
 
 use Reach::Open;
+use Scope::{AuditRead, UsageRead};
 use Scope::{Exec, FilesRead, FilesWrite, KeysManage, SessionsRead, SessionsWrite, TenantsManage};
 
 routes! {
@@ -122,6 +132,10 @@ routes! {
     get "/v1/keys/{key}" key(KeysManage) => keys::get;
     delete "/v1/keys/{key}" key(KeysManage) => keys::revoke;
     post "/v1/keys/{key}/rotate" key(KeysManage) => keys::rotate;
+
+    get "/v1/quotas" key(UsageRead) => quotas::get;
+    get "/v1/usage" key(UsageRead) => usage::get;
+    get "/v1/audit" key(AuditRead) => audit::get;
 
     get "/v1/tenants" key(TenantsManage) => tenants::list;
     post "/v1/tenants" key(TenantsManage) => tenants::create;
