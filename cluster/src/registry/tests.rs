@@ -104,7 +104,7 @@ fn scopes_are_sets_by_name() {
     let member = Role::Member.scopes();
     assert_eq!(member.to_string(), "sessions:read, sessions:write, exec, files:read, files:write");
     assert!(Role::Operator.scopes().cover(member) && !member.cover(Role::Admin.scopes()));
-    assert_eq!(member.lacks(Role::Admin.scopes()).to_string(), "keys:manage");
+    assert_eq!(member.lacks(Role::Admin.scopes()).to_string(), "keys:manage, usage:read, audit:read");
     assert!(!Role::Admin.scopes().has(Scope::TenantsManage) && Scopes::default().is_empty());
     let wrong = "exce".parse::<Scope>().unwrap_err().to_string();
     assert!(wrong.contains("`exce`") && wrong.contains("files:write"), "{wrong}");
