@@ -14,6 +14,7 @@
 
 use crate::id::{SessionId, TenantId};
 use crate::quota::{Quota, QuotaError, Quotas, Terms};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -421,8 +422,8 @@ impl Recount {
                 *found += 1;
             }
             // One that is awake was measured since.
-            if !counts.inodes.contains_key(&id) {
-                counts.inodes.insert(id, inodes);
+            if let Entry::Vacant(free) = counts.inodes.entry(id) {
+                free.insert(inodes);
                 counts.inodes_all += inodes;
             }
         }

@@ -3,6 +3,7 @@
 use crate::account::Accounts;
 use crate::actor::Asked;
 use crate::archive;
+use crate::awake::Awake;
 use crate::command::ExecInfo;
 use crate::durability::{Durability, DurabilityError, Summary};
 use crate::error::SessionError;
@@ -111,10 +112,14 @@ impl Sessions {
         &self.node.accounts
     }
 
-    /// Measures all sessions that are awake now: see [`Meter`].
-    pub fn measure(&self) {
+    /// Measures sessions that are awake now, of one tenant or of all: see [`Meter`].
+    pub fn measure(&self, of: Option<&TenantId>) {
         let now = Instant::now();
-        let awake: Vec<_> = self.node.actors().values().map(|(_, awake)| awake.clone()).collect();
+        let awake: Vec<_> = {
+            let actors = self.node.actors();
+            let meant = |awake: &&Arc<Awake>| of.is_none_or(|tenant| *tenant == awake.tenant);
+            actors.values().map(|(_, awake)| awake).filter(meant).cloned().collect()
+        };
         for awake in awake {
             self.node.measure(&awake, now);
         }

@@ -88,7 +88,7 @@ impl Ticker {
 
     fn look_at_running(&self, node: &Node) {
         let now = Instant::now();
-        let mut behind = Vec::new();
+        let (mut behind, mut late) = (Vec::new(), Vec::new());
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, (awake, since)| {
             let Some(awake) = awake.upgrade() else { return false };
@@ -104,10 +104,15 @@ impl Ticker {
             if due || !stays {
                 *since = now;
                 behind.push(awake);
+            } else if now.duration_since(*since) >= CATCH_UP {
+                late.push(awake);
             }
             stays
         });
         drop(running);
+        for awake in late {
+            awake.scribe.hand_out_held();
+        }
         for awake in behind {
             if awake.scribe.is_behind() {
                 awake.scribe.catch_up();

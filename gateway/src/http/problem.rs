@@ -25,7 +25,7 @@ pub(crate) struct Problem {
     hint: Option<&'static str>,
     retry_after: Option<Duration>,
     errno: Option<&'static str>,
-    quota: Option<Exceeded>,
+    quota: Option<Box<Exceeded>>,
 }
 
 /// The code of a problem, beside its answer.
@@ -53,7 +53,7 @@ struct Body<'a> {
     errno: Option<&'a str>,
     /// Which quota, how much it is, and how much is in use.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    quota: Option<Exceeded>,
+    quota: Option<&'a Exceeded>,
 }
 
 impl Problem {
@@ -114,7 +114,7 @@ impl Problem {
             detail: &self.detail,
             hint: self.hint,
             errno: self.errno,
-            quota: self.quota,
+            quota: self.quota.as_deref(),
         };
         serde_json::to_string(&body).unwrap_or_default()
     }
@@ -223,7 +223,7 @@ impl From<QuotaError> for Problem {
         };
         let exceeded = Exceeded { quota: error.quota.as_str(), limit: error.limit, used: error.used };
         let problem = Problem::new(status, "quota_exceeded", error.to_string(), hint);
-        Problem { quota: Some(exceeded), retry_after: error.retry_after, ..problem }
+        Problem { quota: Some(Box::new(exceeded)), retry_after: error.retry_after, ..problem }
     }
 }
 

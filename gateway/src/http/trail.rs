@@ -150,10 +150,10 @@ impl Trail {
         deed.code = response.extensions().get::<Code>().map(|code| code.0.to_owned());
         let repeated = response.status() == StatusCode::TOO_MANY_REQUESTS;
         let full = self.app.audit.record(&self.tenant, deed, repeated);
-        if full || self.route.is_grave() {
-            if let Err(error) = self.app.audit.flush(&self.tenant).await {
-                return not_written(&error);
-            }
+        if (full || self.route.is_grave())
+            && let Err(error) = self.app.audit.flush(&self.tenant).await
+        {
+            return not_written(&error);
         }
         response
     }

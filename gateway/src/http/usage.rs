@@ -115,7 +115,7 @@ pub(crate) async fn get(
     if from > to || to.0 - from.0 >= HOURS_MAX {
         return Err(Problem::invalid(format!("from and to: in this order, and at most {HOURS_MAX} hours apart")));
     }
-    app.sessions.measure();
+    app.sessions.measure(Some(&tenant));
     let rows = app.usage.rows(&tenant, from, Hour(to.0 + 1)).await?;
     let rows = added_up(&rows, asked.by.unwrap_or_default());
     if rows.len() > ROWS_MAX {
@@ -166,6 +166,7 @@ impl From<UsageError> for Problem {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
     use super::*;
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) async fn run(app: App, keeper: Keeper) {
             note_stored(&app, &keeper);
             note_disk(&app).await;
         }),
-        each(MEASURE_EVERY, || async { app.sessions.measure() }),
+        each(MEASURE_EVERY, || async { app.sessions.measure(None) }),
         write_usage(&app, &keeper),
         each(PRUNE_EVERY, || prune(&app)),
     );

@@ -190,6 +190,7 @@ impl AsyncWrite for Patient {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
     use super::Shares;
 
     #[test]

@@ -14,17 +14,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// One who calls a server, with a key of their own.
-pub struct Caller<'a> {
-    pub server: &'a Server,
-    pub key: String,
+pub(crate) struct Caller<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) key: String,
 }
 
 impl Caller<'_> {
-    pub fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
         self.call_with(method, path, &[], body)
     }
 
-    pub fn call_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(crate) fn call_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let bearer = format!("Bearer {}", self.key);
         let mut all = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
         all.extend_from_slice(headers);
@@ -32,45 +32,45 @@ impl Caller<'_> {
         self.server.request_as_it_is(method, path, &all, text.as_bytes())
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.call("GET", path, &Value::Null)
     }
 
-    pub fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: Value) -> Answer {
         self.call("POST", path, &body)
     }
 
-    pub fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> Answer {
         self.call("DELETE", path, &Value::Null)
     }
 }
 
-pub fn own(server: &Server) -> Caller<'_> {
+pub(crate) fn own(server: &Server) -> Caller<'_> {
     Caller { server, key: server.key.clone() }
 }
 
 /// A new tenant with a key that may do everything in it.
-pub fn tenant<'a>(server: &'a Server, id: &str) -> Caller<'a> {
+pub(crate) fn tenant<'a>(server: &'a Server, id: &str) -> Caller<'a> {
     assert_eq!(own(server).post("/v1/tenants", json!({ "id": id })).status, 201);
     let made = own(server).post(&format!("/v1/keys?tenant={id}"), json!({ "name": "first", "role": "admin" }));
     Caller { server, key: made.json()["key"].as_str().unwrap().to_owned() }
 }
 
-pub fn set(server: &Server, id: &str, change: Value) -> Value {
+pub(crate) fn set(server: &Server, id: &str, change: Value) -> Value {
     let answer = own(server).call("PATCH", &format!("/v1/tenants/{id}"), &change);
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }
 
 /// A server with this configuration.
-pub fn configured(dir: &Path, config: &str) -> Server {
+pub(crate) fn configured(dir: &Path, config: &str) -> Server {
     let file = dir.join("config.toml");
     std::fs::write(&file, config).unwrap();
     Server::start_with(dir, &[("WARREN_CONFIG", file.to_str().unwrap())])
 }
 
 /// Asks until the answer is as it should be, which must come.
-pub fn until(mut ask: impl FnMut() -> Answer, is: impl Fn(&Answer) -> bool) -> Answer {
+pub(crate) fn until(mut ask: impl FnMut() -> Answer, is: impl Fn(&Answer) -> bool) -> Answer {
     let since = Instant::now();
     loop {
         let answer = ask();

@@ -30,6 +30,7 @@ fn a_budget_that_shrinks_takes_nothing_away_and_gives_nothing_more() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "kernels of several sessions run on threads of their drivers")]
 fn threads_together_take_exactly_what_there_is() {
     let budget = Arc::new(Budget::new(1000));
     let taken: usize = std::thread::scope(|scope| {

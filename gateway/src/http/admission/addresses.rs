@@ -81,7 +81,7 @@ impl Addresses {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.lock().unwrap().entries.len()).sum()
+        self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).entries.len()).sum()
     }
 
     fn part(&self, network: Network) -> std::sync::MutexGuard<'_, Part> {

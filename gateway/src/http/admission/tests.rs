@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, reason = "a test")]
 use super::addresses::{Addresses, Network};
 use super::rate::{Bucket, Rate};
 use super::*;
