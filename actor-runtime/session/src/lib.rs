@@ -13,7 +13,8 @@
 //! it in memory and [`follow`] shows it to clients; [`template`] makes the kernel, [`exec`] runs commands, [`files`] and
 //! [`archive`] reach into the tree; all of it hangs on [`awake`]. Whether it is awake is its [`seat`]'s to know;
 //! [`lifecycle`] has the turns a life can take, [`actor`] makes them one by one, [`supervisor`] brings an actor that
-//! panicked back, and [`ticker`] knows what is due, a [`meter`] hears what was used, [`node`] has all of them. [`sessions`] and [`handle`] are what others call.
+//! panicked back, and [`ticker`] knows what is due, a [`meter`] hears what was used, [`room`] is what one more needs of the node and its
+//! tenant, [`node`] has all of them. [`sessions`] and [`handle`] are what others call.
 //!
 //! Locks, in order: a seat's life, its gate, the scribe's book, the table of commands, one command, the kernel, the log.
 //! A tenant's account comes last: nothing is taken while it is held.
@@ -45,6 +46,7 @@ mod handle;
 mod lifecycle;
 pub mod meter;
 mod node;
+mod room;
 mod seat;
 pub mod sessions;
 mod supervisor;

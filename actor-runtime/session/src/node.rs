@@ -1,6 +1,6 @@
 //! What the sessions of a node share: their seats, their actors, and how one is made, woken and let go.
 
-use crate::account::{Account, Accounts, AwakePlace, Place};
+use crate::account::Accounts;
 use crate::actor::{Asked, Begin, Message, Refused, Reply, SessionActor};
 use crate::awake::{Awake, Built};
 use crate::durability::{Claimed, Durability, DurabilityError, Files, KeyedCommand, NewSession, Summary};
@@ -9,6 +9,7 @@ use crate::event::{End, State, What};
 use crate::id::{SessionId, SessionName, TenantId};
 use crate::lifecycle::{Life, Turn};
 use crate::position::Position;
+use crate::room::Room;
 use crate::scribe::{Record, Urgency};
 use crate::seat::Seat;
 use crate::sessions::Options;
@@ -19,7 +20,7 @@ use futures_util::FutureExt;
 use ractor::{Actor, ActorId, ActorRef};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -59,7 +60,7 @@ pub(crate) struct Node {
     /// Archives that may come in.
     pub(crate) imports: Arc<Semaphore>,
     /// Sessions on their way to being awake.
-    rising: Arc<AtomicUsize>,
+    pub(crate) rising: Arc<AtomicUsize>,
     /// Lines of the log that clients cause.
     lines: Lines,
     seats: Mutex<HashMap<(TenantId, SessionId), Weak<Seat>>>,
@@ -82,18 +83,6 @@ impl Lines {
         let (since, count) = lines.filter(|(since, _)| now.duration_since(*since) < LINES_WITHIN).unwrap_or((now, 0));
         *lines = Some((since, count.saturating_add(1)));
         count < LINES_MAX
-    }
-}
-
-/// Room for a session on its way to being awake, on the node and in what its tenant may have awake.
-pub(crate) type Room = (Rising, AwakePlace);
-
-/// One that is on its way to being awake.
-pub(crate) struct Rising(Arc<AtomicUsize>);
-
-impl Drop for Rising {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -298,58 +287,6 @@ impl Node {
             files::put_all(&built.session, &built.template.user, &claimed.spec.files).await?;
         }
         Ok(built)
-    }
-
-    /// Room for one more that is awake, until it is; the one that has been idle longest is asked to rest.
-    pub(crate) fn make_room(&self, tenant: &TenantId, id: SessionId) -> Result<Room, SessionError> {
-        let place = self.accounts.of(tenant).take_awake()?;
-        let longest = {
-            let actors = self.actors();
-            let rising = self.rising.fetch_add(1, Ordering::Relaxed);
-            let rising_one = Rising(self.rising.clone());
-            if actors.len().saturating_add(rising) < self.options.awake_max {
-                return Ok((rising_one, place));
-            }
-            let idle = actors.values().filter_map(|(seat, awake)| Some((awake.idle_since()?, seat.clone())));
-            idle.min_by_key(|(since, _)| *since).map(|(_, seat)| seat)
-        };
-        if let Some(seat) = longest {
-            let _ = seat.post(Asked::HibernateIdle(Duration::ZERO));
-        }
-        Err(SessionError::Overloaded { id, retry_after: Duration::from_millis(500) })
-    }
-
-    /// A place for one more session of a tenant, and room for it to be awake.
-    ///
-    /// # Errors
-    /// `Quota`, `Overloaded`; nothing was taken then.
-    pub(crate) async fn make_places(&self, tenant: &TenantId, id: SessionId) -> Result<(Place, Room), SessionError> {
-        let account = self.accounts.of(tenant);
-        self.check_growth(&account)?;
-        let place = account.take_session().await?;
-        Ok((place, self.make_room(tenant, id)?))
-    }
-
-    /// Whether files of a tenant's sessions may be written or made.
-    ///
-    /// # Errors
-    /// `DiskLow`, `Quota`.
-    pub(crate) fn check_growth(&self, account: &Account) -> Result<(), SessionError> {
-        if self.accounts.is_disk_low() {
-            return Err(SessionError::DiskLow);
-        }
-        Ok(account.check_growth()?)
-    }
-
-    /// Whether commands may be run in a tenant's sessions.
-    ///
-    /// # Errors
-    /// `DiskLow`, `Quota`.
-    pub(crate) fn check_churn(&self, tenant: &TenantId) -> Result<(), SessionError> {
-        if self.accounts.is_disk_low() {
-            return Err(SessionError::DiskLow);
-        }
-        Ok(self.accounts.of(tenant).check_churn()?)
     }
 
     /// The seat of a session; a new one if nobody is interested in it yet.

@@ -269,12 +269,12 @@ impl Sessions {
         id: SessionId,
         name: Option<SessionName>,
     ) -> Result<Summary, SessionError> {
+        let (mut place, room) = self.node.make_places(tenant, id).await?;
         let child = SessionId::generate(&SystemHost);
+        place.is_for(child);
         let (node, tenant) = (self.node.clone(), tenant.clone());
         // To the end even if whoever asked for it goes away: a copy that was made is one that is counted.
         let forked = self.node.runtime.spawn(async move {
-            let (mut place, room) = node.make_places(&tenant, id).await?;
-            place.is_for(child);
             let seat = node.seat(&tenant, id);
             let claimed = node.turn(&seat, |reply| Asked::Fork(name.clone(), child, reply)).await?;
             place.keep();

@@ -6,10 +6,9 @@ use super::auth::By;
 use super::body;
 use super::problem::Problem;
 use super::trail::Meant;
-use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -70,7 +69,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
         if let Some(flight) = request.extensions().get::<Arc<Flight>>() {
             // One that does not say how long it is may be as long as any.
             let most = app.config.server.request_bytes_max.0;
-            flight.read(request.body().size_hint().upper().unwrap_or(most).min(most))?;
+            let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+            flight.read(length.unwrap_or(most).min(most))?;
         }
         let bytes = body::whole(request.into_body(), app).await?;
         if bytes.is_empty() {

@@ -78,6 +78,8 @@ async fn hibernate(node: &Node, seat: &Seat, awake: &Arc<Awake>) -> Result<(), S
             let id = awake.id;
             awake.scribe.retire(SessionError::WrongState { id, state: State::Hibernated });
             seat.log.shrink();
+            // Before whoever asked for it is told: they may want the place.
+            awake.gave_up_place();
             seat.turn(Turn::Rested);
         }
         // It goes on, and says so.
@@ -126,6 +128,7 @@ async fn delete(seat: &Seat, awake: &Arc<Awake>) -> Result<(), SessionError> {
     let time = awake.session.with(|kernel| kernel.now());
     seat.log.publish([Event { position, time, what: What::Lifecycle { state: State::Deleted } }]);
     seat.log.end();
+    awake.gave_up_place();
     seat.turn(Turn::Gone);
     Ok(())
 }
