@@ -10,6 +10,7 @@
 
 pub mod load;
 pub mod pins;
+pub mod schema;
 pub mod settings;
 pub mod template;
 pub mod value;

@@ -1,14 +1,16 @@
 //! What sessions are made of, as an operator or a client says it: only what differs from the defaults.
 
+use crate::schema;
 use crate::value::{Size, Timeout};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 use warren_kernel::limits::UnknownLimit;
 use warren_kernel::policy::{Policy, PolicyError, Rules};
 use warren_session::spec::{SessionSpec, SpecFile, Tier};
 
 /// Choices for a session; what is not chosen stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Template {
     /// Packages in its base layer, `name` or `name@version`. By default all that are installed.
@@ -28,6 +30,7 @@ pub struct Template {
     pub user: Option<String>,
     /// Files to begin with, added to those there are: `path`, `content`, `mode`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::NewFile>)]
     pub files: Vec<SpecFile>,
     /// What it may do; a domain that is not named keeps what sessions may do anyway.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +40,7 @@ pub struct Template {
     pub limits: BTreeMap<String, Size>,
     /// How durable what it acknowledged is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Durability>)]
     pub durability: Option<Tier>,
     /// Hibernated after this long without a command or a client.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,23 +54,30 @@ pub struct Template {
 }
 
 /// Rules for some domains.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the domains are those of `Policy`, and are explained there")]
 pub struct PolicyChoice {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rules>)]
     pub read: Option<Rules>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rules>)]
     pub write: Option<Rules>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rules>)]
     pub execute: Option<Rules>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rules>)]
     pub environment: Option<Rules>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rules>)]
     pub connect: Option<Rules>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rules>)]
     pub listen: Option<Rules>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rules>)]
     pub tool: Option<Rules>,
 }
 

@@ -255,6 +255,7 @@ impl ClaimInner {
     /// The record knows everything up to `covered`: the journal need not.
     async fn let_go(&self, covered: Option<u64>, stale: Vec<Key>) {
         if let Some(covered) = covered {
+            self.forget_waiting(covered);
             let places = lock(&self.tail).forget(covered);
             self.shared.unpin(&places);
         }

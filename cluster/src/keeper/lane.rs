@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::change::{BlockImage, Delta, delta_between};
 use warren_session::durability::{Batch, DurabilityError, FileChange, Level, Pending};
+use warren_session::spec::Tier;
 
 /// An append that has to wait its turn, or someone who waits for those before.
 pub(super) enum Job {
@@ -150,6 +151,9 @@ impl ClaimInner {
             written
         };
         if level < Level::Stored {
+            if state.body.spec.durability == Tier::Strict {
+                self.store_entry_later(state, entry);
+            }
             return Ok(logged.boxed());
         }
         let stored = self.store_entry(state, entry);

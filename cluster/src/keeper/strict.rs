@@ -1,6 +1,7 @@
 //! `strict` sessions: an entry is in the store, and the session still ours, before it is acknowledged.
 //!
-//! Entries that arrive while an object is on its way go together in the next one.
+//! Entries that arrive while an object is on its way go together in the next one. An entry that needs no more than the log
+//! waits for the next that does: the store alone, without this node's journal, has them all up to some number.
 
 use super::batch::Entry;
 use super::claim::{ClaimInner, ClaimState};
@@ -18,33 +19,60 @@ use warren_session::position::Epoch;
 const BATCH: Kind = Kind { magic: *b"WRNB", version: 1, name: "batch of entries", bytes_max: 64 << 20 };
 /// Bytes of entries in one object, at most, but for one that is larger by itself.
 const BATCH_BYTES: usize = 8 << 20;
+/// Entries that may wait for one that somebody waits for.
+const LATER_MAX: usize = 64;
 /// Batches a session may have in the store that its record does not know.
 const BATCHES_MAX: usize = 100_000;
 
 /// An entry on its way to the store.
 pub(super) struct Waiting {
     entry: Entry,
-    reply: oneshot::Sender<Result<(), DurabilityError>>,
+    /// `None`: nobody waits, and it goes with one that somebody waits for.
+    reply: Option<oneshot::Sender<Result<(), DurabilityError>>>,
 }
 
 impl Waiting {
     pub(super) fn refuse(self, why: &DurabilityError) {
-        let _ = self.reply.send(Err(why.clone()));
+        self.answer(Err(why.clone()));
+    }
+
+    fn answer(self, stored: Result<(), DurabilityError>) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(stored); // Whoever waited may have gone.
+        }
     }
 }
 
 impl ClaimInner {
     pub(super) fn store_entry(self: &Arc<Self>, state: &mut ClaimState, entry: Entry) -> Pending {
         let (reply, answer) = oneshot::channel();
-        state.strict.push_back(Waiting { entry, reply });
-        if !state.strict_runs {
-            state.strict_runs = true;
-            tokio::spawn(self.clone().drain_strict());
-        }
+        state.strict.push_back(Waiting { entry, reply: Some(reply) });
+        self.run_strict(state);
         async move {
             answer.await.unwrap_or_else(|_| Err(DurabilityError::Unavailable("this node is shutting down".to_owned())))
         }
         .boxed()
+    }
+
+    /// An entry of a `strict` session that is acknowledged without the store. Those behind it are not to be there without it.
+    pub(super) fn store_entry_later(self: &Arc<Self>, state: &mut ClaimState, entry: Entry) {
+        state.strict.push_back(Waiting { entry, reply: None });
+        if state.strict.len() > LATER_MAX {
+            self.run_strict(state);
+        }
+    }
+
+    /// The record knows everything up to `covered`: what nobody waits for need not be stored.
+    pub(super) fn forget_waiting(&self, covered: u64) {
+        let mut state = lock(&self.state);
+        state.strict.retain(|one| one.reply.is_some() || one.entry.number > covered);
+    }
+
+    fn run_strict(self: &Arc<Self>, state: &mut ClaimState) {
+        if !state.strict_runs {
+            state.strict_runs = true;
+            tokio::spawn(self.clone().drain_strict());
+        }
     }
 
     async fn drain_strict(self: Arc<Self>) {
@@ -60,7 +88,8 @@ impl ClaimInner {
                     }
                     count += 1;
                 }
-                if count == 0 {
+                let is_waited_for = state.strict.iter().any(|one| one.reply.is_some());
+                if count == 0 || (!is_waited_for && state.strict.len() <= LATER_MAX) {
                     state.strict_runs = false;
                     return;
                 }
@@ -72,7 +101,7 @@ impl ClaimInner {
                 self.end(why.clone());
             }
             for one in waiting {
-                let _ = one.reply.send(stored.clone());
+                one.answer(stored.clone());
             }
         }
     }

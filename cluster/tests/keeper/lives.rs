@@ -269,6 +269,50 @@ async fn a_strict_session_needs_no_journal() {
     owner.acknowledge_at(Level::Stored).await.unwrap();
 }
 
+/// What is acknowledged with the journal alone must not be missing before what is in the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_store_of_a_strict_session_nothing_is_missing_between() {
+    for later in [1, 3, 200] {
+        let dir = tempfile::tempdir().unwrap();
+        let keeper = open(dir.path());
+        let mut owner = Owner::create(&keeper, Tier::Strict, None).await;
+        owner.run("f", &[1; 1000]).await.unwrap();
+        for number in 0..later {
+            owner.put(&format!("g{number}"), &[2; 10]);
+            owner.acknowledge_at(Level::Buffered).await.unwrap();
+        }
+        owner.run("f", &[3; 1000]).await.unwrap();
+        let (id, shown) = (owner.id, owner.shown());
+        // Nobody waits for the store with this one: it may go with the journal, and with nothing else.
+        owner.put("h", &[4; 10]);
+        owner.acknowledge_at(Level::Buffered).await.unwrap();
+        drop((owner, keeper));
+        std::fs::remove_dir_all(dir.path().join("journal")).unwrap();
+        let keeper = open(dir.path());
+        let mut owner = Owner::claim(&keeper, id).await;
+        assert_eq!(owner.shown(), shown, "{later} entries between");
+        owner.run("f", &[5; 1000]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_store_is_forgotten_once_the_record_knows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open(dir.path());
+    let mut owner = Owner::create(&keeper, Tier::Strict, None).await;
+    owner.put("f", &[1; 10]);
+    owner.acknowledge_at(Level::Buffered).await.unwrap();
+    let id = owner.id;
+    let shown = owner.shown();
+    owner.hibernate().await.unwrap();
+    let batches = || async { keys(&keeper).await.into_iter().filter(|key| key.contains("/b")).count() };
+    assert_eq!(batches().await, 0);
+    let mut owner = Owner::claim(&keeper, id).await;
+    assert_eq!(owner.shown(), shown);
+    owner.run("f", &[2; 10]).await.unwrap();
+    assert_eq!(batches().await, 1);
+}
+
 /// How long what nobody names is kept here.
 const GRACE: Duration = Duration::from_secs(2);
 

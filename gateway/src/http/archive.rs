@@ -3,21 +3,23 @@
 use super::App;
 use super::auth::By;
 use super::body;
+use super::openapi::{As, Created, HeaderNames, Headers, Tar, TarArchive};
 use super::problem::Problem;
 use super::request::{Query, Target};
+use super::schema;
 use super::sessions;
-use super::view;
+use super::view::SessionView;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
-use serde_json::Value;
 use std::io::{self, Read};
 use tokio::sync::mpsc;
+use utoipa::IntoParams;
 use warren_config::Template;
 use warren_session::SessionError;
 use warren_session::id::SessionName;
@@ -27,32 +29,37 @@ use warren_session::spec::Tier;
 const PARTS_WAITING: usize = 4;
 
 /// What an imported session is made of, beside its files.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
+    /// The name of the session.
+    #[param(value_type = Option<schema::SessionName>, inline)]
     name: Option<SessionName>,
+    /// A template of the configuration.
     template: Option<String>,
+    /// How durable what it acknowledges is.
+    #[param(value_type = Option<schema::Durability>, inline)]
     durability: Option<Tier>,
 }
 
 /// `GET .../export`.
-pub(crate) async fn export(State(app): State<App>, target: Target) -> Result<Response, Problem> {
+pub(crate) async fn export(State(app): State<App>, target: Target) -> Result<As<TarArchive>, Problem> {
     let mut parts = target.wake(&app).await?.export().await?;
     // Errors of the first part still have a status of their own.
     let first = parts.next().await.transpose()?;
     let first = futures_util::stream::iter(first.map(Ok::<Bytes, io::Error>));
     let rest = parts.map(|part| part.map_err(|error| io::Error::other(error.to_string())));
-    Ok(([(CONTENT_TYPE, "application/x-tar")], Body::from_stream(first.chain(rest))).into_response())
+    Ok(([(CONTENT_TYPE, "application/x-tar")], Body::from_stream(first.chain(rest))).into_response().into())
 }
 
 /// `POST /v1/sessions/import?name=&template=&durability=`: the body is a tar archive.
 pub(crate) async fn import(
     State(app): State<App>,
     By(caller): By,
-    headers: HeaderMap,
+    Headers(headers, _): Headers<Media>,
     Query(asked): Query<Asked>,
-    upload: Body,
-) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+    Tar(upload): Tar,
+) -> Result<Created<SessionView>, Problem> {
     let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     if !matches!(media, "application/x-tar" | "application/octet-stream") {
         return Err(Problem::new(
@@ -78,7 +85,15 @@ pub(crate) async fn import(
     let import = app.sessions.import(&caller.tenant, asked.name, spec, archive);
     let ((), made) = tokio::join!(pump, import);
     let made = made.map_err(|error: SessionError| fate.or(error))?;
-    Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))
+    Ok(Created(made.into()))
+}
+
+/// What the body is.
+pub(crate) struct Media;
+
+impl HeaderNames for Media {
+    // The document says it of the body.
+    const NAMES: &[(&str, &str)] = &[];
 }
 
 /// An upload as whoever unpacks it on a thread reads it.

@@ -1,18 +1,19 @@
 //! A session's log as server-sent events, to be resumed where a client lost it.
 
 use super::App;
+use super::openapi::{HeaderNames, Headers};
 use super::problem::Problem;
 use super::request::{Query, Target};
-use super::view;
+use super::schema;
+use super::view::{EventView, ResyncView};
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures_util::stream::{BoxStream, Stream, StreamExt};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
 use warren_session::SessionError;
 use warren_session::event::{Event, What};
 use warren_session::id::ExecId;
@@ -23,22 +24,31 @@ use warren_session::sessions::Seen;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Which events.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// Those after this position; from the first that is kept without it.
+    #[param(value_type = Option<schema::Position>, inline)]
     after: Option<Position>,
     /// `false` ends at the event that is the last now.
     follow: Option<bool>,
     /// Those of one command, until it ends.
+    #[param(value_type = Option<u64>)]
     exec: Option<ExecId>,
+}
+
+/// Where a client that lost its stream goes on.
+pub(crate) struct Last;
+
+impl HeaderNames for Last {
+    const NAMES: &[(&str, &str)] = &[("last-event-id", "The last event that was seen; it goes before `after`.")];
 }
 
 /// `GET .../events?after=&follow=&exec=`, also with `Last-Event-ID`. The session is not woken.
 pub(crate) async fn events(
     State(app): State<App>,
     target: Target,
-    headers: HeaderMap,
+    Headers(headers, _): Headers<Last>,
     Query(asked): Query<Asked>,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     // A client that reconnects sends the query of its first request again; what it saw last is in the header.
@@ -130,14 +140,16 @@ impl Which {
     fn text(&self, seen: &Seen) -> Option<Sent> {
         match seen {
             Seen::Event(event) => (self.exec.is_none() || exec_of(event) == self.exec).then(|| {
-                let data = view::event(event).to_string();
+                let data = json(&EventView::from(event));
                 Sent::default().id(event.position.to_string()).event(event.what.word()).data(data)
             }),
-            Seen::Resync { from, to } => Some(
-                Sent::default().event("resync").data(json!({ "type": "resync", "from": from, "to": to }).to_string()),
-            ),
+            Seen::Resync { from, to } => Some(Sent::default().event("resync").data(json(&ResyncView::new(*from, *to)))),
         }
     }
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("views are plain data")
 }
 
 /// A stream that has begun cannot answer with a status; it says why it ends.

@@ -2,20 +2,22 @@
 
 use super::App;
 use super::events::{self, Which};
+use super::openapi::{Accepted, As, Events, HeaderNames, Headers, NoContent, OutputBytes};
 use super::problem::Problem;
 use super::processes::Send;
 use super::request::{self, Exec, Json, Query, Target};
-use super::view::{self, Listing};
+use super::schema;
+use super::view::{self, ExecView, FinishedView, Listing, StartedView};
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 use warren_config::value::Period;
 use warren_kernel::pty::WindowSize;
 use warren_session::command::{ExecRequest, Stdin, Words};
@@ -29,18 +31,24 @@ const OFFSET: HeaderName = HeaderName::from_static("warren-offset");
 const END: HeaderName = HeaderName::from_static("warren-end");
 
 /// A command to run.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewExec)]
 pub(crate) struct Run {
     /// A line for the shell.
     command: Option<String>,
     /// A program and its arguments.
     argv: Option<Vec<String>>,
+    /// Environment entries beside the session's own; they win.
     #[serde(default)]
     env: BTreeMap<String, String>,
+    /// Where it begins.
     cwd: Option<String>,
+    /// Its standard input; without it there is none.
     stdin: Option<Input>,
+    /// It is killed after this long.
     timeout: Option<Period>,
+    /// A terminal of this size instead of pipes.
     terminal: Option<Size>,
     /// Answer when it has started, not when it has ended.
     #[serde(default)]
@@ -48,7 +56,7 @@ pub(crate) struct Run {
 }
 
 /// Standard input of a command.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Input {
     /// To be sent later.
@@ -59,28 +67,36 @@ pub(crate) enum Input {
     Base64(String),
 }
 
-/// A terminal's size.
-#[derive(Debug, Deserialize)]
+/// A terminal's size, in characters.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WindowSize)]
 pub(crate) struct Size {
     rows: u16,
     columns: u16,
 }
 
 /// Which bytes of a command's output.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutputAsked {
+    /// `stdout` unless said otherwise.
+    #[param(value_type = Option<schema::Stream>, inline)]
     stream: Option<Stream>,
+    /// Bytes of the stream before those that are sent.
     offset: Option<u64>,
+    /// How many bytes.
+    #[param(minimum = 1, maximum = 1048576)]
     limit: Option<usize>,
+    /// Waits until there is at least one, or the end.
     wait: Option<bool>,
 }
 
 /// Whether what is sent is all.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StdinAsked {
+    /// Ends it behind these bytes.
     close: Option<bool>,
 }
 
@@ -120,14 +136,22 @@ impl Run {
     }
 }
 
+/// How a command is answered.
+pub(crate) struct Asks;
+
+impl HeaderNames for Asks {
+    // The document says of every POST that it has a key.
+    const NAMES: &[(&str, &str)] = &[];
+}
+
 /// `POST .../exec`. Waits for the end; with `detach` for the start; with `Accept: text/event-stream` it sends what
 /// happens. A command goes on when its client does not.
 pub(crate) async fn exec(
     State(app): State<App>,
     target: Target,
-    headers: HeaderMap,
+    Headers(headers, _): Headers<Asks>,
     Json(run): Json<Run>,
-) -> Result<Response, Problem> {
+) -> Result<As<(axum::Json<FinishedView>, Accepted<StartedView>, Events)>, Problem> {
     let key = headers.get("idempotency-key").map(|key| {
         let key = key.to_str().unwrap_or_default().parse::<CommandKey>();
         key.map_err(|error| Problem::invalid(format!("Idempotency-Key: {error}")))
@@ -141,12 +165,11 @@ pub(crate) async fn exec(
     if !detach && !streams {
         let most = app.config.sessions.output_bytes_max.bytes();
         let finished = session.run(request, most).await?;
-        return Ok(axum::Json(view::finished(&finished)).into_response());
+        return Ok(axum::Json(FinishedView::from(finished)).into_response().into());
     }
     let started = session.exec(request).await?;
     if detach {
-        let body = view::started(started.exec, started.position, started.replayed);
-        return Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response());
+        return Ok((StatusCode::ACCEPTED, axum::Json(StartedView::from(started))).into_response().into());
     }
     let before = Position { seq: started.position.seq.saturating_sub(1), ..started.position };
     let seen = app.sessions.events(&target.tenant, target.id, Some(before)).await?;
@@ -158,13 +181,13 @@ pub(crate) async fn exec(
     let which = Which { until: ended.map(|(_, position)| position), exec: Some(started.exec) };
     let mut response = events::stream(seen, which, app.stop.clone()).into_response();
     response.headers_mut().insert(HeaderName::from_static("warren-exec"), started.exec.0.into());
-    Ok(response)
+    Ok(response.into())
 }
 
 /// `GET .../execs`. The session is not woken.
-pub(crate) async fn list(State(app): State<App>, target: Target) -> Result<axum::Json<Listing<Value>>, Problem> {
+pub(crate) async fn list(State(app): State<App>, target: Target) -> Result<axum::Json<Listing<ExecView>>, Problem> {
     let known = app.sessions.execs(&target.tenant, target.id).await?;
-    Ok(axum::Json(Listing::whole(known.iter().map(view::exec).collect())))
+    Ok(axum::Json(Listing::whole(known.into_iter().map(ExecView::from).collect())))
 }
 
 /// `GET .../execs/{exec}`.
@@ -172,8 +195,8 @@ pub(crate) async fn get(
     State(app): State<App>,
     target: Target,
     Exec(exec): Exec,
-) -> Result<axum::Json<Value>, Problem> {
-    Ok(axum::Json(view::exec(&target.wake(&app).await?.exec_info(exec).await?)))
+) -> Result<axum::Json<ExecView>, Problem> {
+    Ok(axum::Json(target.wake(&app).await?.exec_info(exec).await?.into()))
 }
 
 /// `GET .../execs/{exec}/output?stream=&offset=&limit=&wait=`.
@@ -182,7 +205,7 @@ pub(crate) async fn output(
     target: Target,
     Exec(exec): Exec,
     Query(asked): Query<OutputAsked>,
-) -> Result<Response, Problem> {
+) -> Result<As<OutputBytes>, Problem> {
     let stream = asked.stream.unwrap_or(Stream::Stdout);
     let limit = asked.limit.unwrap_or(OUTPUT_MAX);
     if limit == 0 || limit > OUTPUT_MAX {
@@ -200,7 +223,7 @@ pub(crate) async fn output(
         (OFFSET, output.offset.to_string()),
         (END, end.to_owned()),
     ];
-    Ok((headers, output.bytes).into_response())
+    Ok((headers, output.bytes).into_response().into())
 }
 
 /// `POST .../execs/{exec}/stdin?close=`: the body's bytes, and the end if `close`.
@@ -210,7 +233,7 @@ pub(crate) async fn stdin(
     Exec(exec): Exec,
     Query(asked): Query<StdinAsked>,
     body: Body,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let session = target.wake(&app).await?;
     let (mut parts, fate) = super::body::parts(body, &app);
     while let Some(part) = parts.next().await {
@@ -222,7 +245,7 @@ pub(crate) async fn stdin(
     if asked.close.unwrap_or(false) {
         session.close_stdin(exec).await?;
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// `POST .../execs/{exec}/signal`: to the command's process group.
@@ -231,10 +254,10 @@ pub(crate) async fn signal(
     target: Target,
     Exec(exec): Exec,
     Json(asked): Json<Send>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let signal = request::signal(&asked.signal)?;
     target.wake(&app).await?.signal_exec(exec, signal).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// `POST .../execs/{exec}/resize`.
@@ -243,7 +266,7 @@ pub(crate) async fn resize(
     target: Target,
     Exec(exec): Exec,
     Json(size): Json<Size>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     target.wake(&app).await?.resize(exec, size.into()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -2,10 +2,11 @@
 
 use super::App;
 use super::body;
+use super::openapi::{As, Created, FileBytes, FileHead, HeaderNames, Headers, NoContent};
 use super::problem::Problem;
 use super::request::{self, FilePath, Query, Target};
 use super::sessions::page;
-use super::view::{self, Listing};
+use super::view::{self, FileView, Listing};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
@@ -16,9 +17,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use serde::Deserialize;
-use serde_json::Value;
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{Ref, RefOr, Required, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use warren_kernel::Errno;
 use warren_kernel::vfs::FileKind;
 use warren_session::command::{FileInfo, WriteOptions};
@@ -30,29 +35,36 @@ const KIND: HeaderName = HeaderName::from_static("warren-kind");
 const MODE: HeaderName = HeaderName::from_static("warren-mode");
 
 /// Which part of a directory.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetAsked {
+    /// Of a directory: entries behind this name.
     after: Option<String>,
+    /// Of a directory: how many entries.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Attributes as JSON instead of the bytes.
     stat: Option<bool>,
 }
 
 /// How a file is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutAsked {
-    /// Permission bits in octal.
+    /// Permission bits in octal, of a new file.
+    #[param(pattern = "^[0-7]{1,4}$")]
     mode: Option<String>,
+    /// Makes directories on the way.
     parents: Option<bool>,
+    /// Written behind what is there, rather than in its place.
     append: Option<bool>,
 }
 
 /// How a file is removed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeleteAsked {
+    /// A directory with all in it.
     recursive: Option<bool>,
 }
 
@@ -66,17 +78,69 @@ pub(crate) enum Change {
     Rename { to: String },
 }
 
+/// Which bytes of a file.
+pub(crate) struct Part;
+
+impl HeaderNames for Part {
+    const NAMES: &[(&str, &str)] = &[("range", "Some of the bytes: `bytes=0-99`.")];
+}
+
+/// When a file is not written.
+pub(crate) struct Condition;
+
+impl HeaderNames for Condition {
+    const NAMES: &[(&str, &str)] = &[("if-none-match", "`*` does not replace a file that is there.")];
+}
+
+/// What JSON says of a path: a file's attributes, or a directory's entries.
+pub(crate) struct Shown;
+
+impl PartialSchema for Shown {
+    fn schema() -> RefOr<Schema> {
+        let either = [FileView::name(), Listing::<FileView>::name()].map(Ref::from_schema_name);
+        RefOr::T(either.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item).build().into())
+    }
+}
+
+impl ToSchema for Shown {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("FileOrList")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Listing::<FileView>::name().into_owned(), Listing::<FileView>::schema()));
+        Listing::<FileView>::schemas(schemas);
+    }
+}
+
+impl IntoParams for Change {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let parameter = |name: &str, about: &str, schema: ObjectBuilder| {
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+            parameter.description(Some(about)).schema(Some(schema))
+        };
+        let op = parameter("op", "What is done.", text().enum_values(Some(["mkdir", "rename"])));
+        let parents = text().enum_values(Some(["true", "false"]));
+        vec![
+            op.required(Required::True).build(),
+            parameter("parents", "With `mkdir`: makes directories on the way.", parents).build(),
+            parameter("to", "With `rename`: its new path, absolute.", text()).build(),
+        ]
+    }
+}
+
 /// `GET .../files/{path}`: a file's bytes, or a directory's entries.
 pub(crate) async fn get(
     State(app): State<App>,
     target: Target,
     FilePath(path): FilePath,
-    headers: HeaderMap,
+    Headers(headers, _): Headers<Part>,
     Query(asked): Query<GetAsked>,
-) -> Result<Response, Problem> {
+) -> Result<As<(FileBytes, axum::Json<Shown>)>, Problem> {
     let session = target.wake(&app).await?;
     if asked.stat.unwrap_or(false) {
-        return Ok(axum::Json(view::file(&session.stat(&path).await?)).into_response());
+        return Ok(axum::Json(FileView::from(session.stat(&path).await?)).into_response().into());
     }
     let info = follow(&session, &path).await?;
     match info.kind {
@@ -86,9 +150,10 @@ pub(crate) async fn get(
             let more = entries.len() > limit;
             entries.truncate(limit);
             let next = entries.last().filter(|_| more).map(|last| last.name.clone());
-            Ok(axum::Json(Listing::part(entries.iter().map(view::file).collect(), next)).into_response())
+            let entries = entries.into_iter().map(FileView::from).collect();
+            Ok(axum::Json(Listing::part(entries, next)).into_response().into())
         }
-        FileKind::Regular => content(session, path, &info, &headers).await,
+        FileKind::Regular => content(session, path, &info, &headers).await.map(As::from),
         _ => Err(Problem::new(
             StatusCode::CONFLICT,
             "not_a_file",
@@ -125,14 +190,14 @@ pub(crate) async fn head(
     State(app): State<App>,
     target: Target,
     FilePath(path): FilePath,
-) -> Result<Response, Problem> {
+) -> Result<As<FileHead>, Problem> {
     let info = follow(&target.wake(&app).await?, &path).await?;
     let mut response = StatusCode::OK.into_response();
     describe(response.headers_mut(), &info);
     if info.kind == FileKind::Regular {
         response.headers_mut().insert(CONTENT_LENGTH, info.size.into());
     }
-    Ok(response)
+    Ok(response.into())
 }
 
 /// `PUT .../files/{path}?mode=&parents=&append=`: the body is the file. It is there whole, or not at all.
@@ -141,10 +206,10 @@ pub(crate) async fn put(
     State(app): State<App>,
     target: Target,
     FilePath(path): FilePath,
-    headers: HeaderMap,
+    Headers(headers, _): Headers<Condition>,
     Query(asked): Query<PutAsked>,
     body: Body,
-) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+) -> Result<axum::Json<FileView>, Problem> {
     let mode = asked.mode.map(|text| {
         let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777);
         mode.ok_or_else(|| Problem::invalid(format!("mode: `{text}` has to be octal, as in 0644")))
@@ -164,7 +229,7 @@ pub(crate) async fn put(
     let session = target.wake(&app).await?;
     let (parts, fate) = body::parts(body, &app);
     match session.write_file(&path, options, parts).await {
-        Ok(info) => Ok((StatusCode::OK, axum::Json(view::file(&info)))),
+        Ok(info) => Ok(axum::Json(info.into())),
         Err(SessionError::File { errno: Errno::EEXIST, .. }) if exclusive => Err(Problem::new(
             StatusCode::PRECONDITION_FAILED,
             "file_exists",
@@ -181,9 +246,9 @@ pub(crate) async fn delete(
     target: Target,
     FilePath(path): FilePath,
     Query(asked): Query<DeleteAsked>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     target.wake(&app).await?.remove(&path, asked.recursive.unwrap_or(false)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// `POST .../files/{path}?op=mkdir&parents=` and `?op=rename&to=`.
@@ -192,7 +257,7 @@ pub(crate) async fn change(
     target: Target,
     FilePath(path): FilePath,
     Query(change): Query<Change>,
-) -> Result<Response, Problem> {
+) -> Result<As<(axum::Json<FileView>, Created<FileView>)>, Problem> {
     let session = target.wake(&app).await?;
     match change {
         Change::Mkdir { parents } => {
@@ -202,12 +267,12 @@ pub(crate) async fn change(
                 Some(_) => return Err(Problem::invalid("parents: has to be true or false")),
             };
             let info = session.make_directory(&path, parents).await?;
-            Ok((StatusCode::CREATED, axum::Json(view::file(&info))).into_response())
+            Ok(Created(FileView::from(info)).into_response().into())
         }
         Change::Rename { to } => {
             let to = request::absolute(&to)?;
             session.rename(&path, &to).await?;
-            Ok(axum::Json(view::file(&session.stat(&to).await?)).into_response())
+            Ok(axum::Json(FileView::from(session.stat(&to).await?)).into_response().into())
         }
     }
 }

@@ -7,10 +7,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use serde::Serialize;
+use utoipa::ToSchema;
 use warren_config::Template;
 
 /// One template a session can be made from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NamedTemplate)]
 pub(crate) struct TemplateView {
     name: String,
     #[serde(flatten)]

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 use warren_kernel::Errno;
 use warren_session::SessionError;
 use warren_session::durability::DurabilityError;
@@ -33,27 +34,38 @@ pub(crate) struct Problem {
 pub(crate) struct Code(pub(crate) &'static str);
 
 /// What a tenant has taken all of.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 struct Exceeded {
     quota: &'static str,
     limit: u64,
     used: u64,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What was not done, and why (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemView<'a> {
     title: &'a str,
     status: u16,
     /// Stable: programs may depend on it.
     code: &'a str,
+    /// What is wrong with what was asked.
     detail: &'a str,
+    /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    /// Of a file operation that failed: `ENOENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<&'a str>,
-    /// Which quota, how much it is, and how much is in use.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    quota: Option<&'a Exceeded>,
+    /// Of `quota_exceeded`: which quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<&'a str>,
+    /// How much it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    /// How much is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<u64>,
 }
 
 impl Problem {
@@ -107,14 +119,16 @@ impl Problem {
 
     /// The body of the answer.
     pub(crate) fn to_json(&self) -> String {
-        let body = Body {
+        let body = ProblemView {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             code: self.code,
             detail: &self.detail,
             hint: self.hint,
             errno: self.errno,
-            quota: self.quota.as_deref(),
+            quota: self.quota.as_ref().map(|exceeded| exceeded.quota),
+            limit: self.quota.as_ref().map(|exceeded| exceeded.limit),
+            used: self.quota.as_ref().map(|exceeded| exceeded.used),
         };
         serde_json::to_string(&body).unwrap_or_default()
     }

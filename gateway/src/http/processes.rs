@@ -1,25 +1,28 @@
 //! Processes of a session.
 
 use super::App;
+use super::openapi::NoContent;
 use super::problem::Problem;
 use super::request::{self, Json, Process, Target};
-use super::view::Listing;
+use super::view::{Listing, ProcessView};
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Deserialize;
-use warren_session::command::ProcessInfo;
+use utoipa::ToSchema;
 
 /// A signal to send.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Signal)]
 pub(crate) struct Send {
     /// Name or number as text: `TERM`, `SIGTERM`, `15`.
+    #[schema(examples("TERM"))]
     pub(crate) signal: String,
 }
 
 /// `GET .../processes`.
-pub(crate) async fn list(State(app): State<App>, target: Target) -> Result<axum::Json<Listing<ProcessInfo>>, Problem> {
-    Ok(axum::Json(Listing::whole(target.wake(&app).await?.processes().await?)))
+pub(crate) async fn list(State(app): State<App>, target: Target) -> Result<axum::Json<Listing<ProcessView>>, Problem> {
+    let found = target.wake(&app).await?.processes().await?;
+    Ok(axum::Json(Listing::whole(found.into_iter().map(ProcessView::from).collect())))
 }
 
 /// `POST .../processes/{pid}/signal`.
@@ -28,8 +31,8 @@ pub(crate) async fn signal(
     target: Target,
     Process(pid): Process,
     Json(asked): Json<Send>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let signal = request::signal(&asked.signal)?;
     target.wake(&app).await?.signal(pid, signal).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

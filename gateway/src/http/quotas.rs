@@ -4,9 +4,11 @@ use super::App;
 use super::auth::{By, lacking};
 use super::problem::Problem;
 use super::request::Query;
+use super::schema;
 use axum::extract::State;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 use warren_cluster::registry::{Caller, Scope, Tenant, TenantChange};
 use warren_config::Config;
 use warren_config::value::Size;
@@ -14,30 +16,35 @@ use warren_session::id::TenantId;
 use warren_session::quota::{Quota, Terms};
 
 /// Whose; only the operator can mean another tenant's.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Whose {
+    /// The caller's own unless said otherwise.
+    #[param(value_type = Option<schema::TenantId>, inline)]
     tenant: Option<TenantId>,
 }
 
 /// What holds for a tenant.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quotas)]
 pub(crate) struct QuotasView {
-    tenant: TenantId,
     /// By name.
-    pub(crate) quotas: BTreeMap<&'static str, QuotaView>,
+    #[schema(value_type = BTreeMap<String, QuotaView>)]
+    quotas: BTreeMap<&'static str, QuotaView>,
     /// What a session's limits may be at most, by name.
-    pub(crate) limits_max: BTreeMap<String, u64>,
+    limits_max: BTreeMap<String, u64>,
     /// Its share of the processors, against those of the others.
-    pub(crate) weight: u32,
+    weight: u32,
 }
 
 /// One quota.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quota)]
 pub(crate) struct QuotaView {
     /// What is counted, with its unit.
     about: &'static str,
     /// `null` is no limit.
+    #[schema(required)]
     limit: Option<u64>,
     /// Whether the number is the tenant's own, and not what the node says for all.
     own: bool,
@@ -131,7 +138,7 @@ pub(crate) fn view(app: &App, tenant: &Tenant) -> QuotasView {
         (quota.as_str(), view)
     };
     let Terms { limits_max, weight, .. } = (*terms).clone();
-    QuotasView { tenant: tenant.id.clone(), quotas: Quota::ALL.iter().map(one).collect(), limits_max, weight }
+    QuotasView { quotas: Quota::ALL.iter().map(one).collect(), limits_max, weight }
 }
 
 /// `GET /v1/quotas?tenant=`.

@@ -2,13 +2,19 @@
 
 use super::App;
 use super::auth::By;
+use super::openapi::{Created, NoContent};
 use super::problem::Problem;
 use super::request::{Json, Query, Target, read};
-use super::view::{self, Listing};
+use super::schema;
+use super::view::{Listing, SessionView};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use warren_config::Template;
 use warren_session::id::{SessionId, SessionName, TenantId};
 use warren_session::spec::SessionSpec;
@@ -18,18 +24,53 @@ pub(crate) const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
 
 /// Which part of a list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// Those after this session.
+    #[param(value_type = Option<schema::SessionId>, inline)]
     after: Option<SessionId>,
+    /// How many.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
 /// What may be said of a fork.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fork {
+    /// The name of the copy.
+    #[schema(value_type = Option<schema::SessionName>)]
     name: Option<SessionName>,
+}
+
+/// A session to be made: `name`, `template`, and any field of a template over it.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Wanted(Value);
+
+impl PartialSchema for Wanted {
+    fn schema() -> RefOr<Schema> {
+        let text = |about| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+        let RefOr::T(Schema::Object(template)) = Template::schema() else {
+            unreachable!("a template is an object with members")
+        };
+        let template = ObjectBuilder::from(template);
+        let template = template.property("name", Ref::from_schema_name(schema::SessionName::name()));
+        let named = text("A template of the configuration, whose choices hold where none is made here.");
+        template.property("template", named).description(Some("A session to be made.")).build().into()
+    }
+}
+
+impl ToSchema for Wanted {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("NewSession")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((schema::SessionName::name().into_owned(), schema::SessionName::schema()));
+        Template::schemas(schemas);
+    }
 }
 
 /// How many entries an answer has.
@@ -110,11 +151,11 @@ pub(crate) fn spec(
 pub(crate) async fn create(
     State(app): State<App>,
     By(caller): By,
-    Json(body): Json<Value>,
-) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+    Json(Wanted(body)): Json<Wanted>,
+) -> Result<Created<SessionView>, Problem> {
     let (name, spec) = wanted(&app, &caller.tenant, body)?;
     let made = app.sessions.create(&caller.tenant, name, spec).await?;
-    Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))
+    Ok(Created(made.into()))
 }
 
 /// `GET /v1/sessions?after=&limit=`.
@@ -122,21 +163,21 @@ pub(crate) async fn list(
     State(app): State<App>,
     By(caller): By,
     Query(asked): Query<Page>,
-) -> Result<axum::Json<Listing<Value>>, Problem> {
+) -> Result<axum::Json<Listing<SessionView>>, Problem> {
     let (found, more) = app.sessions.list(&caller.tenant, asked.after, page(asked.limit)?).await?;
     let next = found.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(axum::Json(Listing::part(found.iter().map(view::summary).collect(), next)))
+    Ok(axum::Json(Listing::part(found.into_iter().map(SessionView::from).collect(), next)))
 }
 
 /// `GET /v1/sessions/{session}`. It is not woken.
-pub(crate) async fn get(State(app): State<App>, target: Target) -> Result<axum::Json<Value>, Problem> {
-    Ok(axum::Json(view::summary(&app.sessions.get(&target.tenant, target.id).await?)))
+pub(crate) async fn get(State(app): State<App>, target: Target) -> Result<axum::Json<SessionView>, Problem> {
+    Ok(axum::Json(app.sessions.get(&target.tenant, target.id).await?.into()))
 }
 
 /// `DELETE /v1/sessions/{session}`.
-pub(crate) async fn delete(State(app): State<App>, target: Target) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(app): State<App>, target: Target) -> Result<NoContent, Problem> {
     app.sessions.delete(&target.tenant, target.id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// `POST /v1/sessions/{session}/fork`.
@@ -144,17 +185,17 @@ pub(crate) async fn fork(
     State(app): State<App>,
     target: Target,
     Json(asked): Json<Fork>,
-) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+) -> Result<Created<SessionView>, Problem> {
     let made = app.sessions.fork(&target.tenant, target.id, asked.name).await?;
-    Ok((StatusCode::CREATED, axum::Json(view::summary(&made))))
+    Ok(Created(made.into()))
 }
 
 /// `POST /v1/sessions/{session}/hibernate`.
-pub(crate) async fn hibernate(State(app): State<App>, target: Target) -> Result<axum::Json<Value>, Problem> {
-    Ok(axum::Json(view::summary(&app.sessions.hibernate(&target.tenant, target.id).await?)))
+pub(crate) async fn hibernate(State(app): State<App>, target: Target) -> Result<axum::Json<SessionView>, Problem> {
+    Ok(axum::Json(app.sessions.hibernate(&target.tenant, target.id).await?.into()))
 }
 
 /// `POST /v1/sessions/{session}/wake`.
-pub(crate) async fn wake(State(app): State<App>, target: Target) -> Result<axum::Json<Value>, Problem> {
-    Ok(axum::Json(view::summary(&app.sessions.wake(&target.tenant, target.id).await?)))
+pub(crate) async fn wake(State(app): State<App>, target: Target) -> Result<axum::Json<SessionView>, Problem> {
+    Ok(axum::Json(app.sessions.wake(&target.tenant, target.id).await?.into()))
 }

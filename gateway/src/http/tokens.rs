@@ -2,25 +2,31 @@
 
 use super::App;
 use super::auth::By;
+use super::openapi::Created;
 use super::problem::Problem;
 use super::request::{Json, Target};
-use super::view;
+use super::schema;
+use super::view::Time;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 use warren_cluster::registry::{Scopes, TokenAsked};
 use warren_config::value::Period;
+use warren_session::id::SessionId;
 
 /// How long a token lives, unless said otherwise.
 const LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// A token to make.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewToken)]
 pub(crate) struct Make {
+    /// What it may do there; the key that makes it has to have them.
+    #[schema(value_type = Vec<schema::Scope>)]
     scopes: Scopes,
+    /// How long it works: 15 minutes unless said otherwise, an hour at most.
     life: Option<Period>,
 }
 
@@ -30,15 +36,22 @@ pub(crate) async fn create(
     By(caller): By,
     target: Target,
     Json(asked): Json<Make>,
-) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+) -> Result<Created<TokenView>, Problem> {
     let life = asked.life.map_or(LIFE, |life| life.0);
     let asked = TokenAsked { session: target.id, scopes: asked.scopes, life };
     let (token, ends) = app.registry.mint(&caller, &asked)?;
-    let view = json!({
-        "token": token,
-        "session": target.id,
-        "scopes": asked.scopes,
-        "expires": view::time(ends),
-    });
-    Ok((StatusCode::CREATED, axum::Json(view)))
+    Ok(Created(TokenView { token, session: target.id, scopes: asked.scopes, expires: Time(ends) }))
+}
+
+/// A token, which is shown once.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(crate) struct TokenView {
+    /// `wrt_...`: sent as `Authorization: Bearer`.
+    token: String,
+    #[schema(value_type = schema::SessionId)]
+    session: SessionId,
+    #[schema(value_type = Vec<schema::Scope>)]
+    scopes: Scopes,
+    expires: Time,
 }

@@ -2,17 +2,20 @@
 
 use super::App;
 use super::auth::By;
+use super::openapi::{As, Csv, HeaderNames, Headers};
 use super::problem::Problem;
 use super::quotas;
 use super::request::Query;
+use super::schema;
 use super::view::{self, Listing};
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
+use utoipa::{IntoParams, ToSchema};
 use warren_cluster::usage::{Amounts, HOURS_MAX, Hour, Row, UsageError};
 use warren_kernel::host::Timestamp;
 use warren_session::id::{SessionId, TenantId};
@@ -27,19 +30,23 @@ const GIB: f64 = (1u64 << 30) as f64;
 const COLUMNS: &str = "hour,session,cpu_ms,memory_gib_s,stored_gib_h,requests,events,egress_bytes\n";
 
 /// Which usage.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// RFC 3339; the hour it lies in is the first.
     from: Option<String>,
     /// RFC 3339; the hour it lies in is the last.
     to: Option<String>,
+    /// How it is added up.
+    #[param(inline)]
     by: Option<SumBy>,
+    /// The caller's own unless said otherwise.
+    #[param(value_type = Option<schema::TenantId>, inline)]
     tenant: Option<TenantId>,
 }
 
 /// How it is added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SumBy {
     /// All sessions of an hour together.
@@ -50,13 +57,15 @@ pub(crate) enum SumBy {
 }
 
 /// What was used.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Usage)]
 pub(crate) struct UsageRow {
     /// When it begins; absent of all hours together.
     #[serde(skip_serializing_if = "Option::is_none")]
     hour: Option<String>,
     /// By which session; absent of all together, and of what belongs to no single one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::SessionId>)]
     session: Option<SessionId>,
     /// Milliseconds of processor time of guests.
     cpu_ms: f64,
@@ -101,13 +110,20 @@ impl UsageRow {
     }
 }
 
+/// What is looked at beside.
+pub(crate) struct Wanted;
+
+impl HeaderNames for Wanted {
+    const NAMES: &'static [(&'static str, &'static str)] = &[("accept", "`text/csv` for a table.")];
+}
+
 /// `GET /v1/usage?from=&to=&by=hour|session&tenant=`.
 pub(crate) async fn get(
     State(app): State<App>,
     By(caller): By,
-    headers: HeaderMap,
+    Headers(headers, _): Headers<Wanted>,
     Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
+) -> Result<As<(axum::Json<Listing<UsageRow>>, Csv)>, Problem> {
     let tenant = quotas::meant(&app, &caller, asked.tenant).await?;
     let now = Hour::of(view::now());
     let to = hour("to", asked.to.as_deref())?.unwrap_or(now);
@@ -123,10 +139,10 @@ pub(crate) async fn get(
     }
     let csv = headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|it| it.contains("text/csv")));
     if !csv {
-        return Ok(axum::Json(Listing::whole(rows)).into_response());
+        return Ok(axum::Json(Listing::whole(rows)).into_response().into());
     }
     let text: String = std::iter::once(COLUMNS.to_owned()).chain(rows.iter().map(UsageRow::csv)).collect();
-    Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+    Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response().into())
 }
 
 fn added_up(rows: &[Row], by: SumBy) -> Vec<UsageRow> {
