@@ -101,7 +101,9 @@ macro_rules! routes {
 }
 
 use Reach::Open;
-use Scope::{AuditRead, Exec, FilesRead, FilesWrite, KeysManage, SessionsRead, SessionsWrite, TenantsManage, UsageRead};
+use Scope::{
+    AuditRead, Exec, FilesRead, FilesWrite, KeysManage, SessionsRead, SessionsWrite, TenantsManage, UsageRead,
+};
 
 routes! {
     get "/healthz" Open, "Whether the process runs." => node::health;

@@ -39,9 +39,11 @@ pub(crate) struct Change {
     enabled: Option<bool>,
     /// By name; `null` is what the server says for all.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Size>)]
     quotas: BTreeMap<String, Option<Size>>,
     /// What limits of its sessions may be at most, by name; `null` is what the server says for all.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Size>)]
     limits_max: BTreeMap<String, Option<Size>>,
     /// Its share of the processors; `null` is the usual one.
     #[serde(default, deserialize_with = "given")]

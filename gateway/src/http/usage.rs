@@ -7,10 +7,10 @@ use super::problem::Problem;
 use super::quotas;
 use super::request::Query;
 use super::schema;
-use super::view::{self, Listing};
+use super::view::{self, Listing, Time};
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub(crate) enum SumBy {
 pub(crate) struct UsageRow {
     /// When it begins; absent of all hours together.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hour: Option<String>,
+    hour: Option<Time>,
     /// By which session; absent of all together, and of what belongs to no single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::SessionId>)]
@@ -84,7 +84,7 @@ pub(crate) struct UsageRow {
 impl UsageRow {
     fn new(hour: Option<Hour>, session: Option<SessionId>, amounts: Amounts) -> UsageRow {
         UsageRow {
-            hour: hour.map(|hour| view::time(hour.begins())),
+            hour: hour.map(|hour| Time(hour.begins())),
             session,
             cpu_ms: amounts.cpu_ns as f64 / 1e6,
             memory_gib_s: amounts.memory_byte_ms as f64 / 1000.0 / GIB,
@@ -98,7 +98,7 @@ impl UsageRow {
     fn csv(&self) -> String {
         format!(
             "{},{},{},{},{},{},{},{}\n",
-            self.hour.as_deref().unwrap_or_default(),
+            self.hour.map(|hour| hour.to_string()).unwrap_or_default(),
             self.session.map(|session| session.to_string()).unwrap_or_default(),
             self.cpu_ms,
             self.memory_gib_s,
@@ -194,7 +194,7 @@ mod tests {
         let sums = |by| added_up(&rows, by).iter().map(|row| row.requests).collect::<Vec<_>>();
         assert_eq!((sums(SumBy::Hour), sums(SumBy::Session)), (vec![3, 4], vec![1, 6]));
         let all = added_up(&rows, SumBy::Hour);
-        assert_eq!((all[0].stored_gib_h, all[0].hour.as_deref()), (2.0, Some("1970-01-01T01:00:00.000Z")));
+        assert_eq!((all[0].stored_gib_h, all[0].hour.unwrap().to_string().as_str()), (2.0, "1970-01-01T01:00:00.000Z"));
         assert_eq!(all[1].csv(), "1970-01-01T02:00:00.000Z,,0,0,1,4,0,0\n");
         assert_eq!(COLUMNS.matches(',').count(), all[1].csv().matches(',').count());
     }
