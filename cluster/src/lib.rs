@@ -8,7 +8,8 @@
 //! Read in this order. A [`disk`] is the few file operations everything rests on; a [`wal`] is a log on it whose appends
 //! share their syncs; a [`store`] keeps objects under conditional writes; [`snapshot`] keeps trees of files in it; a
 //! [`record`] is the one object of a session that changes; the [`keeper`] puts them together as what sessions need.
-//! Beside the sessions, a [`registry`] of tenants and keys lies in the same store.
+//! Beside the sessions, a [`registry`] of tenants and keys lies in the same store, with the [`audit`] log of each tenant and
+//! the [`usage`] that it is charged for.
 #![forbid(unsafe_code)]
 
 pub mod disk;
@@ -27,3 +28,6 @@ pub mod folder;
 pub mod keeper;
 
 pub mod registry;
+
+pub mod audit;
+pub mod usage;

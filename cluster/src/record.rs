@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::Lsn;
-use warren_session::durability::{Checkpoint, Counters, KeyedCommand, Summary};
+use warren_session::durability::{Checkpoint, Counters, Held, KeyedCommand, Summary};
 use warren_session::event::State;
 use warren_session::id::{CommandKey, ExecId, SessionId, SessionName, TenantId};
 use warren_session::position::{Epoch, Position};
@@ -54,6 +54,9 @@ pub struct Record {
     pub segments: Vec<Segment>,
     /// Number of the first event that is still kept; 1 unless old ones were dropped.
     pub first_event: u64,
+    /// What its files take.
+    #[serde(default)]
+    pub held: Held,
     /// [`Body`], sealed.
     pub body: Bytes,
 }
@@ -202,6 +205,7 @@ impl Record {
             forked_from: body.forked_from,
             template: body.spec.template.clone(),
             labels: body.spec.labels.clone(),
+            held: self.held,
         }
     }
 
@@ -220,6 +224,7 @@ impl Record {
             forked_from: None,
             template: None,
             labels: BTreeMap::new(),
+            held: Held::default(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub use first::FirstError;
 pub use kept::{ApiKey, Tenant};
 pub use keys::NewKey;
 pub use scope::{Role, Scope, ScopeError, Scopes};
+pub use tenants::TenantChange;
 pub use text::{KEY_PREFIX, KeyId, KeyText, KeyTextError};
 pub use token::{TOKEN_LIFE_MAX, TOKEN_PREFIX, TokenAsked};
 
@@ -158,6 +159,15 @@ impl Registry {
         match bearer.starts_with(TOKEN_PREFIX) {
             true => self.inner.caller_of_token(bearer).await,
             false => self.inner.caller_of_key(bearer).await,
+        }
+    }
+
+    /// Whether a key was read before, or a token was made here: finding out whether it is valid costs nothing then.
+    pub fn has_seen(&self, bearer: &str) -> bool {
+        match bearer.starts_with(TOKEN_PREFIX) {
+            _ if bearer.len() > BEARER_MAX => false,
+            true => self.inner.is_token(bearer),
+            false => bearer.parse::<KeyText>().is_ok_and(|text| self.inner.cache().has_key(text.id())),
         }
     }
 

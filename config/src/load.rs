@@ -3,7 +3,7 @@
 //! Sources, each over those before it: the defaults of [`crate::settings`], one file, environment variables
 //! `WARREN_SECTION__KEY`, flags of the command line. Every value remembers which of them it came from.
 
-use crate::settings::{Config, Data, KEYS, Log, SECRETS_MAX, Secret, Server, SessionSettings, TEMPLATES_MAX};
+use crate::settings::{Audit, Config, Data, KEYS, Log, SECRETS_MAX, Secret, Server, SessionSettings, TEMPLATES_MAX};
 use crate::template::Template;
 use crate::value::Size;
 use figment::providers::{Format, Serialized, Toml};
@@ -15,6 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use warren_kernel::limits::Limits;
 use warren_session::id::SessionName;
+use warren_session::quota::Quota;
 use warren_session::spec::SessionSpec;
 
 /// Variables with our prefix that are no settings.
@@ -22,7 +23,8 @@ const OTHER_VARIABLES: &[&str] = &["WARREN_CACHE", "WARREN_CONFIG", "WARREN_KEY"
 const PREFIX: &str = "WARREN_";
 /// Bytes of a configuration file, at most.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-const SECTIONS: [&str; 7] = ["server", "data", "sessions", "limits", "log", "secrets", "templates"];
+const SECTIONS: [&str; 10] =
+    ["server", "data", "sessions", "limits", "limits_max", "quotas", "audit", "log", "secrets", "templates"];
 
 /// Where to look.
 #[derive(Clone, Debug, Default)]
@@ -281,6 +283,9 @@ impl Reader<'_> {
             data: Data::read(self),
             sessions: SessionSettings::read(self),
             limits: self.table::<Size>("limits", Limits::TABLE.len()),
+            limits_max: self.table::<Size>("limits_max", Limits::TABLE.len()),
+            quotas: self.table::<Size>("quotas", Quota::ALL.len()),
+            audit: Audit::read(self),
             log: Log::read(self),
             secrets: self.table::<Secret>("secrets", SECRETS_MAX),
             templates: self.table::<Template>("templates", TEMPLATES_MAX),
@@ -323,9 +328,12 @@ fn check(config: &Config, reader: &mut Reader<'_>) {
             ),
         );
     }
-    for (key, number) in
-        [("server.connections_max", server.connections_max), ("sessions.awake_max", config.sessions.awake_max)]
-    {
+    for (key, number) in [
+        ("server.connections_max", server.connections_max),
+        ("server.connections_per_address", server.connections_per_address),
+        ("server.refusals_per_address", server.refusals_per_address),
+        ("sessions.awake_max", config.sessions.awake_max),
+    ] {
         if number == 0 {
             reader.refuse(key, "0 would let nothing in; give at least 1");
         }
@@ -334,9 +342,16 @@ fn check(config: &Config, reader: &mut Reader<'_>) {
         reader.refuse("data.dir", "there is no HOME to put data under; name a folder");
     }
     let mut limits = Limits::default();
-    for (name, value) in &config.limits {
-        if let Err(error) = limits.set(name, value.0) {
-            reader.refuse(&format!("limits.{name}"), error);
+    for (section, table) in [("limits", &config.limits), ("limits_max", &config.limits_max)] {
+        for (name, value) in table {
+            if let Err(error) = limits.set(name, value.0) {
+                reader.refuse(&format!("{section}.{name}"), error);
+            }
+        }
+    }
+    for name in config.quotas.keys() {
+        if let Err(error) = name.parse::<Quota>() {
+            reader.refuse(&format!("quotas.{name}"), error);
         }
     }
     for (name, template) in &config.templates {

@@ -38,6 +38,12 @@ pub struct Config {
     pub sessions: SessionSettings,
     /// Limits of a session whose template says nothing else, by the names of `docs/limits.md`.
     pub limits: BTreeMap<String, Size>,
+    /// What limits that a client asks for may be at most, by the same names.
+    pub limits_max: BTreeMap<String, Size>,
+    /// What each tenant may take that has no number of its own, by the names of `docs/security.md`.
+    pub quotas: BTreeMap<String, Size>,
+    /// What is kept of who did what.
+    pub audit: Audit,
     /// What the server writes about itself.
     pub log: Log,
     /// Where the values of secrets are, by the names that templates use.
@@ -112,6 +118,16 @@ sections! {
         hosts: Vec<String> = Vec::new(), "0.1";
         /// Connections at once; more wait to be accepted.
         connections_max: usize = 1024, "0.1";
+        /// Connections at once of one address, or of one network of IPv6 (/64); more are closed. Raise it where a proxy stands
+        /// in front, from whose address all come.
+        connections_per_address: usize = 512, "0.1";
+        /// Requests a second of one address, counted before its keys are looked at; ten seconds' worth may come at once. 0 is
+        /// no limit.
+        requests_per_address: usize = 0, "0.1";
+        /// Requests a second with a key or token that is not valid, of one address; ten seconds' worth may come at once.
+        refusals_per_address: usize = 200, "0.1";
+        /// Requests a second with one key; ten seconds' worth may come at once. 0 is no limit.
+        requests_per_key: usize = 0, "0.1";
         /// How long a client may take to send the head of a request.
         header_timeout: Period = Period(Duration::from_secs(10)), "0.1";
         /// How long a client may pause while it sends a body.
@@ -131,6 +147,8 @@ sections! {
         /// File with the key that what is kept is encrypted with. By default a key made at the first start, in the data
         /// folder.
         key_file: Option<PathBuf> = None, "0.1";
+        /// Bytes of the disk that are left free for what has to be written whatever comes. Below it nothing new is begun.
+        reserve: Size = Size(512 << 20), "0.1";
     }
     /// What holds for all sessions of the node.
     sessions: SessionSettings {
@@ -145,6 +163,13 @@ sections! {
         grace: Period = Period(Duration::from_secs(5)), "0.1";
         /// Bytes of each stream of a command that are sent with its outcome; the rest is fetched by offset.
         output_bytes_max: Size = Size(1 << 20), "0.1";
+    }
+    /// What is kept of who did what.
+    audit: Audit {
+        /// How long a record is kept.
+        keep: Period = Period(Duration::from_secs(400 * 24 * 3600)), "0.1";
+        /// Bytes kept for one tenant; the oldest records go first.
+        bytes_max: Size = Size(256 << 20), "0.1";
     }
     /// What the server writes about itself, to standard error.
     log: Log {

@@ -73,6 +73,29 @@ enum TenantCommand {
     },
     /// Lists tenants.
     List,
+    /// Shows one, with what it may take and has taken.
+    Get {
+        /// Its id.
+        id: String,
+    },
+    /// Changes a tenant, all of it or nothing.
+    Set {
+        /// Its id.
+        id: String,
+        /// What people call it.
+        #[arg(long)]
+        title: Option<String>,
+        /// What it may take, by the names of `warren quotas`: sessions=10, stored_bytes=5GiB; `default` is what the
+        /// server says for all.
+        #[arg(long = "quota", value_name = "NAME=NUMBER")]
+        quotas: Vec<String>,
+        /// What a limit of its sessions may be at most: file_bytes=1GiB, or `default`.
+        #[arg(long = "limit-max", value_name = "NAME=NUMBER")]
+        limits_max: Vec<String>,
+        /// Its share of the processors, 1 to 10000; others have 100.
+        #[arg(long)]
+        weight: Option<u32>,
+    },
     /// Makes the keys of a tenant not work.
     Disable {
         /// Its id.
@@ -129,10 +152,41 @@ pub(crate) fn tenants(arguments: &TenantArguments) -> Result<ExitCode, Box<dyn s
             let found = json!(all(client, "/v1/tenants")?);
             context.show(&found, || table(&found, &columns));
         }
+        TenantCommand::Get { id } => {
+            let tenant = client.get(&format!("/v1/tenants/{}", escape(id, false)))?;
+            context.show(&tenant, || crate::accounts::quotas_table(&tenant));
+        }
+        TenantCommand::Set { id, title, quotas, limits_max, weight } => {
+            let mut body = json!({ "quotas": numbers(quotas)?, "limits_max": numbers(limits_max)? });
+            if let Some(title) = title {
+                body["title"] = json!(title);
+            }
+            if let Some(weight) = weight {
+                body["weight"] = json!(weight);
+            }
+            let tenant = client.patch(&format!("/v1/tenants/{}", escape(id, false)), &body)?;
+            context.show(&tenant, || crate::accounts::quotas_table(&tenant));
+        }
         TenantCommand::Disable { id } => one(enable(client, id, false)?),
         TenantCommand::Enable { id } => one(enable(client, id, true)?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `NAME=NUMBER` as the server takes them; `default` is `null`.
+fn numbers(words: &[String]) -> Result<Value, ClientError> {
+    let mut object = json!({});
+    for word in words {
+        let Some((name, number)) = word.split_once('=') else {
+            return Err(ClientError::Local(format!("`{word}`: write NAME=NUMBER, for example sessions=10")));
+        };
+        object[name] = match (number, number.parse::<u64>()) {
+            ("default", _) => Value::Null,
+            (_, Ok(number)) => json!(number),
+            (text, Err(_)) => json!(text),
+        };
+    }
+    Ok(object)
 }
 
 fn enable(client: &Client, id: &str, enabled: bool) -> Result<Value, ClientError> {

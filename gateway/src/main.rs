@@ -3,9 +3,10 @@
 //! `warren run` makes one session in this process and runs a command in it ([`run`]); `warren software` manages what
 //! sessions can run ([`software`]). `warren serve` keeps sessions for clients that come and go ([`serve`]), who reach them
 //! over HTTP ([`http`]); `warren session` is such a client ([`session`]), `warren key` and `warren tenant` say who may be one
-//! ([`admin`]). `warren config` shows what a server is told ([`config`]).
+//! ([`admin`]), `warren quotas`, `warren usage` and `warren audit` what they may take, used and did ([`accounts`]). `warren config` shows what a server is told ([`config`]).
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod admin;
 mod config;
 mod http;
@@ -38,6 +39,12 @@ enum Command {
     Key(admin::KeyArguments),
     /// Manages the tenants of a server.
     Tenant(admin::TenantArguments),
+    /// Shows what a tenant may take and has taken.
+    Quotas(accounts::QuotasArguments),
+    /// Shows what a tenant used.
+    Usage(accounts::UsageArguments),
+    /// Shows or verifies who did what.
+    Audit(accounts::AuditArguments),
     /// Shows and checks the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -54,6 +61,9 @@ fn main() -> ExitCode {
         Command::Session(arguments) => session::main(&arguments),
         Command::Key(arguments) => admin::keys(&arguments),
         Command::Tenant(arguments) => admin::tenants(&arguments),
+        Command::Quotas(arguments) => accounts::quotas(&arguments),
+        Command::Usage(arguments) => accounts::usage(&arguments),
+        Command::Audit(arguments) => accounts::audit(&arguments),
         Command::Config(command) => config::main(&command).map(|()| ExitCode::SUCCESS),
         Command::Software(command) => software::main(&command).map(|()| ExitCode::SUCCESS),
     };

@@ -3,13 +3,16 @@
 //! Memory is charged before it is had and refused at a limit, so that nothing a guest can make grows uncounted. What a
 //! limit of its own bounds by number (pipes, terminals, locks) is not charged beside.
 
+use crate::budget::{Budget, Share};
 use crate::errno::Errno;
 use crate::file::OpenId;
 use crate::id::Pid;
 use crate::kernel::Kernel;
 use crate::process::{Resource, ResourceLimit};
 use crate::signal::Signal;
+use crate::vfs::memory::Quota;
 use crate::wait::WaitKey;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Kernel {
@@ -21,11 +24,10 @@ impl Kernel {
             self.limit_reached(pid, "process_memory_bytes", Errno::ENOMEM);
             return false;
         }
-        if self.memory_used.saturating_add(bytes) > self.limits.memory_bytes {
-            self.limit_reached(pid, "memory_bytes", Errno::ENOMEM);
+        if let Err(limit) = self.take_memory(bytes) {
+            self.limit_reached(pid, limit, Errno::ENOMEM);
             return false;
         }
-        self.memory_used += bytes;
         if let Some(process) = self.processes.get_mut(&pid) {
             process.memory = after;
         }
@@ -38,16 +40,52 @@ impl Kernel {
     /// # Errors
     /// `ENOMEM` at the session's memory.
     pub(crate) fn pin(&mut self, pid: Pid, bytes: u64) -> Result<(), Errno> {
+        self.take_memory(bytes).map_err(|limit| self.limit_reached(pid, limit, Errno::ENOMEM))
+    }
+
+    /// Gives back what [`Kernel::pin`] counted.
+    pub(crate) fn unpin(&mut self, bytes: u64) {
+        self.give_memory(bytes);
+    }
+
+    /// Counts memory against the session's limit and, if it has one, the budget it shares with others.
+    ///
+    /// # Errors
+    /// The name of what is reached; nothing was counted then.
+    pub(crate) fn take_memory(&mut self, bytes: u64) -> Result<(), &'static str> {
         if self.memory_used.saturating_add(bytes) > self.limits.memory_bytes {
-            return Err(self.limit_reached(pid, "memory_bytes", Errno::ENOMEM));
+            return Err("memory_bytes");
+        }
+        if self.shared_memory.as_mut().is_some_and(|share| !share.take(bytes)) {
+            return Err("tenant_memory_bytes");
         }
         self.memory_used += bytes;
         Ok(())
     }
 
-    /// Gives back what [`Kernel::pin`] counted.
-    pub(crate) fn unpin(&mut self, bytes: u64) {
+    /// Gives back what [`Kernel::take_memory`] counted.
+    pub(crate) fn give_memory(&mut self, bytes: u64) {
         self.memory_used -= bytes;
+        if let Some(share) = &mut self.shared_memory {
+            share.give(bytes);
+        }
+    }
+
+    /// From now on the session's memory counts in `budget` too, with what it holds already.
+    pub fn share_memory(&mut self, budget: Arc<Budget>) {
+        self.shared_memory = Some(Share::of(budget, self.memory_used));
+    }
+
+    /// Lets no file grow and none be made, until it is taken back. What is there can be read, changed in place and
+    /// removed, and what was removed can be written again.
+    pub fn stop_growth(&mut self, stop: bool) {
+        let limits = Quota { bytes: self.limits.file_bytes, inodes: self.limits.inodes };
+        let root = self.mounts.root_mut();
+        match stop {
+            true if root.quota() == limits => root.set_quota(root.used()),
+            true => {}
+            false => root.set_quota(limits),
+        }
     }
 
     /// An open file holds so many bytes now.
@@ -65,7 +103,8 @@ impl Kernel {
     /// Gives back all memory counted for a process, as exec does before the new image.
     pub fn release_memory(&mut self, pid: Pid) {
         if let Some(process) = self.processes.get_mut(&pid) {
-            self.memory_used -= std::mem::take(&mut process.memory);
+            let memory = std::mem::take(&mut process.memory);
+            self.give_memory(memory);
         }
     }
 

@@ -83,6 +83,8 @@ pub struct Kernel {
     pub(crate) forks: u64,
     pub(crate) next_pipe: u64,
     pub(crate) memory_used: u64,
+    /// Its part of what it may hold together with other sessions.
+    pub(crate) shared_memory: Option<crate::budget::Share>,
     /// CPU time of all processes there were.
     pub(crate) cpu_used: Duration,
     pub(crate) alarms: Alarms,
@@ -169,6 +171,7 @@ impl Kernel {
             forks: 0,
             next_pipe: 1,
             memory_used: 0,
+            shared_memory: None,
             cpu_used: Duration::ZERO,
             alarms: Alarms::default(),
             waiters: Waiters::default(),
@@ -459,7 +462,8 @@ impl Kernel {
             pipe.readers -= u32::from(reader);
             pipe.writers -= u32::from(writer);
             if pipe.readers == 0 && pipe.writers == 0 {
-                self.memory_used -= pipe.relief as u64;
+                let relief = pipe.relief as u64;
+                self.give_memory(relief);
                 self.pipes.remove(&id);
                 let fifo = self.fifos.iter().find(|(_, pipe)| **pipe == id).map(|(at, _)| *at);
                 if let Some((mount, ino)) = fifo {

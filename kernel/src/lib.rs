@@ -27,6 +27,7 @@ mod sync;
 pub mod sync;
 pub mod wait;
 
+pub mod budget;
 pub mod charge;
 pub mod event;
 pub mod limits;

@@ -25,6 +25,17 @@ macro_rules! limits {
                 errno: Errno::$errno,
             },)*];
 
+            /// One limit by name.
+            ///
+            /// # Errors
+            /// The name is none of [`Limits::TABLE`].
+            pub fn get(&self, name: &str) -> Result<u64, UnknownLimit> {
+                match name {
+                    $(stringify!($name) => Ok(self.$name),)*
+                    _ => Err(UnknownLimit { name: name.to_owned() }),
+                }
+            }
+
             /// Sets one limit by name.
             ///
             /// # Errors

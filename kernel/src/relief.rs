@@ -52,12 +52,11 @@ impl Kernel {
     /// # Errors
     /// `EDEADLK` at [`RELIEF_MAX`] or the session's memory: it would wait for ever.
     pub(crate) fn relieve(&mut self, writer: Pid, id: PipeId) -> Result<(), Errno> {
-        let pipe = self.pipes.get_mut(&id).ok_or(Errno::EIO)?;
-        if pipe.relief + STEP > RELIEF_MAX || self.memory_used + STEP as u64 > self.limits.memory_bytes {
+        if self.pipes.get(&id).ok_or(Errno::EIO)?.relief + STEP > RELIEF_MAX {
             return Err(self.limit_reached(writer, "memory_bytes", Errno::EDEADLK));
         }
-        pipe.relief += STEP;
-        self.memory_used += STEP as u64;
+        self.take_memory(STEP as u64).map_err(|limit| self.limit_reached(writer, limit, Errno::EDEADLK))?;
+        self.pipes.get_mut(&id).ok_or(Errno::EIO)?.relief += STEP;
         Ok(())
     }
 

@@ -53,8 +53,8 @@ pub(crate) enum Asked {
     Checkpoint(Option<String>, Reply<Checkpoint>),
     /// Back to a point.
     Rollback(u64, Reply<()>),
-    /// A copy.
-    Fork(Option<SessionName>, Reply<crate::durability::Claimed>),
+    /// A copy, with this id.
+    Fork(Option<SessionName>, SessionId, Reply<crate::durability::Claimed>),
 }
 
 impl Asked {
@@ -64,7 +64,7 @@ impl Asked {
         match self {
             Asked::Hibernate(reply) | Asked::Delete(reply) | Asked::Rollback(_, reply) => _ = reply.send(Err(left)),
             Asked::Checkpoint(_, reply) => _ = reply.send(Err(left)),
-            Asked::Fork(_, reply) => _ = reply.send(Err(left)),
+            Asked::Fork(_, _, reply) => _ = reply.send(Err(left)),
             Asked::HibernateIdle(_) => {}
         }
     }

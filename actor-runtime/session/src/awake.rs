@@ -5,11 +5,13 @@
 //!                                          opens it again or ends it; who waits then looks at the seat anew
 //! ```
 
+use crate::account::AwakePlace;
 use crate::durability::{Claimed, Files};
 use crate::error::SessionError;
 use crate::event::What;
 use crate::exec::Execs;
 use crate::id::{SessionId, TenantId};
+use crate::meter::Measured;
 use crate::node::Node;
 use crate::scribe::{Record, Scribe, Urgency};
 use crate::seat::Seat;
@@ -45,6 +47,12 @@ pub(crate) struct Awake {
     pub(crate) killing: AtomicBool,
     /// A deletion waits: nobody is given grace.
     pub(crate) hurry: Notify,
+    /// Its files may not grow for now.
+    pub(crate) growth_stopped: AtomicBool,
+    /// Its place among what its tenant may have awake.
+    place: Mutex<Option<AwakePlace>>,
+    /// What was measured of it last.
+    pub(crate) measured: Mutex<Measured>,
     gate: Mutex<Gate>,
     left: Notify,
 }
@@ -112,7 +120,15 @@ impl Built {
 
 impl Awake {
     /// The session of a new owner.
-    pub(crate) fn new(node: &Arc<Node>, seat: &Arc<Seat>, claimed: &Claimed, built: Built) -> Arc<Awake> {
+    pub(crate) fn new(
+        node: &Arc<Node>,
+        seat: &Arc<Seat>,
+        claimed: &Claimed,
+        built: Built,
+        place: AwakePlace,
+    ) -> Arc<Awake> {
+        let memory = node.accounts.of(&seat.tenant).memory();
+        built.session.with(|kernel| kernel.share_memory(memory));
         claimed.claim.attach(built.layer.clone(), built.base, built.kept.0.clone());
         let share = built.share.clone();
         claimed.claim.charge_to(Arc::new(move |used| share.charge(used)));
@@ -137,6 +153,9 @@ impl Awake {
             seat: Arc::downgrade(seat),
             killing: AtomicBool::new(false),
             hurry: Notify::new(),
+            growth_stopped: AtomicBool::new(false),
+            place: Mutex::new(Some(place)),
+            measured: Mutex::new(Measured::begin(Instant::now(), claimed.last.seq)),
             gate: Mutex::new(Gate { open: true, inside: 0, used: Instant::now() }),
             left: Notify::new(),
         })
@@ -169,6 +188,11 @@ impl Awake {
             }
             left.await;
         }
+    }
+
+    /// It does not count as awake any more.
+    pub(crate) fn gave_up_place(&self) {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Closes the gate for good.

@@ -360,6 +360,25 @@ pub struct Summary {
     pub template: Option<String>,
     /// Its labels.
     pub labels: std::collections::BTreeMap<String, String>,
+    /// What its files were when it was last brought into the store.
+    #[serde(default)]
+    pub held: Held,
+}
+
+/// What a session's files take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Bytes of its own, in whole pages a file.
+    pub file_bytes: u64,
+    /// Files it made or changed.
+    pub inodes: u64,
+}
+
+impl Held {
+    /// Of these files.
+    pub fn of(files: &Inodes) -> Held {
+        Held { file_bytes: files.own_bytes(), inodes: files.own_inodes() }
+    }
 }
 
 /// Events of the past.

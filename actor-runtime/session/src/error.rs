@@ -34,6 +34,12 @@ pub enum SessionError {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// Its tenant has taken what it may.
+    #[error(transparent)]
+    Quota(#[from] crate::quota::QuotaError),
+    /// The node's disk has less left than is kept in reserve, for what has to be written whatever comes.
+    #[error("the server's disk has too little space left to begin something new")]
+    DiskLow,
     /// The session is not in a state for this.
     #[error("session {id} is {state:?}")]
     WrongState {

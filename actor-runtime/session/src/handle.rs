@@ -39,6 +39,11 @@ impl SessionHandle {
         self.seat.id
     }
 
+    /// Before the session is woken for it.
+    fn check_growth(&self) -> Result<(), SessionError> {
+        self.node.check_growth(&self.node.accounts.of(&self.seat.tenant))
+    }
+
     async fn enter(&self) -> Result<Pass, SessionError> {
         self.seat.enter(&self.node).await
     }
@@ -97,6 +102,7 @@ impl SessionHandle {
     }
 
     async fn start(&self, request: ExecRequest, capture: Capture) -> Result<(ExecStarted, Started), SessionError> {
+        self.node.check_churn(&self.seat.tenant)?;
         let pass = self.enter().await?;
         self.node.ticker.watch(&pass);
         if request.key.is_none() {
@@ -318,6 +324,7 @@ impl SessionHandle {
         options: WriteOptions,
         parts: BoxStream<'static, Result<Bytes, std::io::Error>>,
     ) -> Result<FileInfo, SessionError> {
+        self.check_growth()?;
         files::write(self.enter().await?, path, &options, parts).await
     }
 
@@ -326,6 +333,7 @@ impl SessionHandle {
     /// # Errors
     /// `File` with the errno; `EEXIST` unless `parents`.
     pub async fn make_directory(&self, path: &str, parents: bool) -> Result<FileInfo, SessionError> {
+        self.check_growth()?;
         files::make_directory(&self.enter().await?, path, parents).await
     }
 
@@ -350,6 +358,7 @@ impl SessionHandle {
     /// # Errors
     /// `TooManyCheckpoints`, and those of the store.
     pub async fn checkpoint(&self, name: Option<String>) -> Result<Checkpoint, SessionError> {
+        self.check_growth()?;
         self.node.turn(&self.seat, |reply| Asked::Checkpoint(name.clone(), reply)).await
     }
 

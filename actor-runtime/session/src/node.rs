@@ -1,5 +1,6 @@
 //! What the sessions of a node share: their seats, their actors, and how one is made, woken and let go.
 
+use crate::account::Accounts;
 use crate::actor::{Asked, Begin, Message, Refused, Reply, SessionActor};
 use crate::awake::{Awake, Built};
 use crate::durability::{Claimed, Durability, DurabilityError, Files, KeyedCommand, NewSession, Summary};
@@ -8,6 +9,7 @@ use crate::event::{End, State, What};
 use crate::id::{SessionId, SessionName, TenantId};
 use crate::lifecycle::{Life, Turn};
 use crate::position::Position;
+use crate::room::Room;
 use crate::scribe::{Record, Urgency};
 use crate::seat::Seat;
 use crate::sessions::Options;
@@ -18,7 +20,7 @@ use futures_util::FutureExt;
 use ractor::{Actor, ActorId, ActorRef};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -38,6 +40,8 @@ const LINES_MAX: usize = 20;
 const LINES_WITHIN: Duration = Duration::from_secs(60);
 /// Sessions of a page when expiries are looked for.
 const PAGE: usize = 1000;
+/// How long to wait before a list that could not be read is asked for again.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 /// The sessions that have an actor.
 type Actors = HashMap<ActorId, (Arc<Seat>, Arc<Awake>)>;
@@ -46,6 +50,8 @@ type Actors = HashMap<ActorId, (Arc<Seat>, Arc<Awake>)>;
 pub(crate) struct Node {
     pub(crate) durability: Arc<dyn Durability>,
     pub(crate) options: Options,
+    /// What tenants have taken.
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) runtime: Handle,
     pub(crate) ticker: Ticker,
     pub(crate) stopped: Stopped,
@@ -54,7 +60,7 @@ pub(crate) struct Node {
     /// Archives that may come in.
     pub(crate) imports: Arc<Semaphore>,
     /// Sessions on their way to being awake.
-    rising: Arc<AtomicUsize>,
+    pub(crate) rising: Arc<AtomicUsize>,
     /// Lines of the log that clients cause.
     lines: Lines,
     seats: Mutex<HashMap<(TenantId, SessionId), Weak<Seat>>>,
@@ -80,15 +86,6 @@ impl Lines {
     }
 }
 
-/// Room for a session on its way to being awake.
-pub(crate) struct Room(Arc<AtomicUsize>);
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Why a turn that was asked for has no outcome.
 #[derive(Debug)]
 pub(crate) enum Unanswered {
@@ -104,6 +101,7 @@ impl Node {
         let (stop, stopped) = watch::channel(false);
         Node {
             durability,
+            accounts: Arc::new(Accounts::new(options.quotas)),
             options,
             runtime,
             ticker: Ticker::default(),
@@ -172,9 +170,11 @@ impl Node {
         let created = built.session.with(|kernel| kernel.now());
         let id = SessionId::generate(&SystemHost);
         let new = NewSession { tenant: tenant.clone(), id, name, spec, created, forked_from: None };
-        let _room = self.make_room(id)?;
+        let (mut place, room) = self.make_places(tenant, id).await?;
+        place.is_for(id);
         let claimed = self.durability.create(new).await?;
-        self.begin(tenant, claimed, Some(built)).await
+        place.keep();
+        self.begin(tenant, claimed, Some(built), room).await
     }
 
     /// Brings up a session that has just been made.
@@ -183,11 +183,12 @@ impl Node {
         tenant: &TenantId,
         claimed: Claimed,
         built: Option<Built>,
+        room: Room,
     ) -> Result<Summary, SessionError> {
         let (id, summary) = (claimed.summary.id, claimed.summary.clone());
         let seat = self.seat(tenant, id);
         seat.begin_wake();
-        self.wake_with(&seat, Some((claimed, built)));
+        self.wake_with(&seat, Some((claimed, built, room)));
         drop(seat.enter(self).await?);
         if let Some(life) = self.life_left(&summary) {
             self.ticker.expire(tenant, id, life);
@@ -200,7 +201,7 @@ impl Node {
         self.wake_with(seat, None);
     }
 
-    fn wake_with(self: &Arc<Self>, seat: &Arc<Seat>, made: Option<(Claimed, Option<Built>)>) {
+    fn wake_with(self: &Arc<Self>, seat: &Arc<Seat>, made: Option<(Claimed, Option<Built>, Room)>) {
         let (node, seat) = (self.clone(), seat.clone());
         self.runtime.spawn(async move {
             let woken = AssertUnwindSafe(node.bring_up(&seat, made)).catch_unwind().await;
@@ -219,7 +220,7 @@ impl Node {
             SessionError::Durability(error) => {
                 matches!(error, DurabilityError::Deleted(_) | DurabilityError::Missing(_) | DurabilityError::Owned(_))
             }
-            SessionError::Overloaded { .. } | SessionError::ShuttingDown => true,
+            SessionError::Overloaded { .. } | SessionError::ShuttingDown | SessionError::Quota(_) => true,
             _ => false,
         };
         if !expected && self.lines.take() {
@@ -232,17 +233,17 @@ impl Node {
     async fn bring_up(
         self: &Arc<Self>,
         seat: &Arc<Seat>,
-        made: Option<(Claimed, Option<Built>)>,
+        made: Option<(Claimed, Option<Built>, Room)>,
     ) -> Result<(Arc<Awake>, ActorRef<Message>), SessionError> {
         if self.stopped.is_set() {
             return Err(SessionError::ShuttingDown);
         }
-        let (_room, (mut claimed, built)) = match made {
+        let (mut claimed, built, room) = match made {
             // Whoever made it has made room too.
-            Some(made) => (None, made),
+            Some(made) => made,
             None => {
-                let room = self.make_room(seat.id)?;
-                (Some(room), (self.durability.claim(&seat.tenant, seat.id).await?, None))
+                let room = self.make_room(&seat.tenant, seat.id)?;
+                (self.durability.claim(&seat.tenant, seat.id).await?, None, room)
             }
         };
         let built = match built {
@@ -262,7 +263,8 @@ impl Node {
             *command = KeyedCommand { end: Some(End::Interrupted), ..command.clone() };
             keys.push((key.clone(), command.clone()));
         }
-        let awake = Awake::new(self, seat, &claimed, built);
+        let (_rising, place) = room;
+        let awake = Awake::new(self, seat, &claimed, built, place);
         drop(claimed);
         let ticket = awake.scribe.record(Record { events, keys, files: true }, Urgency::Call)?;
         awake.scribe.wait(&ticket).await?;
@@ -292,24 +294,6 @@ impl Node {
             files::put_all(&built.session, &built.template.user, &claimed.spec.files).await?;
         }
         Ok(built)
-    }
-
-    /// Room for one more that is awake, until it is; the one that has been idle longest is asked to rest.
-    pub(crate) fn make_room(&self, id: SessionId) -> Result<Room, SessionError> {
-        let longest = {
-            let actors = self.actors();
-            let rising = self.rising.fetch_add(1, Ordering::Relaxed);
-            let room = Room(self.rising.clone());
-            if actors.len().saturating_add(rising) < self.options.awake_max {
-                return Ok(room);
-            }
-            let idle = actors.values().filter_map(|(seat, awake)| Some((awake.idle_since()?, seat.clone())));
-            idle.min_by_key(|(since, _)| *since).map(|(_, seat)| seat)
-        };
-        if let Some(seat) = longest {
-            let _ = seat.post(Asked::HibernateIdle(Duration::ZERO));
-        }
-        Err(SessionError::Overloaded { id, retry_after: Duration::from_millis(500) })
     }
 
     /// The seat of a session; a new one if nobody is interested in it yet.
@@ -344,7 +328,12 @@ impl Node {
 
     /// An actor has ended.
     pub(crate) fn ended(&self, actor: ActorId) -> Option<(Arc<Seat>, Arc<Awake>)> {
-        self.actors().remove(&actor)
+        let ended = self.actors().remove(&actor);
+        if let Some((_, awake)) = &ended {
+            self.measure(awake, Instant::now());
+            awake.gave_up_place();
+        }
+        ended
     }
 
     /// Asks for a turn of a session that is awake.
@@ -392,6 +381,12 @@ impl Node {
     }
 
     pub(crate) async fn delete(self: &Arc<Self>, tenant: &TenantId, id: SessionId) -> Result<(), SessionError> {
+        self.delete_it(tenant, id).await?;
+        self.accounts.of(tenant).session_gone(id);
+        Ok(())
+    }
+
+    async fn delete_it(self: &Arc<Self>, tenant: &TenantId, id: SessionId) -> Result<(), SessionError> {
         let seat = self.seat(tenant, id);
         for _ in 0..ATTEMPTS {
             if seat.begin_wake() {
@@ -489,20 +484,26 @@ impl Stopped {
     }
 }
 
-/// Looks at all sessions of a tenant once, for those that are to be deleted at some time.
-pub(crate) async fn find_expiries(node: Weak<Node>, tenant: TenantId) {
+/// Looks at all sessions of a tenant once: counts them, and finds those that are to be deleted at some time.
+pub(crate) async fn look_through(node: Weak<Node>, tenant: TenantId) {
+    let Some(recount) = node.upgrade().map(|node| node.accounts.recount(&tenant)) else { return };
     let mut after = None;
     loop {
         let Some(node) = node.upgrade() else { return };
-        let Ok((page, more)) = node.durability.list(&tenant, after, PAGE).await else { return };
+        let Ok((page, more)) = node.durability.list(&tenant, after, PAGE).await else {
+            drop(node);
+            tokio::time::sleep(LIST_AGAIN).await;
+            continue;
+        };
+        recount.page(page.iter().map(|summary| (summary.id, summary.held.inodes)));
         for summary in &page {
             if let Some(life) = node.life_left(summary) {
                 node.ticker.expire(&tenant, summary.id, life);
             }
         }
-        after = page.last().map(|summary| summary.id);
+        after = page.last().map(|summary| summary.id).or(after);
         if !more {
-            return;
+            return recount.end();
         }
     }
 }

@@ -281,6 +281,14 @@ impl Scribe {
         }
     }
 
+    /// Hands out what was held, without what the files became.
+    pub(crate) fn hand_out_held(self: &Arc<Self>) {
+        let mut book = self.lock();
+        if book.halted.is_none() && !book.held.is_empty() {
+            let _ = self.record_in(&mut book, Record::default(), Urgency::Call);
+        }
+    }
+
     /// The number of a new command.
     pub(crate) fn next_exec(&self) -> ExecId {
         let mut book = self.lock();

@@ -1,7 +1,9 @@
 //! The sessions of a node, for whoever serves clients: makes them, finds them, wakes them on use.
 
+use crate::account::Accounts;
 use crate::actor::Asked;
 use crate::archive;
+use crate::awake::Awake;
 use crate::command::ExecInfo;
 use crate::durability::{Durability, DurabilityError, Summary};
 use crate::error::SessionError;
@@ -10,8 +12,10 @@ use crate::follow::follow;
 use crate::handle::SessionHandle;
 use crate::id::{SessionId, SessionName, TenantId};
 use crate::lifecycle::Turn;
-use crate::node::{Node, Unanswered, find_expiries};
+use crate::meter::Meter;
+use crate::node::{Node, Unanswered, look_through};
 use crate::position::Position;
+use crate::quota::Quotas;
 use crate::seat::Seat;
 use crate::spec::SessionSpec;
 use crate::supervisor::Supervisor;
@@ -19,7 +23,7 @@ use crate::ticker::Ticker;
 use futures_util::stream::{BoxStream, StreamExt};
 use ractor::Actor;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use warren_wasi_posix::node::Node as Base;
 use warren_wasi_posix::system::SystemHost;
@@ -48,6 +52,10 @@ pub struct Options {
     pub awake_max: usize,
     /// How long a session's processes have to end after SIGTERM when it is hibernated.
     pub grace: Duration,
+    /// What each tenant may take that has no numbers of its own.
+    pub quotas: Quotas,
+    /// Is told what sessions used.
+    pub meter: Arc<dyn Meter>,
 }
 
 /// Where secrets' values come from; they are never stored with a session.
@@ -89,14 +97,32 @@ impl Sessions {
         let (supervisor, _) = spawned.expect("an actor without a name whose start does nothing starts");
         let _ = node.supervisor.set(supervisor);
         node.runtime.spawn(Ticker::run(Arc::downgrade(&node)));
-        node.runtime.spawn(find_expiries(Arc::downgrade(&node), TenantId::embedded()));
+        node.runtime.spawn(look_through(Arc::downgrade(&node), TenantId::embedded()));
         Sessions { _alive: Arc::new(Alive(node.clone())), node }
     }
 
-    /// Deletes the sessions of a tenant that were made before this node started when their time is up. For the embedded
-    /// tenant that is done by itself.
+    /// Deletes the sessions of a tenant that were made before this node started when their time is up, and counts them.
+    /// Once for each tenant, also one that is made while the node runs; for the embedded tenant that is done by itself.
     pub fn look_after(&self, tenant: &TenantId) {
-        self.node.runtime.spawn(find_expiries(Arc::downgrade(&self.node), tenant.clone()));
+        self.node.runtime.spawn(look_through(Arc::downgrade(&self.node), tenant.clone()));
+    }
+
+    /// What tenants may take, and have taken.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.node.accounts
+    }
+
+    /// Measures sessions that are awake now, of one tenant or of all: see [`Meter`].
+    pub fn measure(&self, of: Option<&TenantId>) {
+        let now = Instant::now();
+        let awake: Vec<_> = {
+            let actors = self.node.actors();
+            let meant = |awake: &&Arc<Awake>| of.is_none_or(|tenant| *tenant == awake.tenant);
+            actors.values().map(|(_, awake)| awake).filter(meant).cloned().collect()
+        };
+        for awake in awake {
+            self.node.measure(&awake, now);
+        }
     }
 
     /// Makes a session.
@@ -109,6 +135,7 @@ impl Sessions {
         name: Option<SessionName>,
         spec: SessionSpec,
     ) -> Result<Summary, SessionError> {
+        self.node.check_growth(&self.node.accounts.of(tenant))?;
         let (spec, base) = self.node.choose(spec)?;
         let built = self.node.build_new(tenant, &base, &spec).await?;
         self.node.make_whole(tenant, name, spec, built).await
@@ -242,10 +269,18 @@ impl Sessions {
         id: SessionId,
         name: Option<SessionName>,
     ) -> Result<Summary, SessionError> {
-        let _room = self.node.make_room(id)?;
-        let seat = self.node.seat(tenant, id);
-        let claimed = self.node.turn(&seat, |reply| Asked::Fork(name.clone(), reply)).await?;
-        self.node.begin(tenant, claimed, None).await
+        let (mut place, room) = self.node.make_places(tenant, id).await?;
+        let child = SessionId::generate(&SystemHost);
+        place.is_for(child);
+        let (node, tenant) = (self.node.clone(), tenant.clone());
+        // To the end even if whoever asked for it goes away: a copy that was made is one that is counted.
+        let forked = self.node.runtime.spawn(async move {
+            let seat = node.seat(&tenant, id);
+            let claimed = node.turn(&seat, |reply| Asked::Fork(name.clone(), child, reply)).await?;
+            place.keep();
+            node.begin(&tenant, claimed, None, room).await
+        });
+        forked.await.map_err(|_| SessionError::ShuttingDown)?
     }
 
     /// A new session whose root holds what a tar archive brings (over its template's files).
@@ -259,6 +294,7 @@ impl Sessions {
         spec: SessionSpec,
         archive: impl std::io::Read + Send + 'static,
     ) -> Result<Summary, SessionError> {
+        self.node.check_growth(&self.node.accounts.of(tenant))?;
         let (spec, base) = self.node.choose(spec)?;
         // It holds a thread for as long as its client takes to send it.
         let retry_after = Duration::from_secs(1);

@@ -10,6 +10,7 @@ use crate::node::Node;
 use crate::seat::Seat;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ impl Ticker {
         loop {
             ticks.tick().await;
             let Some(node) = node.upgrade() else { return };
-            node.ticker.look_at_running();
+            node.ticker.look_at_running(&node);
             node.ticker.look_at_due(&node);
         }
     }
@@ -85,20 +86,33 @@ impl Ticker {
         due.push(Reverse(Due { at, number, what }));
     }
 
-    fn look_at_running(&self) {
+    fn look_at_running(&self, node: &Node) {
         let now = Instant::now();
-        let mut behind = Vec::new();
+        let (mut behind, mut late) = (Vec::new(), Vec::new());
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, (awake, since)| {
             let Some(awake) = awake.upgrade() else { return false };
             let stays = awake.execs.running() > 0 || awake.processes() > 0;
-            if now.duration_since(*since) >= CATCH_UP || !stays {
+            let account = node.accounts.of(&awake.tenant);
+            // With nothing that runs, whoever writes is asked at the door.
+            let stop = stays && node.check_growth(&account).is_err();
+            if awake.growth_stopped.swap(stop, Ordering::Relaxed) != stop {
+                awake.session.with(|kernel| kernel.stop_growth(stop));
+            }
+            let patience = account.patience().filter(|_| !node.accounts.is_disk_low());
+            let due = patience.is_some_and(|times| now.duration_since(*since) >= CATCH_UP * times);
+            if due || !stays {
                 *since = now;
                 behind.push(awake);
+            } else if now.duration_since(*since) >= CATCH_UP {
+                late.push(awake);
             }
             stays
         });
         drop(running);
+        for awake in late {
+            awake.scribe.hand_out_held();
+        }
         for awake in behind {
             if awake.scribe.is_behind() {
                 awake.scribe.catch_up();

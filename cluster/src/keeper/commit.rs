@@ -15,7 +15,9 @@ use crate::store::{Flush, Key, PutError};
 use std::sync::Arc;
 use warren_kernel::host::Timestamp;
 use warren_kernel::vfs::change::Delta;
-use warren_session::durability::{Checkpoint, Claimed, Counters, DurabilityError, Files, Keep, NewSession, Point};
+use warren_session::durability::{
+    Checkpoint, Claimed, Counters, DurabilityError, Files, Held, Keep, NewSession, Point,
+};
 use warren_session::event::Event;
 use warren_session::position::Position;
 
@@ -141,7 +143,8 @@ impl ClaimInner {
             unfinished: point.unfinished.clone(),
             ..before
         };
-        let mut record = Record { snapshot: at, lsn: point.lsn, position: reached(point), number, ..old };
+        let held = Held::of(&point.files);
+        let mut record = Record { snapshot: at, lsn: point.lsn, position: reached(point), number, held, ..old };
         let events = images.into_iter().flat_map(|image| image.events).chain(point.events.iter().cloned());
         let stale = self.store_events(&mut record, events.collect()).await?;
         Ok((record, body, covered, stale))
@@ -205,7 +208,10 @@ impl ClaimInner {
             stale.retain(|old| *old != key);
             match self.shared.store.put_if_absent(&key, bytes, Flush::Soon).await {
                 // The same events under our own epoch: an attempt before this one got so far.
-                Ok(_) | Err(PutError::Conflict) => record.segments.push(made),
+                Ok(_) | Err(PutError::Conflict) => {
+                    self.shared.stored.put(&self.tenant_id, made.bytes);
+                    record.segments.push(made);
+                }
                 Err(error) => return Err(of_put(self.id, error)),
             }
         }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::inodes::Inodes;
-use warren_session::durability::{Claimed, Counters, DurabilityError, Files, NewSession};
+use warren_session::durability::{Claimed, Counters, DurabilityError, Files, Held, NewSession};
 use warren_session::event::State;
 use warren_session::id::{SessionId, SessionName, TenantId};
 use warren_session::position::{Epoch, Position};
@@ -59,6 +59,7 @@ impl Shared {
             checkpoints: Vec::new(),
             segments: Vec::new(),
             first_event: 1,
+            held: origin.as_ref().map_or(Held::default(), |origin| Held::of(&origin.1)),
             body: Bytes::new(),
         };
         record.seal(&tenant.keys, &body);

@@ -19,6 +19,7 @@ mod names;
 mod once;
 mod recover;
 mod segment;
+mod stored;
 mod strict;
 mod sweep;
 mod tail;
@@ -27,6 +28,7 @@ mod tenant;
 pub use batch::LARGE_BYTES;
 pub use once::{ANSWER_BYTES_MAX, Answered, Begun, KEPT_FOR, Once, Ticket, Whose};
 pub use recover::Recovered;
+pub use stored::StoredBytes;
 pub use sweep::Swept;
 
 use crate::keys::KeyEncryptionKey;
@@ -88,6 +90,8 @@ pub(crate) struct Shared {
     store: Arc<dyn Store>,
     wal: Wal,
     tenancy: Tenants,
+    /// How much tenants have in the store.
+    stored: Arc<stored::Stored>,
     host: Arc<dyn Host>,
     options: KeeperOptions,
     /// What this process calls itself in records.
@@ -127,8 +131,10 @@ impl Keeper {
     ) -> Result<(Keeper, Recovered), WalError> {
         let mut random = [0; 8];
         host.fill_random(&mut random);
+        let stored: Arc<stored::Stored> = Arc::default();
         let shared = Arc::new(Shared {
-            tenancy: Tenants::new(store.clone(), kek, host.clone(), options.grace, handle),
+            tenancy: Tenants::new((store.clone(), stored.clone()), kek, host.clone(), options.grace, handle),
+            stored,
             store,
             wal,
             host,

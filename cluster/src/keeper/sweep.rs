@@ -27,6 +27,10 @@ pub struct Swept {
     pub packs: usize,
     /// Packs nobody names whose grace is not over.
     pub waiting: usize,
+    /// Bytes of packs and segments that stay.
+    pub kept_bytes: u64,
+    /// Bytes of packs nobody names whose grace is not over.
+    pub waiting_bytes: u64,
     /// Records that cannot be read; nothing of the tenant's packs is deleted while there is one.
     pub unreadable: Vec<SessionId>,
 }
@@ -49,6 +53,7 @@ impl super::Keeper {
 impl Shared {
     async fn sweep(&self, tenant_id: &TenantId) -> Result<Swept, DurabilityError> {
         let tenant = self.tenant(tenant_id).await?;
+        let before = self.stored.fresh(tenant_id);
         let mut swept = Swept::default();
         let mut failure = None;
         let mut condemned = lock(&self.condemned).remove(tenant_id).unwrap_or_default();
@@ -72,6 +77,9 @@ impl Shared {
         match collected {
             Ok(collected) => {
                 (swept.packs, swept.waiting) = (collected.deleted as usize, collected.condemned as usize);
+                swept.kept_bytes += collected.named_bytes;
+                swept.waiting_bytes = collected.unnamed_bytes;
+                self.stored.swept(tenant_id, before, swept.kept_bytes, swept.waiting_bytes);
             }
             Err(SnapshotError::Stopped) if !swept.unreadable.is_empty() => {}
             Err(error) => return Err(unavailable(&error)),
@@ -115,6 +123,7 @@ impl Shared {
                     }
                     Ok((record, _)) => {
                         swept.objects += self.clear_unnamed(tenant_id, &record, now).await?;
+                        swept.kept_bytes += record.segments.iter().map(|segment| segment.bytes).sum::<u64>();
                         for snapshot in record.snapshots() {
                             named.add(snapshot).map_err(|error| super::of_snapshot(id, error))?;
                         }

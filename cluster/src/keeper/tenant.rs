@@ -1,5 +1,6 @@
 //! What belongs to a tenant: its keys, and its snapshots on the store.
 
+use super::stored::{Counted, Stored};
 use super::{Shared, lock, unavailable, unavailable_store};
 use crate::keys::{KeyEncryptionKey, TenantKeys};
 use crate::snapshot::objects::Objects;
@@ -32,7 +33,7 @@ pub(super) struct Tenants {
 
 impl Tenants {
     pub(super) fn new(
-        store: Arc<dyn Store>,
+        (store, stored): (Arc<dyn Store>, Arc<Stored>),
         kek: KeyEncryptionKey,
         host: Arc<dyn Host>,
         grace: std::time::Duration,
@@ -42,7 +43,8 @@ impl Tenants {
         let now = Arc::new(move || clock.realtime());
         let options = SnapshotOptions { grace, now, ..SnapshotOptions::default() };
         // A record that names a pack follows it in the same store; the journal waits for [`Store::flush`] before it does.
-        Tenants { objects: Arc::new(StoreObjects::new(store, Flush::Soon)), kek, options, handle }
+        let objects = Arc::new(StoreObjects::new(store, Flush::Soon));
+        Tenants { objects: Arc::new(Counted { objects, stored }), kek, options, handle }
     }
 
     /// A secret of the node for one purpose.

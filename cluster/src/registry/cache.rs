@@ -48,6 +48,11 @@ impl Cache {
         }
     }
 
+    /// Whether a key was read before.
+    pub(super) fn has_key(&self, id: KeyId) -> bool {
+        self.keys.contains_key(&id)
+    }
+
     /// A key was changed.
     pub(super) fn forget_key(&mut self, id: KeyId) {
         self.generation += 1;

@@ -49,7 +49,7 @@ impl Registry {
     /// [`FirstError`].
     pub async fn begin(&self, file: &Path) -> Result<Option<KeyText>, FirstError> {
         let own = TenantId::embedded();
-        let tenant = Tenant { id: own.clone(), title: None, created: self.now(), disabled: None };
+        let tenant = Tenant::new(own.clone(), None, self.now());
         self.inner.add(kept::TENANT, &kept::tenant(&own), &tenant).await?;
         if !self.keys(&own).await?.is_empty() {
             return Ok(None);

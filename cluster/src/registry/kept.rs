@@ -12,8 +12,10 @@ use super::text::{KeyId, SecretHash};
 use crate::envelope::Kind;
 use crate::store::Key;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use warren_kernel::host::Timestamp;
 use warren_session::id::TenantId;
+use warren_session::quota::{Quotas, Terms, WEIGHT};
 
 pub(super) const TENANT: Kind = Kind { magic: *b"WRNT", version: 1, name: "tenant", bytes_max: 64 * 1024 };
 pub(super) const KEY: Kind = Kind { magic: *b"WRNA", version: 1, name: "key", bytes_max: 64 * 1024 };
@@ -31,6 +33,41 @@ pub struct Tenant {
     pub created: Timestamp,
     /// Since when its keys do not work.
     pub disabled: Option<Timestamp>,
+    /// How often this record was changed.
+    #[serde(default)]
+    pub revision: u64,
+    /// What it may take, as far as it has numbers of its own.
+    #[serde(default)]
+    pub quotas: Quotas,
+    /// What limits of its sessions may be at most, as far as it has numbers of its own.
+    #[serde(default)]
+    pub limits_max: BTreeMap<String, u64>,
+    /// Its share of the processors, if it has one of its own.
+    #[serde(default)]
+    pub weight: Option<u32>,
+}
+
+impl Tenant {
+    /// One that is made now.
+    pub(super) fn new(id: TenantId, title: Option<String>, created: Timestamp) -> Tenant {
+        Tenant {
+            id,
+            title,
+            created,
+            disabled: None,
+            revision: 0,
+            quotas: Quotas::default(),
+            limits_max: BTreeMap::new(),
+            weight: None,
+        }
+    }
+
+    /// What holds for it, where `limits_max` is what the node says for all.
+    pub fn terms(&self, limits_max: &BTreeMap<String, u64>) -> Terms {
+        let mut most = limits_max.clone();
+        most.extend(self.limits_max.iter().map(|(name, most)| (name.clone(), *most)));
+        Terms { revision: self.revision, quotas: self.quotas, limits_max: most, weight: self.weight.unwrap_or(WEIGHT) }
+    }
 }
 
 /// A key, without what proves it.

@@ -95,6 +95,7 @@ impl Registry {
     /// # Errors
     /// `NoKey`, also when it is another tenant's.
     pub async fn key(&self, tenant: &TenantId, id: KeyId) -> Result<ApiKey, RegistryError> {
+        self.inner.check_is_of(tenant, id).await?;
         let found = self.inner.read::<ApiKey>(kept::KEY, &kept::key(id)).await?;
         let mut key = found.filter(|key| key.tenant == *tenant).ok_or(RegistryError::NoKey(id))?;
         self.as_it_is(&mut key);
@@ -106,6 +107,7 @@ impl Registry {
     /// # Errors
     /// `NoKey`, those of the store.
     pub async fn revoke_key(&self, tenant: &TenantId, id: KeyId) -> Result<ApiKey, RegistryError> {
+        self.inner.check_is_of(tenant, id).await?;
         let (now, whose) = (self.now(), tenant.clone());
         let revoke = move |key: &mut ApiKey| {
             owned(key, &whose)?;
@@ -132,6 +134,7 @@ impl Registry {
             let reason = format!("is at most {} days", GRACE_MAX.as_secs() / (24 * 3600));
             return Err(RegistryError::Invalid { field: "grace", reason });
         }
+        self.inner.check_is_of(tenant, id).await?;
         let (now, whose) = (self.now(), tenant.clone());
         let text = KeyText::of(id, &*self.inner.host);
         let hash = text.hash();
@@ -166,6 +169,12 @@ impl Registry {
 }
 
 impl Inner {
+    /// Looks for a key where the tenant's own are listed, and nowhere else: as much is done for another tenant's as for one
+    /// that is not there.
+    async fn check_is_of(&self, tenant: &TenantId, id: KeyId) -> Result<(), RegistryError> {
+        self.store.get(&kept::key_of(tenant, id)).await?.map(drop).ok_or(RegistryError::NoKey(id))
+    }
+
     /// Ids of a tenant's keys.
     async fn ids_of(&self, tenant: &TenantId) -> Result<Vec<KeyId>, RegistryError> {
         let prefix = kept::keys_of(tenant);

@@ -76,6 +76,10 @@ named! {
         FilesWrite = "files:write",
         /// Make, rotate and revoke keys of the own tenant that may do no more than the key that does it.
         KeysManage = "keys:manage",
+        /// See what the own tenant used and has taken.
+        UsageRead = "usage:read",
+        /// See the audit log of the own tenant.
+        AuditRead = "audit:read",
         /// Operate the node: make and disable tenants, manage the keys of each.
         TenantsManage = "tenants:manage",
     }
@@ -102,7 +106,11 @@ impl Role {
         match self {
             Role::Operator => all,
             Role::Admin => all.without(Scope::TenantsManage),
-            Role::Member => all.without(Scope::TenantsManage).without(Scope::KeysManage),
+            Role::Member => {
+                [Scope::SessionsRead, Scope::SessionsWrite, Scope::Exec, Scope::FilesRead, Scope::FilesWrite]
+                    .into_iter()
+                    .collect()
+            }
             Role::Viewer => [Scope::SessionsRead, Scope::FilesRead].into_iter().collect(),
         }
     }

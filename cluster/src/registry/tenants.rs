@@ -3,8 +3,27 @@
 use super::kept::{self, Tenant};
 use super::{Inner, Registry, RegistryError, TENANTS_MAX, check_name, whole};
 use crate::store::{Key, PAGE_ENTRIES_MAX};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use warren_kernel::host::Timestamp;
+use warren_kernel::limits::Limits;
 use warren_session::id::TenantId;
+use warren_session::quota::{Quota, WEIGHT_MAX};
+
+/// What to change of a tenant; what is not said stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantChange {
+    /// What people call it; `Some(None)` is nothing.
+    pub title: Option<Option<String>>,
+    /// Whether its keys work.
+    pub enabled: Option<bool>,
+    /// Numbers of its own, or `None` for the node's.
+    pub quotas: BTreeMap<Quota, Option<u64>>,
+    /// Ceilings of its own, by the names of limits, or `None` for the node's.
+    pub limits_max: BTreeMap<String, Option<u64>>,
+    /// A share of the processors of its own, or `Some(None)` for the usual one.
+    pub weight: Option<Option<u32>>,
+}
 
 impl Registry {
     /// Makes a tenant.
@@ -19,7 +38,7 @@ impl Registry {
         if self.inner.count_tenants().await? >= TENANTS_MAX {
             return Err(RegistryError::TooManyTenants);
         }
-        let tenant = Tenant { id: id.clone(), title, created: self.now(), disabled: None };
+        let tenant = Tenant::new(id.clone(), title, self.now());
         match self.inner.add(kept::TENANT, &kept::tenant(id), &tenant).await? {
             true => Ok(tenant),
             false => Err(RegistryError::TenantExists(id.clone())),
@@ -63,50 +82,79 @@ impl Registry {
         self.inner.tenant_ids().await
     }
 
-    /// Calls a tenant something else.
+    /// Changes a tenant, all of it or nothing. When this is answered it holds on this node.
     ///
     /// # Errors
-    /// `NoTenant`, `Invalid`, those of the store.
-    pub async fn name_tenant(&self, id: &TenantId, title: Option<String>) -> Result<Tenant, RegistryError> {
-        if let Some(title) = &title {
-            check_name("title", title)?;
-        }
-        self.change_tenant(id, move |tenant| tenant.title.clone_from(&title)).await
-    }
-
-    /// Makes the keys of a tenant not work, or work again. When this is answered it holds on this node. The node's own
-    /// tenant cannot be disabled: nobody could take that back.
-    ///
-    /// # Errors
-    /// `NoTenant`, `OwnTenant`, those of the store.
-    pub async fn set_enabled(&self, id: &TenantId, enabled: bool) -> Result<Tenant, RegistryError> {
-        if !enabled && *id == TenantId::embedded() {
+    /// `NoTenant`, `Invalid`; `OwnTenant` for disabling the node's own, which nobody could take back; those of the store.
+    pub async fn change_tenant(&self, id: &TenantId, change: TenantChange) -> Result<Tenant, RegistryError> {
+        if change.enabled == Some(false) && *id == TenantId::embedded() {
             return Err(RegistryError::OwnTenant(id.clone()));
         }
-        let now = self.now();
-        let set = move |tenant: &mut Tenant| match enabled {
-            true => tenant.disabled = None,
-            false => tenant.disabled = tenant.disabled.or(Some(now)),
-        };
-        self.change_tenant(id, set).await
-    }
-
-    async fn change_tenant(
-        &self,
-        id: &TenantId,
-        change: impl Fn(&mut Tenant) + Send + Sync + 'static,
-    ) -> Result<Tenant, RegistryError> {
-        let (inner, of) = (self.inner.clone(), id.clone());
+        change.check()?;
+        let (inner, of, now) = (self.inner.clone(), id.clone(), self.now());
         let changed = whole(async move {
-            let change = |tenant: &mut Tenant| {
-                change(tenant);
+            let make = |tenant: &mut Tenant| {
+                let before = tenant.clone();
+                change.make(tenant, now);
+                tenant.revision += u64::from(*tenant != before);
                 Ok(())
             };
-            let changed = inner.change(kept::TENANT, &kept::tenant(&of), change).await;
+            let changed = inner.change(kept::TENANT, &kept::tenant(&of), make).await;
             inner.cache().forget_tenant(&of);
             changed
         });
         changed.await?.ok_or_else(|| RegistryError::NoTenant(id.clone()))
+    }
+
+    /// Makes the keys of a tenant not work, or work again: a [`Registry::change_tenant`] of nothing else.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn set_enabled(&self, id: &TenantId, enabled: bool) -> Result<Tenant, RegistryError> {
+        self.change_tenant(id, TenantChange { enabled: Some(enabled), ..TenantChange::default() }).await
+    }
+}
+
+impl TenantChange {
+    fn check(&self) -> Result<(), RegistryError> {
+        if let Some(Some(title)) = &self.title {
+            check_name("title", title)?;
+        }
+        let invalid = |field, reason| Err(RegistryError::Invalid { field, reason });
+        if let Some(Some(weight)) = self.weight
+            && !(1..=WEIGHT_MAX).contains(&weight)
+        {
+            return invalid("weight", format!("has to be 1 to {WEIGHT_MAX}"));
+        }
+        for name in self.limits_max.keys() {
+            if let Err(error) = Limits::default().get(name) {
+                return invalid("limits_max", error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&self, tenant: &mut Tenant, now: Timestamp) {
+        if let Some(title) = &self.title {
+            tenant.title.clone_from(title);
+        }
+        match self.enabled {
+            Some(true) => tenant.disabled = None,
+            Some(false) => tenant.disabled = tenant.disabled.or(Some(now)),
+            None => {}
+        }
+        for (quota, most) in &self.quotas {
+            tenant.quotas.set(*quota, *most);
+        }
+        for (name, most) in &self.limits_max {
+            match most {
+                Some(most) => _ = tenant.limits_max.insert(name.clone(), *most),
+                None => _ = tenant.limits_max.remove(name),
+            }
+        }
+        if let Some(weight) = self.weight {
+            tenant.weight = weight;
+        }
     }
 }
 

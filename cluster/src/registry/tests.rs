@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 use super::*;
 use crate::store::MemoryStore;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use warren_kernel::host::Monotonic;
+use warren_session::quota::Quota;
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -102,7 +104,7 @@ fn scopes_are_sets_by_name() {
     let member = Role::Member.scopes();
     assert_eq!(member.to_string(), "sessions:read, sessions:write, exec, files:read, files:write");
     assert!(Role::Operator.scopes().cover(member) && !member.cover(Role::Admin.scopes()));
-    assert_eq!(member.lacks(Role::Admin.scopes()).to_string(), "keys:manage");
+    assert_eq!(member.lacks(Role::Admin.scopes()).to_string(), "keys:manage, usage:read, audit:read");
     assert!(!Role::Admin.scopes().has(Scope::TenantsManage) && Scopes::default().is_empty());
     let wrong = "exce".parse::<Scope>().unwrap_err().to_string();
     assert!(wrong.contains("`exce`") && wrong.contains("files:write"), "{wrong}");
@@ -333,12 +335,57 @@ async fn tenants_are_made_listed_and_named() {
     assert_eq!((page.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), more), (vec!["a", "b"], true));
     let (rest, more) = world.registry.tenants(Some(&page[1].id), 2).await.unwrap();
     assert_eq!((rest.len(), rest[0].id.as_str(), more), (1, "c", false));
-    let named = world.registry.name_tenant(&a, Some("Acme".into())).await.unwrap();
+    let title = |title: &str| TenantChange { title: Some(Some(title.to_owned())), ..TenantChange::default() };
+    let named = world.registry.change_tenant(&a, title("Acme")).await.unwrap();
     assert_eq!(named.title.as_deref(), Some("Acme"));
     assert_eq!(world.registry.tenant(&a).await.unwrap().title.as_deref(), Some("Acme"));
-    assert!(world.registry.name_tenant(&a, Some(String::new())).await.is_err());
+    assert!(world.registry.change_tenant(&a, title("")).await.is_err());
     let none: TenantId = "none".parse().unwrap();
     assert_eq!(world.registry.set_enabled(&none, false).await, Err(RegistryError::NoTenant(none)));
+}
+
+#[tokio::test]
+async fn a_tenant_is_changed_whole_or_not_at_all() {
+    let world = World::new();
+    let tenant = world.tenant("a").await;
+    let change = TenantChange {
+        title: Some(Some("Acme".to_owned())),
+        enabled: Some(false),
+        quotas: BTreeMap::from([(Quota::Sessions, Some(3)), (Quota::Streams, None)]),
+        limits_max: BTreeMap::from([("processes".to_owned(), Some(9))]),
+        weight: Some(Some(50)),
+    };
+    let made = world.registry.change_tenant(&tenant, change.clone()).await.unwrap();
+    assert_eq!((made.quotas.sessions, made.limits_max["processes"], made.weight), (Some(3), 9, Some(50)));
+    assert_eq!((made.revision, made.disabled.is_some()), (1, true));
+    // Once more changes nothing, and is no change.
+    assert_eq!(world.registry.change_tenant(&tenant, change.clone()).await.unwrap().revision, 1);
+    // Each of these has one part that is wrong, and others that are right.
+    for wrong in [
+        TenantChange { enabled: Some(true), title: Some(Some("\n".to_owned())), ..TenantChange::default() },
+        TenantChange { enabled: Some(true), weight: Some(Some(0)), ..TenantChange::default() },
+        TenantChange {
+            enabled: Some(true),
+            limits_max: BTreeMap::from([("none".to_owned(), None)]),
+            ..TenantChange::default()
+        },
+    ] {
+        let refused = world.registry.change_tenant(&tenant, wrong).await;
+        assert!(matches!(refused, Err(RegistryError::Invalid { .. })), "{refused:?}");
+        assert_eq!(*world.registry.tenant(&tenant).await.unwrap(), made);
+    }
+    let own = TenantChange { enabled: Some(false), title: Some(None), ..TenantChange::default() };
+    let refused = world.registry.change_tenant(&TenantId::embedded(), own).await;
+    assert!(matches!(refused, Err(RegistryError::OwnTenant(_))));
+    // Back to what the node says.
+    let back = TenantChange {
+        quotas: BTreeMap::from([(Quota::Sessions, None)]),
+        limits_max: BTreeMap::from([("processes".to_owned(), None)]),
+        weight: Some(None),
+        ..TenantChange::default()
+    };
+    let made = world.registry.change_tenant(&tenant, back).await.unwrap();
+    assert_eq!((made.quotas.sessions, made.limits_max.len(), made.weight, made.revision), (None, 0, None, 2));
 }
 
 #[tokio::test]

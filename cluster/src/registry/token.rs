@@ -92,6 +92,11 @@ impl Inner {
         })
     }
 
+    /// Whether a token is ours, over or not.
+    pub(super) fn is_token(&self, bearer: &str) -> bool {
+        self.open_token(bearer).is_some()
+    }
+
     /// What a token says, once it is known to be ours.
     fn open_token(&self, bearer: &str) -> Option<Payload> {
         let (payload, mac) = bearer.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;

@@ -49,6 +49,10 @@ pub struct Sweep {
     pub deleted: u64,
     /// Bytes in them.
     pub bytes: u64,
+    /// Bytes in packs that are named.
+    pub named_bytes: u64,
+    /// Bytes in packs that nothing names and that are not deleted yet.
+    pub unnamed_bytes: u64,
     /// Objects in the folder of packs that are none; they are left alone.
     pub strangers: u64,
 }
@@ -122,6 +126,10 @@ impl Snapshots {
                     Some(id) => {
                         packs.push((id, listed.modified));
                         sizes.insert(id, listed.bytes);
+                        match named.packs.contains(&id) {
+                            true => sweep.named_bytes += listed.bytes,
+                            false => sweep.unnamed_bytes += listed.bytes,
+                        }
                     }
                     None => sweep.strangers += 1,
                 }
@@ -131,7 +139,9 @@ impl Snapshots {
                 shared.store.delete(&pack::key(shared.keys.tenant(), id)).await?;
                 condemned.packs.remove(&id);
                 sweep.deleted += 1;
-                sweep.bytes += sizes.get(&id).copied().unwrap_or(0);
+                let size = sizes.get(&id).copied().unwrap_or(0);
+                sweep.bytes += size;
+                sweep.unnamed_bytes = sweep.unnamed_bytes.saturating_sub(size);
             }
             seen.extend(packs.iter().map(|(id, _)| *id).filter(|id| condemned.packs.contains_key(id)));
         }

@@ -8,17 +8,21 @@
 //! let in.
 
 use super::App;
+use super::admission::{self, Flight, refused_too_often};
 use super::once;
 use super::problem::Problem;
 use super::routes::{Reach, Route};
+use super::trail::{self, Peer, Trail};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use warren_cluster::registry::{AuthError, Caller, RegistryError, Scope, Scopes};
 
@@ -40,12 +44,27 @@ pub(crate) struct By(pub(crate) Caller);
 pub(super) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let Reach::Scope(scope, _) = gate.route.reach else { return next.run(request).await };
     let bearer = bearer(request.headers()).map(str::to_owned);
-    let caller = match admit(&gate, bearer.as_deref(), scope).await {
-        Ok(caller) => caller,
-        Err(problem) => return problem.into_response(),
+    let mut known = None;
+    let (peer, streams) = (Peer::of(&request), is_for_a_stream(gate.route, &request));
+    let entered = match prove(&gate.app, bearer.as_deref().unwrap_or_default(), peer).await {
+        Ok(caller) => enter(&gate, known.insert(caller), scope, streams),
+        Err(problem) => Err(problem),
+    };
+    let (caller, flight) = match (entered, known) {
+        (Ok(flight), Some(caller)) => (caller, Arc::new(flight)),
+        (entered, known) => {
+            let problem = entered.err().unwrap_or_else(Problem::internal);
+            let response = problem.into_response();
+            trail::refused(&gate.app, gate.route, known.as_ref(), request, &response);
+            return response;
+        }
     };
     request.extensions_mut().insert(By(caller.clone()));
-    let response = once::answer(&gate, &caller, request, next).await;
+    request.extensions_mut().insert(flight.clone());
+    let (trail, request) = Trail::begin(&gate.app, gate.route, &caller, request).await;
+    let mut response = trail.end(once::answer(&gate, &caller, request, next).await).await;
+    flight.say(response.headers_mut());
+    let response = admission::held(response, flight);
     let streams = response.headers().get(CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream"));
     match bearer {
         Some(bearer) if streams => until_refused(response, gate.app, bearer),
@@ -63,8 +82,37 @@ pub(crate) fn lacking(scopes: Scopes) -> Problem {
     )
 }
 
-async fn admit(gate: &Gate, bearer: Option<&str>, scope: Scope) -> Result<Caller, Problem> {
-    let caller = gate.app.registry.authenticate(bearer.unwrap_or_default()).await?;
+fn enter(gate: &Gate, caller: &Caller, scope: Scope, streams: bool) -> Result<Flight, Problem> {
+    may(gate, caller, scope)?;
+    gate.app.admission.enter(caller, streams)
+}
+
+/// Whether what is answered may be a stream, whose place has to be there before anything is done.
+fn is_for_a_stream(route: &Route, request: &Request) -> bool {
+    let accepts = |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream"));
+    let headers = request.headers();
+    route.path.ends_with("/events") || headers.contains_key(UPGRADE) || headers.get_all(ACCEPT).iter().any(accepts)
+}
+
+/// Whose key or token it is. An address that has shown too many that are not valid has no further one looked for: what it
+/// shows has to be known already.
+async fn prove(app: &App, bearer: &str, address: IpAddr) -> Result<Caller, Problem> {
+    let refused = app.admission.is_refused(address);
+    if let Some(wait) = refused
+        && !app.registry.has_seen(bearer)
+    {
+        return Err(refused_too_often(wait));
+    }
+    match app.registry.authenticate(bearer).await {
+        Err(AuthError::Refused) => {
+            app.admission.refused(address);
+            Err(refused.map_or_else(Problem::unauthorized, refused_too_often))
+        }
+        proved => Ok(proved?),
+    }
+}
+
+fn may(gate: &Gate, caller: &Caller, scope: Scope) -> Result<(), Problem> {
     if !caller.scopes.has(scope) {
         return Err(lacking([scope].into_iter().collect()));
     }
@@ -76,7 +124,7 @@ async fn admit(gate: &Gate, bearer: Option<&str>, scope: Scope) -> Result<Caller
             "use a key",
         ));
     }
-    Ok(caller)
+    Ok(())
 }
 
 /// What stands behind `Bearer`; nothing unless there is exactly one header of that kind.

@@ -6,6 +6,7 @@
 
 use super::App;
 use super::problem::Problem;
+use super::trail::{Peer, RequestId};
 use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{EXPECT, HOST, ORIGIN};
@@ -29,9 +30,18 @@ const READ_OUT_TIME: Duration = Duration::from_secs(2);
 
 /// Refuses foreign requests, and makes an answer of a panic.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    if let Err(problem) = check(&app.config, request.headers(), request.uri()) {
+    let id = RequestId::of(request.headers());
+    let mut response = admitted(&app, &id, request, next).await;
+    id.put_on(&mut response);
+    response
+}
+
+async fn admitted(app: &App, id: &RequestId, mut request: Request, next: Next) -> Response {
+    let checked = check(&app.config, request.headers(), request.uri());
+    if let Err(problem) = checked.and_then(|()| app.admission.address(Peer::of(&request))) {
         return problem.into_response();
     }
+    request.extensions_mut().insert(id.clone());
     let (request, left) = lend(request);
     let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! connection ──▶ guard: host, origin ──▶ routes: the table ──▶ auth: key, scope ──▶ request: bounded, strict
+//!                  └ admission: rates, shares ────┴────────────────┘ └▶ trail: audit, usage
 //!                       ┌───────────────────────────────────────────────────────────────────┘
 //!                       └▶ warren_session ──▶ view ──▶ JSON, bytes, SSE
 //!        anything wrong ──▶ problem: RFC 9457, a stable code, a hint
@@ -9,7 +10,9 @@
 //! One file for each noun of a path. Nothing here holds state of a session; an answer that is a stream ends when the
 //! server is told to stop.
 
+pub(crate) mod admission;
 mod archive;
+mod audit;
 mod auth;
 mod body;
 mod checkpoints;
@@ -23,19 +26,26 @@ mod once;
 mod openapi;
 mod problem;
 mod processes;
+pub(crate) mod quotas;
 mod request;
 mod routes;
 mod schema;
 mod sessions;
 mod tenants;
 mod tokens;
+mod trail;
+mod usage;
 mod view;
 
+use admission::Admission;
 use axum::Router;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+pub(crate) use trail::Peer;
+use warren_cluster::audit::Audit;
 use warren_cluster::keeper::Once;
 use warren_cluster::registry::Registry;
+use warren_cluster::usage::Usage;
 use warren_config::Config;
 use warren_session::Sessions;
 
@@ -47,6 +57,12 @@ pub(crate) struct App {
     /// Answers of requests with an `Idempotency-Key`.
     pub(crate) once: Once,
     pub(crate) config: Arc<Config>,
+    /// Who may come in now.
+    pub(crate) admission: Arc<Admission>,
+    /// Who did what.
+    pub(crate) audit: Audit,
+    /// What was used.
+    pub(crate) usage: Usage,
     /// Cancelled when the server is told to stop: open streams end.
     pub(crate) stop: CancellationToken,
 }

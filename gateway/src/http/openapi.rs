@@ -11,7 +11,8 @@ mod answer;
 mod part;
 
 pub(super) use answer::{
-    Accepted, Answer, As, Created, Events, FileBytes, FileHead, Index, NoContent, OutputBytes, TarArchive,
+    Accepted, Answer, As, Created, Csv, Events, FileBytes, FileHead, Index, JsonLines, NoContent, OutputBytes,
+    TarArchive,
 };
 pub(super) use part::{HeaderNames, Headers, Part, Tar};
 
@@ -127,6 +128,9 @@ const TAGS: &[(&str, &str)] = &[
     ("tokens", "Short-lived tokens for one session."),
     ("keys", "Keys of a tenant."),
     ("tenants", "Tenants, for the operator."),
+    ("quotas", "What a tenant may take, and has taken."),
+    ("usage", "What a tenant used."),
+    ("audit", "Who did what in a tenant."),
     ("node", "The server itself."),
 ];
 

@@ -10,6 +10,7 @@ use warren_kernel::Errno;
 use warren_session::SessionError;
 use warren_session::durability::DurabilityError;
 use warren_session::event::State;
+use warren_session::quota::QuotaError;
 
 /// Media type of the body.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -25,6 +26,19 @@ pub(crate) struct Problem {
     hint: Option<&'static str>,
     retry_after: Option<Duration>,
     errno: Option<&'static str>,
+    quota: Option<Box<Exceeded>>,
+}
+
+/// The code of a problem, beside its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code(pub(crate) &'static str);
+
+/// What a tenant has taken all of.
+#[derive(Clone, Copy, Debug)]
+struct Exceeded {
+    quota: &'static str,
+    limit: u64,
+    used: u64,
 }
 
 /// What was not done, and why (RFC 9457).
@@ -43,6 +57,15 @@ pub(crate) struct ProblemView<'a> {
     /// Of a file operation that failed: `ENOENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<&'a str>,
+    /// Of `quota_exceeded`: which quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<&'a str>,
+    /// How much it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    /// How much is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<u64>,
 }
 
 impl Problem {
@@ -54,7 +77,7 @@ impl Problem {
         hint: &'static str,
     ) -> Problem {
         let hint = (!hint.is_empty()).then_some(hint);
-        Problem { status, code, detail: detail.into(), hint, retry_after: None, errno: None }
+        Problem { status, code, detail: detail.into(), hint, retry_after: None, errno: None, quota: None }
     }
 
     /// A part of the request makes no sense.
@@ -103,8 +126,17 @@ impl Problem {
             detail: &self.detail,
             hint: self.hint,
             errno: self.errno,
+            quota: self.quota.as_ref().map(|exceeded| exceeded.quota),
+            limit: self.quota.as_ref().map(|exceeded| exceeded.limit),
+            used: self.quota.as_ref().map(|exceeded| exceeded.used),
         };
         serde_json::to_string(&body).unwrap_or_default()
+    }
+
+    /// Its code.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
     }
 
     /// When to ask again.
@@ -148,6 +180,12 @@ impl From<SessionError> for Problem {
             SessionError::Overloaded { retry_after, .. } => {
                 problem(StatusCode::TOO_MANY_REQUESTS, "session_overloaded", "").retry_after(retry_after)
             }
+            SessionError::Quota(error) => error.into(),
+            SessionError::DiskLow => problem(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "no_space",
+                "free space where the server keeps its data (data.reserve is what it leaves), then try again",
+            ),
             SessionError::WrongState { state, .. } => match state {
                 State::Deleted => problem(StatusCode::GONE, "session_deleted", ""),
                 State::Failed => problem(StatusCode::INTERNAL_SERVER_ERROR, "session_failed", SEE_FAILURE),
@@ -183,6 +221,24 @@ impl From<SessionError> for Problem {
                 problem(StatusCode::SERVICE_UNAVAILABLE, "session_restarting", "").retry_after(Duration::from_secs(1))
             }
         }
+    }
+}
+
+impl From<QuotaError> for Problem {
+    fn from(error: QuotaError) -> Problem {
+        let (status, hint) = match error.is_storage() {
+            true => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "delete files or sessions; what was deleted counts until it is collected, half an hour at most",
+            ),
+            false => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "nothing was done; GET /v1/quotas shows what is in use, and the operator sets what may be",
+            ),
+        };
+        let exceeded = Exceeded { quota: error.quota.as_str(), limit: error.limit, used: error.used };
+        let problem = Problem::new(status, "quota_exceeded", error.to_string(), hint);
+        Problem { quota: Some(Box::new(exceeded)), retry_after: error.retry_after, ..problem }
     }
 }
 
@@ -239,6 +295,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.to_json()).into_response();
         response.headers_mut().insert(CONTENT_TYPE, MEDIA_TYPE);
+        response.extensions_mut().insert(Code(self.code));
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
         }

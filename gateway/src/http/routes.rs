@@ -3,7 +3,8 @@
 use super::auth::{Gate, authorize};
 use super::openapi::{As, Description, Index, described};
 use super::view::Listing;
-use super::{App, archive, checkpoints, events, execs, files, keys, node, processes, sessions, tenants, tokens};
+use super::{App, archive, audit, checkpoints, events, execs, files, keys, node, processes};
+use super::{quotas, sessions, tenants, tokens, usage};
 use axum::Json;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -33,6 +34,12 @@ impl Route {
     /// Whether it is another way to write a path that has a variable, for the empty one.
     pub(crate) fn is_alias(&self) -> bool {
         self.path.ends_with("/files") || self.path.ends_with("/files/")
+    }
+
+    /// Whether what it does is written down durably before it is answered.
+    pub(crate) fn is_grave(&self) -> bool {
+        let of_the_node = self.path.starts_with("/v1/keys") || self.path.starts_with("/v1/tenants");
+        of_the_node || (self.method == "delete" && !self.path.contains("/files"))
     }
 }
 
@@ -94,7 +101,9 @@ macro_rules! routes {
 }
 
 use Reach::Open;
-use Scope::{Exec, FilesRead, FilesWrite, KeysManage, SessionsRead, SessionsWrite, TenantsManage};
+use Scope::{
+    AuditRead, Exec, FilesRead, FilesWrite, KeysManage, SessionsRead, SessionsWrite, TenantsManage, UsageRead,
+};
 
 routes! {
     get "/healthz" Open, "Whether the process runs." => node::health;
@@ -151,10 +160,14 @@ routes! {
     delete "/v1/keys/{key}" key(KeysManage), "Ends a key at once." => keys::revoke;
     post "/v1/keys/{key}/rotate" key(KeysManage), "Gives a key a new secret; the old one works on for a grace." => keys::rotate;
 
+    get "/v1/quotas" key(UsageRead), "What a tenant may take, and has taken." => quotas::get;
+    get "/v1/usage" key(UsageRead), "What a tenant used, by hour or by session." => usage::get;
+    get "/v1/audit" key(AuditRead), "Who did what, oldest first." => audit::get;
+
     get "/v1/tenants" key(TenantsManage), "Tenants, in the order of their ids." => tenants::list;
     post "/v1/tenants" key(TenantsManage), "Makes a tenant." => tenants::create;
     get "/v1/tenants/{tenant}" key(TenantsManage), "Shows a tenant." => tenants::get;
-    patch "/v1/tenants/{tenant}" key(TenantsManage), "Names a tenant, disables or enables it." => tenants::change;
+    patch "/v1/tenants/{tenant}" key(TenantsManage), "Changes a tenant: all that is named, or nothing." => tenants::change;
     delete "/v1/tenants/{tenant}" key(TenantsManage), "Disables a tenant: its keys work no more." => tenants::disable;
 }
 

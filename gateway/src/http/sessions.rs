@@ -135,6 +135,10 @@ pub(crate) fn spec(
         }
     }
     choices.apply(&mut spec).map_err(invalid)?;
+    let terms = app.sessions.accounts().of(tenant).terms();
+    let asked = choices.limits.iter().map(|(name, size)| (name.clone(), size.0));
+    terms.check_limits(asked).map_err(|error| Problem::invalid(error.to_string()))?;
+    terms.lower(&mut spec.limits).map_err(|error| Problem::invalid(error.to_string()))?;
     let known = |secret: &str| config.secrets.contains_key(secret) && crate::serve::has_secrets(tenant);
     let missing = spec.secrets.values().find(|secret| !known(secret));
     match missing {

@@ -3,13 +3,16 @@
 use super::App;
 use super::openapi::{Created, NoContent};
 use super::problem::Problem;
+use super::quotas::{self, QuotaChange, QuotasView, given};
 use super::request::{self, Json, Query};
 use super::schema;
 use super::view::{Listing, Time};
 use axum::extract::State;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
-use warren_cluster::registry::Tenant;
+use warren_cluster::registry::{Tenant, TenantChange};
+use warren_config::value::Size;
 use warren_session::id::TenantId;
 
 /// A tenant to make.
@@ -34,6 +37,18 @@ pub(crate) struct Change {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
     title: Option<Option<String>>,
     enabled: Option<bool>,
+    /// By name; `null` is what the server says for all.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Size>)]
+    quotas: BTreeMap<String, Option<Size>>,
+    /// What limits of its sessions may be at most, by name; `null` is what the server says for all.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Size>)]
+    limits_max: BTreeMap<String, Option<Size>>,
+    /// Its share of the processors; `null` is the usual one.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10000)]
+    weight: Option<Option<u32>>,
 }
 
 /// Which part of the list.
@@ -48,10 +63,6 @@ pub(crate) struct Page {
     limit: Option<usize>,
 }
 
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// `GET /v1/tenants?after=&limit=`.
 pub(crate) async fn list(
     State(app): State<App>,
@@ -60,13 +71,15 @@ pub(crate) async fn list(
     let limit = super::sessions::page(asked.limit)?;
     let (found, more) = app.registry.tenants(asked.after.as_ref(), limit).await?;
     let next = found.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(axum::Json(Listing::part(found.iter().map(|tenant| TenantView::new(tenant)).collect(), next)))
+    Ok(axum::Json(Listing::part(found.iter().map(|tenant| TenantView::new(&app, tenant)).collect(), next)))
 }
 
 /// `POST /v1/tenants`.
 pub(crate) async fn create(State(app): State<App>, Json(asked): Json<Make>) -> Result<Created<TenantView>, Problem> {
     let made = app.registry.create_tenant(&asked.id, asked.title).await?;
-    Ok(Created(TenantView::new(&made)))
+    quotas::apply(&app, &made);
+    app.sessions.look_after(&made.id);
+    Ok(Created(TenantView::new(&app, &made)))
 }
 
 /// `GET /v1/tenants/{tenant}`.
@@ -74,7 +87,7 @@ pub(crate) async fn get(
     State(app): State<App>,
     request::Tenant(id): request::Tenant,
 ) -> Result<axum::Json<TenantView>, Problem> {
-    Ok(axum::Json(TenantView::new(&*app.registry.tenant(&id).await?)))
+    Ok(axum::Json(TenantView::new(&app, &*app.registry.tenant(&id).await?)))
 }
 
 /// `PATCH /v1/tenants/{tenant}`.
@@ -83,14 +96,11 @@ pub(crate) async fn change(
     request::Tenant(id): request::Tenant,
     Json(asked): Json<Change>,
 ) -> Result<axum::Json<TenantView>, Problem> {
-    // What may be refused comes first, so that nothing is half done.
-    if let Some(enabled) = asked.enabled {
-        app.registry.set_enabled(&id, enabled).await?;
-    }
-    if let Some(title) = asked.title {
-        app.registry.name_tenant(&id, title).await?;
-    }
-    Ok(axum::Json(TenantView::new(&*app.registry.tenant(&id).await?)))
+    let change = TenantChange { title: asked.title, enabled: asked.enabled, ..TenantChange::default() };
+    let quotas = QuotaChange { quotas: asked.quotas, limits_max: asked.limits_max, weight: asked.weight };
+    let changed = app.registry.change_tenant(&id, quotas.over(change)?).await?;
+    quotas::apply(&app, &changed);
+    Ok(axum::Json(TenantView::new(&app, &changed)))
 }
 
 /// `DELETE /v1/tenants/{tenant}`: its keys work no more. What it has stays, and it can be enabled again.
@@ -115,16 +125,19 @@ pub(crate) struct TenantView {
     /// Since when its keys do not work.
     #[schema(required)]
     disabled: Option<Time>,
+    #[serde(flatten)]
+    taken: QuotasView,
 }
 
 impl TenantView {
-    fn new(tenant: &Tenant) -> TenantView {
+    fn new(app: &App, tenant: &Tenant) -> TenantView {
         TenantView {
             id: tenant.id.clone(),
             title: tenant.title.clone(),
             enabled: tenant.disabled.is_none(),
             created: Time(tenant.created),
             disabled: tenant.disabled.map(Time),
+            taken: quotas::view(app, tenant),
         }
     }
 }

@@ -68,11 +68,17 @@ impl<T: ToSchema> ToSchema for Listing<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time(pub(crate) Timestamp);
 
-impl Serialize for Time {
+impl std::fmt::Display for Time {
     /// Times before 1970 are shown as its first moment.
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let since = Duration::from_nanos(u64::try_from(self.0.0).unwrap_or(0));
-        serializer.collect_str(&humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since))
+        humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).fmt(f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,13 +1,18 @@
 //! Connections: how many there are, how long their clients may take, and how they end.
 
-use crate::http::App;
+use crate::http::admission::Network;
+use crate::http::{App, Peer};
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,11 +24,50 @@ use tokio::time::{Instant, Sleep};
 /// How long to wait when the system has no descriptor for another connection.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// How many connections each address has.
+#[derive(Clone, Debug, Default)]
+struct Shares(Arc<Mutex<HashMap<Network, usize>>>);
+
+/// One connection of an address; it is over when this is dropped.
+#[derive(Debug)]
+struct Share(Shares, Network);
+
+impl Shares {
+    /// One more of an address, unless it has as many as it may. There are never more entries than connections.
+    fn take(&self, address: IpAddr, most: usize) -> Option<Share> {
+        let network = Network::from(address);
+        let mut counts = self.counts();
+        let count = counts.entry(network).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Share(self.clone(), network))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.0.counts();
+        if let Entry::Occupied(mut count) = counts.entry(self.1) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 /// Serves until the server is told to stop, then lets requests end for as long as `server.drain`.
 pub(crate) async fn listen(listener: TcpListener, router: Router, app: &App) {
     let settings = &app.config.server;
     let free = Arc::new(Semaphore::new(settings.connections_max.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
+    let shares = Shares::default();
     loop {
         let permit = tokio::select! {
             permit = free.clone().acquire_owned() => permit.expect("the semaphore is never closed"),
@@ -34,12 +78,15 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, app: &App) {
             () = app.stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = serve(stream, router.clone(), app.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(permit);
-                });
+            Ok((stream, peer)) => {
+                // One that is too much is closed without a word: whoever opens them without end learns nothing.
+                if let Some(share) = shares.take(peer.ip(), settings.connections_per_address) {
+                    let connection = serve(stream, peer.ip(), router.clone(), app.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop((permit, share));
+                    });
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -55,13 +102,18 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, app: &App) {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, app: App) {
+async fn serve(stream: TcpStream, peer: IpAddr, router: Router, app: App) {
     // Answers are small and wait for nothing.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Patient::new(stream, app.config.server.body_timeout.0));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Some(app.config.server.header_timeout.0)).half_close(false);
-    let connection = builder.serve_connection(io, TowerToHyperService::new(router));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
+    let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -133,5 +185,25 @@ impl AsyncWrite for Patient {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+    use super::Shares;
+
+    #[test]
+    fn an_address_has_its_share_and_leaves_nothing_behind() {
+        let shares = Shares::default();
+        let (one, other) = ("10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let held: Vec<_> = (0..5).filter_map(|_| shares.take(one, 3)).collect();
+        assert_eq!(held.len(), 3);
+        let others = shares.take(other, 3).unwrap();
+        assert!(shares.take("2001:db8::2".parse().unwrap(), 1).is_none(), "the same network");
+        drop(held);
+        assert!(shares.take(one, 3).is_some());
+        drop(others);
+        assert!(shares.counts().is_empty());
     }
 }

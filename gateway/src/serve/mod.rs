@@ -9,10 +9,12 @@
 //! that a busy guest costs no client its answer.
 
 mod base;
+mod bookkeeping;
 mod listener;
 mod log;
 mod notify;
 
+use crate::http::admission::{self, Admission};
 use crate::http::{self, App};
 use crate::output;
 use crate::software::{self, SoftwareError};
@@ -29,9 +31,11 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use warren_cluster::audit::{Audit, AuditOptions};
 use warren_cluster::folder::Folder;
 use warren_cluster::keeper::Keeper;
 use warren_cluster::registry::{KeyText, Registry, USED_EVERY};
+use warren_cluster::usage::Usage;
 use warren_config::{Config, ConfigError, Sources};
 use warren_session::Sessions;
 use warren_session::durability::Durability;
@@ -147,19 +151,17 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
         (None, true) => Some(registry.new_first(&key_file).await?),
         (first, _) => first,
     };
-    let sessions = sessions(config, guests, Arc::new(keeper.clone())).await?;
-    for tenant in registry.all_tenants().await?.iter().filter(|tenant| **tenant != TenantId::embedded()) {
-        sessions.look_after(tenant);
+    let usage = Usage::new(keeper.store().clone(), Arc::new(SystemHost));
+    let sessions = sessions(config, guests, Arc::new(keeper.clone()), usage.clone()).await?;
+    let app = app(config, &keeper, &registry, &sessions, &usage);
+    for tenant in registry.all_tenants().await? {
+        http::quotas::apply(&app, &*registry.tenant(&tenant).await?);
+        if tenant != TenantId::embedded() {
+            sessions.look_after(&tenant);
+        }
     }
-    let stop = CancellationToken::new();
-    let app = App {
-        sessions: sessions.clone(),
-        registry: registry.clone(),
-        once: keeper.once(),
-        config: config.clone(),
-        stop,
-    };
     let kept_up = tokio::spawn(upkeep(keeper.clone(), registry.clone(), app.stop.clone()));
+    let counted = tokio::spawn(bookkeeping::run(app.clone(), keeper.clone()));
     let stop = app.stop.clone();
     let told = tokio::spawn(async move {
         let name = tokio::select! {
@@ -179,6 +181,8 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
     told.abort();
     sessions.stop().await;
     kept_up.abort();
+    counted.abort();
+    bookkeeping::end(&app).await;
     if let Err(error) = registry.write_used().await {
         tracing::warn!(%error, "when keys were last used could not be written");
     }
@@ -190,7 +194,26 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
     Ok(())
 }
 
-async fn sessions(config: &Config, guests: &Runtime, durability: Arc<dyn Durability>) -> Result<Sessions, ServeError> {
+fn app(config: &Arc<Config>, keeper: &Keeper, registry: &Registry, sessions: &Sessions, usage: &Usage) -> App {
+    let options = AuditOptions { keep: config.audit.keep.0, bytes_max: config.audit.bytes_max.0 };
+    App {
+        sessions: sessions.clone(),
+        registry: registry.clone(),
+        once: keeper.once(),
+        config: config.clone(),
+        admission: Arc::new(Admission::new(config, sessions.accounts().clone())),
+        audit: Audit::new(keeper.store().clone(), Arc::new(SystemHost), options),
+        usage: usage.clone(),
+        stop: CancellationToken::new(),
+    }
+}
+
+async fn sessions(
+    config: &Config,
+    guests: &Runtime,
+    durability: Arc<dyn Durability>,
+    usage: Usage,
+) -> Result<Sessions, ServeError> {
     let store = software::open_store()?;
     // The first start fetches the default commands. Without a network it serves what there is: files, and no command.
     if let Err(error) = software::installed(&store) {
@@ -204,6 +227,8 @@ async fn sessions(config: &Config, guests: &Runtime, durability: Arc<dyn Durabil
         secrets: Arc::new(Configured(config.secrets.clone())),
         software: Arc::new(Installed::new(root, wasm, guests.handle().clone())),
         awake_max: config.sessions.awake_max,
+        quotas: admission::node_quotas(config),
+        meter: Arc::new(usage),
         grace: config.sessions.grace.0,
     };
     Ok(Sessions::start(durability, options).await)

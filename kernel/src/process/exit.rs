@@ -25,7 +25,7 @@ impl Kernel {
         let memory = std::mem::take(&mut process.memory);
         let cwd = process.cwd.clone();
         let (parent, awaited) = (process.parent, process.awaited);
-        self.memory_used -= memory + pinned;
+        self.give_memory(memory + pinned);
         self.release_node(&cwd);
         for (_, descriptor) in descriptors.iter() {
             self.release_open(descriptor.open);

@@ -35,6 +35,16 @@ pub struct Birth {
 pub const ROOT_INO: Ino = Ino(1);
 
 impl Inodes {
+    /// Bytes of its own, in whole pages a file: what it shares with its layer is not counted.
+    pub fn own_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Files that were changed or made since the layer.
+    pub fn own_inodes(&self) -> u64 {
+        self.owned
+    }
+
     /// An empty root directory.
     pub fn empty(birth: Birth) -> Inodes {
         let mut map = PMap::new();

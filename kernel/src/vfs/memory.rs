@@ -79,6 +79,10 @@ impl Tree {
         self.quota
     }
 
+    pub(crate) fn set_quota(&mut self, quota: Quota) {
+        self.quota = quota;
+    }
+
     /// Bytes and inodes used of the quota.
     pub fn used(&self) -> Quota {
         Quota { bytes: self.inodes.bytes, inodes: self.inodes.owned }

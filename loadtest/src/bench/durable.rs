@@ -70,6 +70,8 @@ impl World {
             secrets: Arc::new(NoSecrets),
             software: Arc::new(One(node)),
             awake_max: 1_000_000,
+            quotas: Default::default(),
+            meter: Arc::new(warren_session::NoMeter),
             grace: Duration::from_millis(100),
         };
         let sessions = Sessions::start(Arc::new(opened?.0), options).await;

@@ -17,7 +17,6 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use warren_kernel::vfs::change::apply;
-use warren_wasi_posix::system::SystemHost;
 
 /// Bytes of a checkpoint's name, at most.
 const CHECKPOINT_NAME_MAX: usize = 256;
@@ -39,9 +38,9 @@ pub(super) async fn take(node: &Arc<Node>, seat: &Arc<Seat>, awake: &Arc<Awake>,
             }
         }
         Asked::Delete(reply) => leave(answer(awake, reply, delete(seat, awake)).await),
-        Asked::Checkpoint(name, reply) => stay(answer(awake, reply, checkpoint(awake, name)).await),
+        Asked::Checkpoint(name, reply) => stay(answer(awake, reply, checkpoint(node, awake, name)).await),
         Asked::Rollback(number, reply) => stay(answer(awake, reply, rollback(awake, number)).await),
-        Asked::Fork(name, reply) => stay(answer(awake, reply, fork(seat, awake, name)).await),
+        Asked::Fork(name, child, reply) => stay(answer(awake, reply, fork(seat, awake, name, child)).await),
     }
 }
 
@@ -79,6 +78,8 @@ async fn hibernate(node: &Node, seat: &Seat, awake: &Arc<Awake>) -> Result<(), S
             let id = awake.id;
             awake.scribe.retire(SessionError::WrongState { id, state: State::Hibernated });
             seat.log.shrink();
+            // Before whoever asked for it is told: they may want the place.
+            awake.gave_up_place();
             seat.turn(Turn::Rested);
         }
         // It goes on, and says so.
@@ -127,14 +128,16 @@ async fn delete(seat: &Seat, awake: &Arc<Awake>) -> Result<(), SessionError> {
     let time = awake.session.with(|kernel| kernel.now());
     seat.log.publish([Event { position, time, what: What::Lifecycle { state: State::Deleted } }]);
     seat.log.end();
+    awake.gave_up_place();
     seat.turn(Turn::Gone);
     Ok(())
 }
 
-async fn checkpoint(awake: &Arc<Awake>, name: Option<String>) -> Result<Checkpoint, SessionError> {
+async fn checkpoint(node: &Node, awake: &Arc<Awake>, name: Option<String>) -> Result<Checkpoint, SessionError> {
     if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > CHECKPOINT_NAME_MAX) {
         return refuse("name", format!("a checkpoint's name has 1 to {CHECKPOINT_NAME_MAX} bytes"));
     }
+    node.accounts.of(&awake.tenant).check_checkpoints(awake.scribe.claim()?.checkpoints().len())?;
     let number = awake.scribe.next_checkpoint();
     let (point, ticket) = awake.scribe.point(Vec::new())?;
     let time = awake.session.with(|kernel| kernel.now());
@@ -174,10 +177,14 @@ async fn back_to(awake: &Arc<Awake>, number: u64, files: Files) -> Result<(), Se
     awake.acknowledge(vec![What::RolledBack { checkpoint: number }]).await
 }
 
-async fn fork(seat: &Seat, awake: &Arc<Awake>, name: Option<SessionName>) -> Result<Claimed, SessionError> {
+async fn fork(
+    seat: &Seat,
+    awake: &Arc<Awake>,
+    name: Option<SessionName>,
+    child: SessionId,
+) -> Result<Claimed, SessionError> {
     let (point, ticket) = awake.scribe.point(Vec::new())?;
     let created = awake.session.with(|kernel| kernel.now());
-    let child = SessionId::generate(&SystemHost);
     let new = NewSession {
         tenant: seat.tenant.clone(),
         id: child,

@@ -4,7 +4,7 @@
 //! give it after the death of this one: what the old one still holds is no longer an owner.
 
 use super::{
-    Batch, Checkpoint, Claim, Claimed, Counters, Durability, DurabilityError, Files, Keep, KeyedCommand, Level,
+    Batch, Checkpoint, Claim, Claimed, Counters, Durability, DurabilityError, Files, Held, Keep, KeyedCommand, Level,
     NewSession, Past, Pending, Point, Summary,
 };
 use crate::event::{Event, State, What};
@@ -273,6 +273,7 @@ fn create(
         forked_from: new.forked_from,
         template: new.spec.template.clone(),
         labels: new.spec.labels.clone(),
+        held: Held::default(),
     };
     let (files, next_pid) = match files {
         Some((inodes, lsn, counters)) => (Some((inodes, lsn)), counters.next_pid),

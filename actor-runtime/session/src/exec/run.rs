@@ -26,6 +26,8 @@ const BURST: u32 = 64;
 const PAUSE: Duration = Duration::from_millis(5);
 /// A piece from here on is worth an event of its own.
 const LARGE: usize = 4096;
+/// How long a piece waits, at most, because its tenant makes more events than it may.
+const PACED_MAX: Duration = Duration::from_secs(5);
 
 /// The outside's ends of a command.
 pub(super) struct Ends {
@@ -144,6 +146,7 @@ async fn fed(feed: Option<((Input, Bytes), Given)>) {
 /// Makes events of a stream until its end.
 async fn pump(awake: &Arc<Awake>, exec: &Exec, output: Option<(Stream, Output)>) {
     let Some((stream, output)) = output else { return };
+    let account = awake.node.upgrade().map(|node| node.accounts.of(&awake.tenant));
     let mut on_its_way: VecDeque<(Ticket, usize)> = VecDeque::new();
     let mut in_flight = 0;
     let mut pace = Pace { credit: BURST, since: Instant::now() };
@@ -165,6 +168,13 @@ async fn pump(awake: &Arc<Awake>, exec: &Exec, output: Option<(Stream, Output)>)
             return;
         };
         exec.mark(stream, offset, ticket.before);
+        if let Some(account) = &account {
+            // Not before it is written down: what was read of the guest is never lost.
+            let wait = account.pace_events(1);
+            if !wait.is_zero() {
+                tokio::time::sleep(wait.min(PACED_MAX)).await;
+            }
+        }
         in_flight += len;
         on_its_way.push_back((ticket, len));
         while in_flight > IN_FLIGHT_MAX

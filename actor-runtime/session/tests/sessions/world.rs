@@ -205,6 +205,8 @@ pub(crate) fn options() -> Options {
         secrets: Arc::new(Vault::with("token", "s3cret")),
         software: Arc::new(Programs),
         awake_max: 1000,
+        quotas: Default::default(),
+        meter: Arc::new(warren_session::NoMeter),
         grace: Duration::from_millis(200),
     }
 }

@@ -53,6 +53,12 @@ pub(crate) struct Events;
 /// A tar archive.
 pub(crate) struct TarArchive;
 
+/// A table, its cells parted by commas.
+pub(crate) struct Csv;
+
+/// Objects, a line each.
+pub(crate) struct JsonLines;
+
 /// A line of text.
 pub(crate) struct Text;
 
@@ -178,6 +184,18 @@ impl Answer for OutputBytes {
 impl Answer for TarArchive {
     fn describe(to: &mut Description) {
         bytes(to, "200", "The archive.", "application/x-tar");
+    }
+}
+
+impl Answer for Csv {
+    fn describe(to: &mut Description) {
+        to.content("200", "It was done.", "text/csv", ObjectBuilder::new().schema_type(Type::String));
+    }
+}
+
+impl Answer for JsonLines {
+    fn describe(to: &mut Description) {
+        to.content("200", "It was done.", "application/jsonl", ObjectBuilder::new().schema_type(Type::String));
     }
 }
 
