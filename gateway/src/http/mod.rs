@@ -48,6 +48,7 @@ use warren_cluster::registry::Registry;
 use warren_cluster::usage::Usage;
 use warren_config::Config;
 use warren_session::Sessions;
+use warren_wasi_posix::share::Shares;
 
 /// What every request can reach. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +60,8 @@ pub(crate) struct App {
     pub(crate) config: Arc<Config>,
     /// Who may come in now.
     pub(crate) admission: Arc<Admission>,
+    /// How the processors are shared.
+    pub(crate) shares: Shares,
     /// Who did what.
     pub(crate) audit: Audit,
     /// What was used.

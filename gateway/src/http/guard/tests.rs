@@ -50,6 +50,8 @@ async fn app() -> App {
     let (keeper, _) = folder.open(host.clone(), tokio::runtime::Handle::current()).unwrap();
     let registry = warren_cluster::registry::Registry::new(store.clone(), host.clone(), [0; 32]);
     let config = Arc::new(Config::default());
+    let engine = warren_wasi_posix::EngineOptions::default();
+    let wasm = warren_wasi_posix::Wasm::new(&engine, tokio::runtime::Handle::current()).unwrap();
     let options = warren_cluster::audit::AuditOptions { keep: Duration::from_secs(60), bytes_max: 1 << 20 };
     App {
         admission: Arc::new(crate::http::admission::Admission::new(&config, sessions.accounts().clone())),
@@ -57,6 +59,7 @@ async fn app() -> App {
         usage: warren_cluster::usage::Usage::new(store, host),
         sessions,
         once: keeper.once(),
+        shares: wasm.shares().clone(),
         registry,
         config,
         stop: tokio_util::sync::CancellationToken::new(),
