@@ -4,24 +4,27 @@
 //! Shares ── tenant: weight, quota ── session ── process ─▶ a slot (one for each thread of the guests' executor)
 //! ```
 //! Read in this order. [`tree`] decides, as plain state: of those that wait, the tenant that had least for its weight, of
-//! its sessions the one that had least, of its processes likewise. [`level`] is one such order, [`bucket`] a quota, and
+//! its sessions the one that had least, of its processes likewise. [`entry`] is what it has of each, [`level`] one such
+//! order, [`bucket`] a quota, and
 //! [`turns`] makes the executor do what was decided. While fewer want to run than there are threads, whoever wants to
 //! runs, and none of it costs more than a short lock.
 //!
 //! A guest that runs holds no lock of this. The lock here is taken after all others, and nothing is called under it.
 
 mod bucket;
+mod entry;
 mod level;
 mod tree;
 pub(crate) mod turns;
 
+use entry::News;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
-use tree::{News, Tree};
+use tree::Tree;
 use turns::Turns;
 
 /// How long a guest runs while others wait.

@@ -257,7 +257,7 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
     },
     Benchmark {
         name: "neighbour_echo",
-        about: "a byte to `cat` and back through pipes, the same",
+        about: "a line to `cat` and back through pipes, the same",
         target: Target::AtMost { figure: "times", value: 2.0, unit: "x its p99 alone" },
         run: neighbour::neighbour_echo,
     },

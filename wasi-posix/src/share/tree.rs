@@ -16,7 +16,8 @@
 //! Nothing here knows a clock or a thread: `now` is in nanoseconds of a clock that does not go back.
 
 use super::bucket::Bucket;
-use super::level::{Level, Place, Slab, Virtual};
+use super::entry::{News, Session, State, Task, TaskId, Tenant, Turn};
+use super::level::{Level, Slab, Virtual};
 use super::{Figures, SLICE, Share};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,108 +30,6 @@ const DEBT: Duration = Duration::from_secs(10);
 const AHEAD_OF_TENANT: Duration = Duration::from_millis(1);
 /// The same for one of another session of the same tenant; processes of one session never end each other's slices.
 const AHEAD_OF_SESSION: Duration = Duration::from_millis(3);
-
-/// A process, by its index and the number of its making: an index is used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TaskId {
-    index: usize,
-    number: u64,
-}
-
-/// What a process is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// It has nothing to do.
-    Idle,
-    /// It has, and no slot.
-    Waiting { since: u64, throttled_before: u64 },
-    /// It has a slot and has not been seen to run.
-    Granted,
-    /// It runs since then; something may have happened meanwhile that makes it go on afterwards.
-    Running { since: u64, again: bool },
-}
-
-#[derive(Debug)]
-struct Task<T> {
-    number: u64,
-    session: usize,
-    at: Virtual,
-    place: Option<Place>,
-    state: State,
-    /// Asked to end its slice.
-    asked: bool,
-    /// In the express queue instead of its session's.
-    express: bool,
-    value: T,
-}
-
-#[derive(Debug)]
-struct Session {
-    tenant: usize,
-    at: Virtual,
-    place: Option<Place>,
-    /// Its processes that have a slot.
-    holding: usize,
-    level: Level,
-    figures: Figures,
-}
-
-#[derive(Debug)]
-struct Tenant {
-    share: Share,
-    bucket: Option<Bucket>,
-    at: Virtual,
-    place: Option<Place>,
-    holding: usize,
-    level: Level,
-    figures: Figures,
-    /// Since when its quota keeps processes of it waiting.
-    throttled: Option<u64>,
-}
-
-impl Tenant {
-    /// Nanoseconds its quota has kept it waiting.
-    fn throttled_nanos(&self, now: u64) -> u64 {
-        let present = self.throttled.map_or(0, |since| now.saturating_sub(since));
-        u64::try_from(self.figures.throttled.as_nanos()).unwrap_or(u64::MAX).saturating_add(present)
-    }
-
-    fn slice(&self) -> Virtual {
-        Virtual::weighted(SLICE, self.share.weight)
-    }
-}
-
-/// What others are to be told after a change.
-#[derive(Debug)]
-pub(super) struct News<T> {
-    /// Processes that have a slot now. Nearly always one or none.
-    pub(super) granted: Option<T>,
-    pub(super) more: Vec<T>,
-    /// One that is to end its slice.
-    pub(super) asked: Option<T>,
-}
-
-impl<T> News<T> {
-    fn none() -> News<T> {
-        News { granted: None, more: Vec::new(), asked: None }
-    }
-
-    fn grant(&mut self, value: T) {
-        match &self.granted {
-            None => self.granted = Some(value),
-            Some(_) => self.more.push(value),
-        }
-    }
-}
-
-/// How a turn of a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It waits for something, unless that happened meanwhile.
-    Waits,
-    /// It is over.
-    Ends,
-}
 
 /// All there is to decide on. `T` is what is told; in tests a name.
 #[derive(Debug)]

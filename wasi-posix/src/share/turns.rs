@@ -6,7 +6,7 @@
 //! The executor (tokio) only ever has as many guests to run as it has threads, so a task of the host's that shares it
 //! waits behind few. Which guest that is, is decided when something happens to it, not when the executor comes to it.
 
-use super::tree::{News, TaskId, Turn};
+use super::entry::{News, TaskId, Turn};
 use super::{SLICE, SessionShare};
 use crate::system::thread_cpu_nanos;
 use std::future::poll_fn;
@@ -187,8 +187,10 @@ impl Turns {
             Turn::Ends => self.is_over.store(true, Ordering::Release),
         }
         let (core, used) = (&self.share.core, self.meter.turn());
+        let was_asked = self.asked.load(Ordering::Acquire);
         let news: News<_> = core.change(|tree, now| tree.end(self.id, used, turn, now));
-        if self.gives_way.swap(false, Ordering::AcqRel) {
+        // Who is asked makes room for somebody who is owed it, and has been waiting since.
+        if self.gives_way.swap(false, Ordering::AcqRel) && !was_asked {
             core.tell(news, wake_after_driver);
         } else {
             core.tell(news, |waker| waker.wake_by_ref());
