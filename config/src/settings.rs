@@ -112,6 +112,8 @@ sections! {
         hosts: Vec<String> = Vec::new(), "0.1";
         /// Connections at once; more wait to be accepted.
         connections_max: usize = 1024, "0.1";
+        /// WebSockets at once, beside those; more are refused.
+        websockets_max: usize = 32_768, "0.1";
         /// How long a client may take to send the head of a request.
         header_timeout: Period = Period(Duration::from_secs(10)), "0.1";
         /// How long a client may pause while it sends a body.

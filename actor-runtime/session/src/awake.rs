@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::scribe::{Record, Scribe, Urgency};
 use crate::seat::Seat;
 use crate::spec::SessionSpec;
+use crate::terminal::Terminals;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ pub(crate) struct Awake {
     pub(crate) session: Session,
     pub(crate) scribe: Arc<Scribe>,
     pub(crate) execs: Execs,
+    pub(crate) terminals: Terminals,
     pub(crate) node: Weak<Node>,
     pub(crate) seat: Weak<Seat>,
     /// What ends now was interrupted, and did not end by itself.
@@ -125,6 +127,7 @@ impl Awake {
             session: built.session,
             scribe,
             execs: Execs::default(),
+            terminals: Terminals::new(&claimed.terminals),
             node: Arc::downgrade(node),
             seat: Arc::downgrade(seat),
             killing: AtomicBool::new(false),

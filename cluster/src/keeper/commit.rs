@@ -139,6 +139,7 @@ impl ClaimInner {
             keys: remembered(keys.chain(point.keys.iter().cloned())),
             counters: Counters { next_pid: point.counters.next_pid, ..latest(newest, point.counters) },
             unfinished: point.unfinished.clone(),
+            terminals: point.terminals.clone(),
             ..before
         };
         let mut record = Record { snapshot: at, lsn: point.lsn, position: reached(point), number, ..old };
@@ -307,6 +308,7 @@ impl ClaimInner {
                 events: Vec::new(),
                 keys: facts.keys.iter().cloned().collect(),
                 unfinished: facts.unfinished.iter().copied().collect(),
+                terminals: facts.terminals.clone(),
             }
         };
         self.commit(point, Turn::Checkpoint(None)).await

@@ -10,6 +10,7 @@
 use super::App;
 use super::problem::Problem;
 use super::routes::{Reach, Route};
+use super::socket;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -35,15 +36,25 @@ pub(super) struct Gate {
 #[derive(Clone, Debug)]
 pub(crate) struct By(pub(crate) Caller);
 
+/// What whoever made the request proved themselves with, for what goes on for long and asks again.
+#[derive(Clone)]
+pub(crate) struct Proof(pub(crate) String);
+
 /// Lets a request through to its route, if whoever made it may.
 pub(super) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let Reach::Scope(scope, _) = gate.route.reach else { return next.run(request).await };
-    let bearer = bearer(request.headers()).map(str::to_owned);
+    let headers = request.headers();
+    let bearer = match gate.route.upgrades() && socket::is_upgrade(headers) {
+        true => either(bearer(headers), socket::bearer(headers), headers),
+        false => bearer(headers),
+    };
+    let bearer = bearer.map(str::to_owned);
     let caller = match admit(&gate, bearer.as_deref(), scope).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    request.extensions_mut().insert(By(caller.clone()));
+    request.extensions_mut().insert(By(caller));
+    request.extensions_mut().insert(Proof(bearer.clone().unwrap_or_default()));
     let response = next.run(request).await;
     let streams = response.headers().get(CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream"));
     match bearer {
@@ -84,6 +95,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, bearer) = given.next()?.to_str().ok()?.split_once(' ')?;
     let only = given.next().is_none() && scheme.eq_ignore_ascii_case("bearer");
     only.then_some(bearer.trim())
+}
+
+/// A key that stands in a header, or among the subprotocols of a WebSocket; none if it stands in both.
+fn either<'a>(header: Option<&'a str>, subprotocol: Option<&'a str>, headers: &HeaderMap) -> Option<&'a str> {
+    match subprotocol {
+        Some(_) if headers.contains_key(AUTHORIZATION) => None,
+        Some(subprotocol) => Some(subprotocol),
+        None => header,
+    }
 }
 
 /// The stream, until its reader would be refused.

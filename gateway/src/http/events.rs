@@ -1,15 +1,17 @@
-//! A session's log as server-sent events, to be resumed where a client lost it.
+//! A session's log as server-sent events or over a WebSocket, to be resumed where a client lost it.
 
 use super::App;
 use super::problem::Problem;
 use super::request::{Query, Target};
-use super::view;
+use super::socket::Upgrade;
+use super::{events_socket, view};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -34,13 +36,14 @@ pub(crate) struct Asked {
     exec: Option<ExecId>,
 }
 
-/// `GET .../events?after=&follow=&exec=`, also with `Last-Event-ID`. The session is not woken.
+/// `GET .../events?after=&follow=&exec=`, also with `Last-Event-ID`, also as a WebSocket. The session is not woken.
 pub(crate) async fn events(
     State(app): State<App>,
     target: Target,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
-) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
+    upgrade: Upgrade,
+) -> Result<Response, Problem> {
     // A client that reconnects sends the query of its first request again; what it saw last is in the header.
     let after = match headers.get("last-event-id") {
         Some(id) => {
@@ -56,7 +59,12 @@ pub(crate) async fn events(
     let seen = app.sessions.events(&target.tenant, target.id, after).await?;
     let nothing = until.is_some_and(|until| until <= after.unwrap_or(Position::START));
     let seen = if nothing { futures_util::stream::empty().boxed() } else { seen };
-    Ok(stream(seen, Which { until, exec: asked.exec }, app.stop.clone()))
+    let which = Which { until, exec: asked.exec };
+    if upgrade.is_asked() {
+        let log = events_socket::Log { sessions: app.sessions.clone(), tenant: target.tenant, id: target.id };
+        return upgrade.take(&app, async move |socket| log.send(socket, seen, which).await);
+    }
+    Ok(stream(seen, which, app.stop.clone()).into_response())
 }
 
 /// What of a log is sent.
@@ -118,7 +126,8 @@ impl Turn {
 }
 
 impl Which {
-    fn ends_with(&self, seen: &Seen) -> bool {
+    /// Whether nothing is sent behind it.
+    pub(crate) fn ends_with(&self, seen: &Seen) -> bool {
         let Seen::Event(event) = seen else {
             // Numbers that were lost with an owner are given again: an event follows.
             return false;
@@ -128,14 +137,18 @@ impl Which {
     }
 
     fn text(&self, seen: &Seen) -> Option<Sent> {
+        let data = self.data(seen)?.to_string();
+        Some(match seen {
+            Seen::Event(event) => Sent::default().id(event.position.to_string()).event(event.what.word()).data(data),
+            Seen::Resync { .. } => Sent::default().event("resync").data(data),
+        })
+    }
+
+    /// What is sent of it, if it is sent.
+    pub(crate) fn data(&self, seen: &Seen) -> Option<Value> {
         match seen {
-            Seen::Event(event) => (self.exec.is_none() || exec_of(event) == self.exec).then(|| {
-                let data = view::event(event).to_string();
-                Sent::default().id(event.position.to_string()).event(event.what.word()).data(data)
-            }),
-            Seen::Resync { from, to } => Some(
-                Sent::default().event("resync").data(json!({ "type": "resync", "from": from, "to": to }).to_string()),
-            ),
+            Seen::Event(event) => (self.exec.is_none() || exec_of(event) == self.exec).then(|| view::event(event)),
+            Seen::Resync { from, to } => Some(json!({ "type": "resync", "from": from, "to": to })),
         }
     }
 }
@@ -157,6 +170,7 @@ fn exec_of(event: &Event) -> Option<ExecId> {
         | What::RolledBack { .. }
         | What::Forked { .. }
         | What::Kernel { .. }
+        | What::Terminal { .. }
         | What::Audit { .. } => None,
     }
 }

@@ -63,8 +63,8 @@ pub(crate) enum Input {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Size {
-    rows: u16,
-    columns: u16,
+    pub(crate) rows: u16,
+    pub(crate) columns: u16,
 }
 
 /// Which bytes of a command's output.

@@ -3,17 +3,19 @@
 //! ```text
 //! connection ──▶ guard: host, origin ──▶ routes: the table ──▶ auth: key, scope ──▶ request: bounded, strict
 //!                       ┌───────────────────────────────────────────────────────────────────┘
-//!                       └▶ warren_session ──▶ view ──▶ JSON, bytes, SSE
+//!                       └▶ warren_session ──▶ view ──▶ JSON, bytes, SSE, WebSocket
 //!        anything wrong ──▶ problem: RFC 9457, a stable code, a hint
 //! ```
 //! One file for each noun of a path. Nothing here holds state of a session; an answer that is a stream ends when the
 //! server is told to stop.
 
 mod archive;
+mod attach;
 mod auth;
 mod body;
 mod checkpoints;
 mod events;
+mod events_socket;
 mod execs;
 mod files;
 mod guard;
@@ -24,11 +26,15 @@ mod processes;
 mod request;
 mod routes;
 mod sessions;
+mod socket;
 mod tenants;
+mod terminal_socket;
+mod terminals;
 mod tokens;
 mod view;
 
 use axum::Router;
+pub(crate) use socket::Sockets;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use warren_cluster::registry::Registry;
@@ -41,6 +47,7 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
     pub(crate) config: Arc<Config>,
+    pub(crate) sockets: Sockets,
     /// Cancelled when the server is told to stop: open streams end.
     pub(crate) stop: CancellationToken,
 }

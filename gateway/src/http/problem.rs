@@ -28,6 +28,9 @@ pub(crate) struct Problem {
 
 #[derive(Serialize)]
 struct Body<'a> {
+    /// In a message of a WebSocket: `error`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     title: &'a str,
     status: u16,
     /// Stable: programs may depend on it.
@@ -90,7 +93,17 @@ impl Problem {
 
     /// The body of the answer.
     pub(crate) fn to_json(&self) -> String {
+        self.body(None)
+    }
+
+    /// As a message of a WebSocket.
+    pub(crate) fn to_message(&self) -> String {
+        self.body(Some("error"))
+    }
+
+    fn body(&self, kind: Option<&str>) -> String {
         let body = Body {
+            kind,
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             code: self.code,
@@ -101,7 +114,8 @@ impl Problem {
         serde_json::to_string(&body).unwrap_or_default()
     }
 
-    fn retry_after(self, after: Duration) -> Problem {
+    /// It is worth trying again after so long.
+    pub(crate) fn retry_after(self, after: Duration) -> Problem {
         Problem { retry_after: Some(after), ..self }
     }
 
@@ -156,6 +170,12 @@ impl From<SessionError> for Problem {
             SessionError::NoInput(_) => {
                 problem(StatusCode::CONFLICT, "no_input", "start the command with \"stdin\": \"open\"")
             }
+            SessionError::NoTerminal(_) => {
+                problem(StatusCode::NOT_FOUND, "terminal_not_found", "GET .../terminals lists them")
+            }
+            SessionError::TerminalExists(_) => problem(StatusCode::CONFLICT, "terminal_exists", ""),
+            SessionError::TerminalOver(_) => problem(StatusCode::CONFLICT, "terminal_over", ""),
+            SessionError::TooManyTerminals { .. } => problem(StatusCode::CONFLICT, "too_many_terminals", ""),
             SessionError::KeyReused => problem(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", ""),
             SessionError::TooManyExecs { .. } => {
                 problem(StatusCode::TOO_MANY_REQUESTS, "too_many_execs", "").retry_after(Duration::from_secs(1))

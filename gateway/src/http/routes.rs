@@ -2,7 +2,10 @@
 
 use super::auth::{Gate, authorize};
 use super::view::Listing;
-use super::{App, archive, checkpoints, events, execs, files, keys, node, processes, sessions, tenants, tokens};
+use super::{
+    App, archive, attach, checkpoints, events, execs, files, keys, node, processes, sessions, tenants, terminals,
+    tokens,
+};
 use axum::Json;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -18,6 +21,13 @@ pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) reach: Reach,
+}
+
+impl Route {
+    /// Whether a WebSocket can be opened here.
+    pub(super) fn upgrades(&self) -> bool {
+        self.method == "get" && ["/attach", "/events"].iter().any(|end| self.path.ends_with(end))
+    }
 }
 
 /// Who reaches a route.
@@ -93,10 +103,16 @@ routes! {
     post "/v1/sessions/{session}/exec" both(Exec) => execs::exec;
     get "/v1/sessions/{session}/execs" both(Exec) => execs::list;
     get "/v1/sessions/{session}/execs/{exec}" both(Exec) => execs::get;
+    get "/v1/sessions/{session}/execs/{exec}/attach" both(Exec) => attach::exec;
     get "/v1/sessions/{session}/execs/{exec}/output" both(Exec) => execs::output;
     post "/v1/sessions/{session}/execs/{exec}/stdin" both(Exec) => execs::stdin;
     post "/v1/sessions/{session}/execs/{exec}/signal" both(Exec) => execs::signal;
     post "/v1/sessions/{session}/execs/{exec}/resize" both(Exec) => execs::resize;
+    get "/v1/sessions/{session}/terminals" both(SessionsRead) => terminals::list;
+    post "/v1/sessions/{session}/terminals" both(Exec) => terminals::open;
+    get "/v1/sessions/{session}/terminals/{terminal}" both(SessionsRead) => terminals::get;
+    delete "/v1/sessions/{session}/terminals/{terminal}" both(Exec) => terminals::close;
+    get "/v1/sessions/{session}/terminals/{terminal}/attach" both(SessionsRead) => terminals::attach;
     get "/v1/sessions/{session}/processes" both(Exec) => processes::list;
     post "/v1/sessions/{session}/processes/{pid}/signal" both(Exec) => processes::signal;
 

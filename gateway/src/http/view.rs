@@ -114,6 +114,13 @@ fn put_end(object: &mut Value, end: &End) {
     object["status"] = json!(status);
 }
 
+/// How a command ended, by itself.
+pub(crate) fn end(end: &End) -> Value {
+    let mut object = json!({});
+    put_end(&mut object, end);
+    object
+}
+
 /// A command as it is now.
 pub(crate) fn exec(info: &ExecInfo) -> Value {
     let mut object = json!({
@@ -208,6 +215,16 @@ pub(crate) fn event(event: &Event) -> Value {
         What::Kernel { pid, what } => {
             object["pid"] = json!(pid);
             object["what"] = json!(what);
+        }
+        What::Terminal { terminal, kept } => {
+            object["terminal"] = json!(terminal);
+            object["closed"] = json!(kept.is_none());
+            if let Some(kept) = kept {
+                object["rows"] = json!(kept.rows);
+                object["columns"] = json!(kept.columns);
+                object["cwd"] = json!(kept.cwd);
+                object["exec"] = json!(kept.lives.last().map(|life| life.exec));
+            }
         }
         What::Audit { verb, subject } => {
             object["verb"] = json!(verb);

@@ -49,7 +49,10 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, app: &App) {
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
+    let all = async {
+        while connections.join_next().await.is_some() {}
+        app.sockets.closed().await;
+    };
     if tokio::time::timeout(settings.drain.0, all).await.is_err() {
         tracing::warn!("requests that did not end in time are cut off");
     }
@@ -61,7 +64,7 @@ async fn serve(stream: TcpStream, router: Router, app: App) {
     let io = TokioIo::new(Patient::new(stream, app.config.server.body_timeout.0));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Some(app.config.server.header_timeout.0)).half_close(false);
-    let connection = builder.serve_connection(io, TowerToHyperService::new(router));
+    let connection = builder.serve_connection(io, TowerToHyperService::new(router)).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -153,7 +153,8 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
         sessions.look_after(tenant);
     }
     let stop = CancellationToken::new();
-    let app = App { sessions: sessions.clone(), registry: registry.clone(), config: config.clone(), stop };
+    let sockets = http::Sockets::new(config.server.websockets_max);
+    let app = App { sessions: sessions.clone(), registry: registry.clone(), config: config.clone(), sockets, stop };
     let kept_up = tokio::spawn(upkeep(keeper.clone(), registry.clone(), app.stop.clone()));
     let stop = app.stop.clone();
     let told = tokio::spawn(async move {

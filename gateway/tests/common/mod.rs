@@ -8,6 +8,7 @@
 )]
 
 pub mod server;
+pub mod socket;
 
 use std::path::PathBuf;
 use std::process::Command;

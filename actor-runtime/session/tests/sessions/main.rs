@@ -11,4 +11,5 @@ mod following;
 mod keys;
 mod lifecycle;
 mod specs;
+mod terminals;
 mod world;

@@ -44,7 +44,8 @@ async fn app() -> App {
     let store = Arc::new(warren_cluster::store::MemoryStore::default());
     let host = Arc::new(warren_wasi_posix::system::SystemHost);
     let registry = warren_cluster::registry::Registry::new(store, host, [0; 32]);
-    App { sessions, registry, config: Arc::new(Config::default()), stop: tokio_util::sync::CancellationToken::new() }
+    let (config, sockets) = (Arc::new(Config::default()), crate::http::Sockets::new(1));
+    App { sessions, registry, config, sockets, stop: tokio_util::sync::CancellationToken::new() }
 }
 
 #[tokio::test]
