@@ -57,7 +57,7 @@ fn a_command_is_fed_read_and_ends() {
     let mut late = server.socket(&format!("{exec}/attach?stdout=4"));
     assert_eq!(late.shows(1, "some\n").0, "some\n");
     late.input(b"more");
-    socket.say(json!({ "type": "stdin_end" }));
+    late.say(json!({ "type": "stdin_end" }));
     for socket in [&mut socket, &mut late] {
         assert_eq!(socket.shows(2, "\n").0.len(), "then more\n".len());
         let exit = socket.told("exit");

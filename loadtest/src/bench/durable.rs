@@ -348,7 +348,7 @@ pub(crate) fn hibernated_100k(bed: &Bed, effort: Effort) -> Result<Measured, Fai
 }
 
 /// The server's binary.
-fn binary() -> Result<std::path::PathBuf, Failure> {
+pub(super) fn binary() -> Result<std::path::PathBuf, Failure> {
     let binary = std::env::current_exe()?.with_file_name("warren");
     match binary.exists() {
         true => Ok(binary),

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use warren_kernel::CallError;
 use warren_kernel::id::Pid;
 use warren_kernel::pty::WindowSize;
@@ -23,8 +24,10 @@ use warren_kernel::vfs::open::At;
 
 /// Bytes of output read at once.
 const PART: usize = 64 * 1024;
-/// How soon after a change of directory it is kept.
-const KEEP_AFTER: Duration = Duration::from_millis(500);
+/// How often a change of directory is kept, at most.
+const KEEP_EVERY: Duration = Duration::from_millis(500);
+/// How long a program that asked its terminal something has to take the answer.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(100);
 /// How long the programs of a terminal that is closed have between SIGHUP and SIGKILL.
 const HANG_UP: Duration = Duration::from_secs(2);
 /// What a shell that knows it runs before each prompt: it says where it is.
@@ -123,7 +126,7 @@ impl Terminal {
                 true => String::new(),
                 false => state.notice(),
             };
-            state.show(said.as_bytes());
+            state.pass(said.as_bytes());
             let base = state.end;
             let life = Life { exec: started.exec, base, said };
             if state.kept.lives.is_empty() {
@@ -283,37 +286,45 @@ impl Terminal {
 
     async fn read(&self, awake: &Arc<Awake>, exec: &Arc<Exec>, base: u64) -> End {
         let Some(node) = awake.node.upgrade() else { return End::Interrupted };
-        let (mut offset, mut changed) = (0, false);
+        // When what changed is to be kept: at once, but so often and no more.
+        let (mut offset, mut due, mut kept) = (0, None::<Instant>, None::<Instant>);
         loop {
+            if due.is_some_and(|due| due <= Instant::now()) {
+                (due, kept) = (None, Some(Instant::now()));
+                if self.keep(awake, Urgency::Background).await.is_err() {
+                    return End::Interrupted;
+                }
+            }
             let output = awake.output(&node, exec, (Stream::Stdout, offset), PART, true);
-            let output = match changed {
-                false => output.await,
-                true => match tokio::time::timeout(KEEP_AFTER, output).await {
+            let output = match due {
+                None => output.await,
+                Some(due) => match tokio::time::timeout_at(due, output).await {
                     Ok(output) => output,
-                    Err(_) => {
-                        changed = false;
-                        if self.keep(awake, Urgency::Background).await.is_err() {
-                            return End::Interrupted;
-                        }
-                        continue;
-                    }
+                    Err(_) => continue,
                 },
             };
             let Ok(output) = output else { return End::Interrupted };
             offset = output.offset + output.bytes.len() as u64;
-            changed |= self.take(exec, base, output.offset, &output.bytes);
+            let (news, answers) = self.take(exec, base, output.offset, &output.bytes);
+            if news {
+                due.get_or_insert(kept.map_or_else(Instant::now, |kept| kept + KEEP_EVERY));
+            }
+            if !answers.is_empty() {
+                // A program that asks and does not read has no answer.
+                let _ = tokio::time::timeout(ANSWERED_WITHIN, exec.write(&answers)).await;
+            }
             if output.end {
                 return exec.wait().await.ok().and_then(|info| info.ended).map_or(End::Interrupted, |(end, _)| end);
             }
         }
     }
 
-    /// Shows output; whether something changed that is to be kept.
-    fn take(&self, exec: &Exec, base: u64, offset: u64, bytes: &[u8]) -> bool {
+    /// Shows output; whether something changed that is to be kept, and the answers to what it asked.
+    fn take(&self, exec: &Exec, base: u64, offset: u64, bytes: &[u8]) -> (bool, Vec<u8>) {
         let mut state = self.lock();
         // What the log lost is not shown.
         state.reach_offset(base + offset);
-        state.show(bytes);
+        let answers = state.show(bytes);
         let mut changed = false;
         let directory = state.screen.as_ref().and_then(|screen| screen.directory());
         if let Some(directory) = directory.filter(|directory| state.kept.cwd.as_deref() != Some(*directory)) {
@@ -332,16 +343,21 @@ impl Terminal {
         }
         drop(state);
         self.changed.notify_waiters();
-        changed
+        (changed, answers)
     }
 }
 
 impl State {
-    /// Shows bytes of its stream.
-    fn show(&mut self, bytes: &[u8]) {
-        if let Some(screen) = &mut self.screen {
-            screen.feed(bytes);
-        }
+    /// Shows bytes of its stream; the answers to what they ask.
+    fn show(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        let answers = self.screen.as_mut().map(|screen| screen.feed(&mut bytes)).unwrap_or_default();
+        self.pass(&bytes);
+        answers
+    }
+
+    /// Passes bytes on that the screen has shown.
+    fn pass(&mut self, bytes: &[u8]) {
         self.end += bytes.len() as u64;
         self.recent.extend(&bytes[bytes.len().saturating_sub(RECENT_MAX)..]);
         let more = self.recent.len().saturating_sub(RECENT_MAX);

@@ -1,10 +1,13 @@
-//! What a program told the terminal beside what is on the screen: modes that change what a client's terminal sends, and
-//! where a shell says it is.
+//! What a program told the terminal beside what is on the screen: modes that change what a client's terminal sends, where a
+//! shell says it is, and what it asks.
 //!
 //! ```text
 //! ESC [ ? 2004 h                 bracketed paste, mouse reports, focus reports: to be switched on for who comes later
 //! ESC ] 7 ; file://host/path     the working directory, as shells tell terminal emulators (BEL or ESC \ at the end)
+//! ESC [ 6 n   ESC [ c            where is the cursor, who are you: answered here, once
 //! ```
+//! Of a question the last byte is taken away (a CAN in its place ends it), so that none of the terminals that show the
+//! stream answers too, and offsets stay as they are.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +17,22 @@ const KEPT: [u16; 8] = [1000, 1002, 1003, 1004, 1005, 1006, 1015, 2004];
 const SEQUENCE_MAX: usize = 8192;
 /// Bytes of a path.
 const PATH_MAX: usize = 4096;
+
+/// Ends a sequence without an effect.
+const CAN: u8 = 0x18;
+
+/// What a program asks its terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Whether it works.
+    Status,
+    /// Where the cursor is.
+    Cursor,
+    /// What it is.
+    Kind,
+    /// Something that is not answered.
+    Other,
+}
 
 /// Watches a terminal's output go by.
 #[derive(Debug, Default)]
@@ -38,11 +57,17 @@ enum State {
 }
 
 impl Modes {
-    /// Looks at the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+    /// Looks at the next bytes, up to the first question: where that ends, and what it is.
+    pub(super) fn feed(&mut self, bytes: &mut [u8]) -> Option<(usize, Question)> {
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            if let Some(question) = self.asked(*byte) {
+                *byte = CAN;
+                self.state = State::Ground;
+                return Some((index + 1, question));
+            }
             self.take(*byte);
         }
+        None
     }
 
     /// What switches the modes on that are on.
@@ -55,10 +80,25 @@ impl Modes {
         self.directory.as_deref()
     }
 
+    /// What a program asks with this byte.
+    fn asked(&self, byte: u8) -> Option<Question> {
+        if self.state != State::Csi {
+            return None;
+        }
+        match (&self.sequence[..], byte) {
+            (b"5", b'n') => Some(Question::Status),
+            (b"6", b'n') => Some(Question::Cursor),
+            (b"" | b"0", b'c') => Some(Question::Kind),
+            // Of a newer kind, and not answered by everyone.
+            (b"?6" | b"?15" | b"?25" | b"?26", b'n') | (b">" | b">0" | b"=" | b"=0", b'c') => Some(Question::Other),
+            _ => None,
+        }
+    }
+
     fn take(&mut self, byte: u8) {
         self.state = match (self.state, byte) {
             // CAN and SUB end whatever it was.
-            (_, 0x18 | 0x1a) => State::Ground,
+            (_, CAN | 0x1a) => State::Ground,
             (State::Osc, 0x1b) => State::OscEscape,
             (_, 0x1b) if self.state != State::OscEscape => State::Escape,
             (State::Ground, _) => State::Ground,

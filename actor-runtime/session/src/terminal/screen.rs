@@ -7,7 +7,7 @@
 //! Output is a guest's, and may be anything. The emulator holds so many cells and no more, and if it should fail over some
 //! sequence after all, its screen is empty from then on and nothing else is lost.
 
-use super::modes::Modes;
+use super::modes::{Modes, Question};
 use avt::{Cell, Color, Line, Pen, ScreenKind, Terminal};
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +23,9 @@ pub const SCROLLBACK_MAX: usize = 1000;
 const SCROLLBACK_CELLS_MAX: usize = 120_000;
 /// Bytes of an image, at most; of a longer one the oldest lines are left out.
 const IMAGE_MAX: usize = 512 * 1024;
+
+/// Bytes of answers to what was asked in one part of output, about: who asks more is not answered.
+const ANSWERS_MAX: usize = 256;
 
 /// A screen.
 pub(crate) struct Screen {
@@ -46,9 +49,33 @@ impl Screen {
         self.size
     }
 
-    /// Shows what a program wrote.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        self.modes.feed(bytes);
+    /// Shows what a program wrote, and takes out what it asks: the answers.
+    pub(crate) fn feed(&mut self, bytes: &mut [u8]) -> Vec<u8> {
+        let (mut rest, mut answers) = (bytes, Vec::new());
+        while let Some((end, question)) = self.modes.feed(rest) {
+            let (now, later) = rest.split_at_mut(end);
+            self.show(now);
+            rest = later;
+            if answers.len() < ANSWERS_MAX {
+                answers.extend(self.answer(question));
+            }
+        }
+        self.show(rest);
+        answers
+    }
+
+    fn answer(&self, question: Question) -> Vec<u8> {
+        let (column, row, _) = self.cursor();
+        match question {
+            Question::Status => b"\x1b[0n".to_vec(),
+            Question::Cursor => format!("\x1b[{};{}R", row + 1, column + 1).into_bytes(),
+            // A VT100 with a second character set and the like, as most say.
+            Question::Kind => b"\x1b[?1;2c".to_vec(),
+            Question::Other => Vec::new(),
+        }
+    }
+
+    fn show(&mut self, bytes: &[u8]) {
         let whole;
         let bytes = if self.rest.is_empty() {
             bytes
@@ -83,17 +110,24 @@ impl Screen {
         self.guarded(|terminal| terminal.feed(&*image));
     }
 
-    /// What is shown when the program is gone and another begins: what it had switched on is switched off, and `words` stand
-    /// on a line of their own below what it left.
+    /// Shows, when the program is gone and another begins, that this is so, and returns what it showed: what had been switched
+    /// on is switched off, and `words` stand on a line of their own below what was there.
     pub(crate) fn notice(&mut self, words: &str) -> String {
         let other = self.terminal.active_screen_kind() == ScreenKind::Alternate;
-        let first_screen = if other { "\x1b[?1049l" } else { "" };
         let modes = self.modes.image().replace('h', "l");
-        // All of it scrolls again, and setting that moves the cursor; no attributes; the cursor is seen.
-        let plain = "\x1b7\x1b[r\x1b8\x1b[?6l\x1b[?7h\x1b[?25h\x1b[?1l\x1b(B\x1b[m";
-        let begun = other || cursor(&self.terminal).0 > 0;
-        let line = if begun { "\r\n" } else { "" };
-        format!("\x18{first_screen}{plain}{modes}{line}[warren: {words}]\r\n")
+        let mut said = format!("\x18{}{modes}", if other { "\x1b[?1049l" } else { "" });
+        self.feed(&mut said.clone().into_bytes());
+        // All of it scrolls again, which moves the cursor; no attributes; the cursor is seen.
+        let (column, row) = cursor(&self.terminal);
+        let begun = if column > 0 { "\r\n" } else { "" };
+        let rest = format!(
+            "\x1b[?6l\x1b[r\x1b[{};{}H\x1b[?7h\x1b[?25h\x1b[?1l\x1b(B\x1b[m{begun}[warren: {words}]\r\n",
+            row + 1,
+            column + 1
+        );
+        self.feed(&mut rest.clone().into_bytes());
+        said.push_str(&rest);
+        said
     }
 
     /// Bytes that make a client's empty terminal of this size look like it: lines above, the screen, cursor and modes.
@@ -191,7 +225,7 @@ fn above(terminal: &Terminal) -> String {
     let mut text = String::new();
     let mut pen = Pen::default();
     for line in screen.all_lines().take(count) {
-        show(line, &mut pen, &mut text);
+        write_line(line, &mut pen, &mut text);
         text.push_str("\r\n");
     }
     if !pen.is_default() {
@@ -200,7 +234,7 @@ fn above(terminal: &Terminal) -> String {
     text
 }
 
-fn show(line: &Line, pen: &mut Pen, text: &mut String) {
+fn write_line(line: &Line, pen: &mut Pen, text: &mut String) {
     let is_blank = |cell: &Cell| cell.char() == ' ' && cell.pen().is_default();
     let end = line.cells().iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1);
     for cell in line.cells()[..end].iter().filter(|cell| cell.width() > 0) {

@@ -18,7 +18,7 @@ fn wanted(name: &str, words: &[&str]) -> TerminalRequest {
         command: Some(Words::Argv(words.iter().map(|&word| word.to_owned()).collect())),
         environment: Default::default(),
         cwd: None,
-        size: WindowSize::new(5, 40),
+        size: WindowSize::new(20, 80),
     }
 }
 
@@ -58,9 +58,9 @@ fn all_who_look_see_the_same() {
         let world = World::new().await;
         let session = world.session(Tier::Checkpoint).await;
         let info = session.open_terminal(wanted("main", &["cat"])).await.unwrap();
-        assert_eq!((info.running, info.kept.rows, info.kept.columns), (true, 5, 40));
+        assert_eq!((info.running, info.kept.rows, info.kept.columns), (true, 20, 80));
         let mut first = view(&session, "main", None).await;
-        assert_eq!(first.next().await, Some(Shown::Size(WindowSize::new(5, 40))));
+        assert_eq!(first.next().await, Some(Shown::Size(WindowSize::new(20, 80))));
         assert!(matches!(first.next().await, Some(Shown::Screen { offset: 0, .. })));
         types(&session, "main", "one\n").await;
         let at = sees(&mut first, "one\r\none\r\n").await;
@@ -76,9 +76,9 @@ fn all_who_look_see_the_same() {
             other => panic!("{other:?}"),
         }
         assert_eq!(sees(&mut third, "one\r\n").await, 10);
-        session.resize_terminal(&"main".parse().unwrap(), WindowSize::new(9, 50)).await.unwrap();
+        session.resize_terminal(&"main".parse().unwrap(), WindowSize::new(21, 90)).await.unwrap();
         for view in [&mut first, &mut second, &mut third] {
-            assert_eq!(view.next().await, Some(Shown::Size(WindowSize::new(9, 50))));
+            assert_eq!(view.next().await, Some(Shown::Size(WindowSize::new(21, 90))));
         }
         types(&session, "main", "\x04").await;
         for view in [&mut first, &mut second, &mut third] {
@@ -111,7 +111,7 @@ fn a_terminal_survives_the_rest_and_the_death_of_its_session() {
             let mut looks = view(&session, "main", None).await;
             types(&session, "main", "before\n").await;
             let mut at = sees(&mut looks, "before\r\nbefore\r\n").await;
-            session.resize_terminal(&"main".parse().unwrap(), WindowSize::new(7, 60)).await.unwrap();
+            session.resize_terminal(&"main".parse().unwrap(), WindowSize::new(22, 100)).await.unwrap();
             for round in 0..3 {
                 let died = round == 1 && tier != Tier::Scratch;
                 if died {
@@ -122,7 +122,7 @@ fn a_terminal_survives_the_rest_and_the_death_of_its_session() {
                 }
                 let session = world.sessions.session(&world.tenant, session.id()).await.unwrap();
                 let (info, shot) = session.terminal(&"main".parse().unwrap()).await.unwrap();
-                assert_eq!((info.running, info.kept.rows, info.kept.columns), (false, 7, 60), "{tier:?} {round}");
+                assert_eq!((info.running, info.kept.rows, info.kept.columns), (false, 22, 100), "{tier:?} {round}");
                 assert!(shot.lines.contains(&"before".to_owned()), "{tier:?} {round}: {shot:?}");
                 assert_eq!(shot.offset, at, "{tier:?} {round}");
                 let mut looks = view(&session, "main", Some(at)).await;

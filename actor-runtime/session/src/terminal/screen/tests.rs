@@ -5,10 +5,16 @@ fn screen(rows: u16, columns: u16) -> Screen {
     Screen::new(WindowSize::new(rows, columns))
 }
 
+impl Screen {
+    fn feeds(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.feed(&mut bytes.to_vec())
+    }
+}
+
 /// What a new terminal of the same size shows after the image.
 fn again(screen: &mut Screen) -> Screen {
     let mut other = Screen::new(screen.size());
-    other.feed(&screen.image());
+    other.feeds(&screen.image());
     other
 }
 
@@ -20,22 +26,24 @@ fn lines(screen: &Screen) -> Vec<String> {
 fn an_image_shows_the_same() {
     let mut one = screen(4, 20);
     for number in 0..30 {
-        one.feed(format!("\x1b[3{}mline {number}\x1b[m\r\n", number % 8).as_bytes());
+        one.feeds(format!("\x1b[3{}mline {number}\x1b[m\r\n", number % 8).as_bytes());
     }
-    one.feed("\x1b[1mwide 界\x1b[m \x1b[?2004h$ ".as_bytes());
+    one.feeds("\x1b[1mwide 界\x1b[m \x1b[?2004h$ ".as_bytes());
     let other = again(&mut one);
-    assert_eq!(lines(&other).iter().filter(|line| !line.is_empty()).collect::<Vec<_>>(), {
-        lines(&one).iter().filter(|line| !line.is_empty()).collect::<Vec<_>>()
-    });
+    let written = |screen: &Screen| {
+        let all = lines(screen).into_iter();
+        all.filter(|line| !line.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(written(&other), written(&one));
     let (mut other, cursor) = (other, one.cursor());
     assert_eq!((other.text(), other.cursor()), (one.text(), cursor));
     assert_eq!(other.modes.image(), "\x1b[?2004h");
     // An editor's screen, and the one below it.
-    one.feed(b"\x1b[?1049h\x1b[2J\x1b[2;3Heditor");
+    one.feeds(b"\x1b[?1049h\x1b[2J\x1b[2;3Heditor");
     let mut other = again(&mut one);
     assert_eq!((other.text(), other.cursor()), (one.text(), one.cursor()));
     for screen in [&mut one, &mut other] {
-        screen.feed(b"\x1b[?1049l");
+        screen.feeds(b"\x1b[?1049l");
     }
     assert_eq!(other.text(), one.text());
 }
@@ -43,14 +51,16 @@ fn an_image_shows_the_same() {
 #[test]
 fn a_notice_comes_back_from_wherever_the_program_was() {
     let mut one = screen(5, 60);
-    one.feed(b"$ vi\r\n\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[2;3r\x1b[?25l\x1b[31mtext");
+    one.feeds(b"$ vi\r\n\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[2;3r\x1b[?25l\x1b[31mtext");
+    let mut viewer = again(&mut one);
     let notice = one.notice("gone");
-    one.feed(notice.as_bytes());
+    viewer.feeds(notice.as_bytes());
+    assert_eq!((viewer.text(), viewer.cursor()), (one.text(), one.cursor()), "whoever looks sees the same");
     let text = one.text();
     assert!(text.contains(&"[warren: gone]".to_owned()) && text[0] == "$ vi", "{text:?}");
     assert_eq!(one.modes.image(), "");
     assert!(one.cursor().2, "the cursor is seen");
-    one.feed(b"\n\n\n\n\n\nx");
+    one.feeds(b"\n\n\n\n\n\nx");
     assert!(one.text()[4].contains('x'), "all of it scrolls");
 }
 
@@ -59,12 +69,12 @@ fn characters_come_in_pieces() {
     let text = "é界🎉 and \u{fffd}".as_bytes();
     let mut one = screen(2, 40);
     for byte in text {
-        one.feed(std::slice::from_ref(byte));
+        one.feeds(std::slice::from_ref(byte));
     }
     assert_eq!(one.text()[0], "é界🎉 and \u{fffd}");
     let mut broken = screen(2, 40);
-    broken.feed(b"a\xff\xfeb\xe7");
-    broken.feed(b"c");
+    broken.feeds(b"a\xff\xfeb\xe7");
+    broken.feeds(b"c");
     assert_eq!(broken.text()[0], "a\u{fffd}\u{fffd}b\u{fffd}c");
 }
 
@@ -72,18 +82,18 @@ fn characters_come_in_pieces() {
 fn a_shell_says_where_it_is() {
     let mut one = screen(2, 40);
     assert_eq!(one.directory(), None);
-    one.feed(b"\x1b]7;file://host/home/a%20b\x07$ ");
+    one.feeds(b"\x1b]7;file://host/home/a%20b\x07$ ");
     assert_eq!(one.directory(), Some("/home/a b"));
-    one.feed(b"\x1b]7;file://host/t");
-    one.feed(b"mp\x1b\\");
+    one.feeds(b"\x1b]7;file://host/t");
+    one.feeds(b"mp\x1b\\");
     assert_eq!(one.directory(), Some("/tmp"));
     for bad in
         [&b"\x1b]7;file://host\x07"[..], b"\x1b]7;/x\x07", b"\x1b]7;file://h/%00\x07", b"\x1b]7;file://h/\xff\x07"]
     {
-        one.feed(bad);
+        one.feeds(bad);
     }
-    one.feed(format!("\x1b]7;file://h/{}\x07", "x".repeat(5000)).as_bytes());
-    one.feed(b"\x1b]7;file://h/cut\x18\x07");
+    one.feeds(format!("\x1b]7;file://h/{}\x07", "x".repeat(5000)).as_bytes());
+    one.feeds(b"\x1b]7;file://h/cut\x18\x07");
     assert_eq!(one.directory(), Some("/tmp"));
 }
 
@@ -91,7 +101,7 @@ fn a_shell_says_where_it_is() {
 fn a_resize_keeps_what_there_is() {
     let mut one = screen(3, 100);
     for number in 0..20 {
-        one.feed(format!("line {number}\r\n").as_bytes());
+        one.feeds(format!("line {number}\r\n").as_bytes());
     }
     for (rows, columns) in [(10, 300), (2, 20), (65535, 65535), (0, 0), (5, 100)] {
         one.resize(WindowSize::new(rows, columns));
@@ -99,7 +109,7 @@ fn a_resize_keeps_what_there_is() {
         assert!((1..=ROWS_MAX).contains(&size.rows) && (1..=COLUMNS_MAX).contains(&size.columns));
     }
     let mut one = screen(3, 100);
-    one.feed(b"first\r\nsecond\r\n");
+    one.feeds(b"first\r\nsecond\r\n");
     one.resize(WindowSize::new(6, 390));
     assert_eq!(&one.text()[..2], ["first", "second"]);
 }
@@ -165,16 +175,29 @@ fn hostile_output_holds_so_much_and_no_more() {
         for _ in 0..200 {
             match random(30) {
                 0 => one.resize(WindowSize::new(random(9) as u16, random(300) as u16)),
-                1 => one.feed(&(0..random(9)).map(|_| random(256) as u8).collect::<Vec<_>>()),
-                _ => one.feed(pieces[random(pieces.len() as u64) as usize]),
+                1 => drop(one.feeds(&(0..random(9)).map(|_| random(256) as u8).collect::<Vec<_>>())),
+                _ => drop(one.feeds(pieces[random(pieces.len() as u64) as usize])),
             }
         }
         let cells: usize = one.terminal.primary_screen().all_lines().map(|line| line.cells().len()).sum();
         let most = SCROLLBACK_CELLS_MAX + usize::from(one.size().rows) * usize::from(one.size().columns);
         assert!(cells <= most, "{cells} cells");
         assert!(one.image().len() <= IMAGE_MAX * 2 && one.directory().is_none_or(|path| path.len() <= 4096));
-        let notice = one.notice("x");
-        one.feed(notice.as_bytes());
+        one.notice("x");
         assert_eq!(one.text().len(), usize::from(one.size().rows));
     }
+}
+
+#[test]
+fn what_a_program_asks_is_answered_here_and_nowhere_else() {
+    let mut one = screen(5, 40);
+    let mut asked = b"ab\r\nc\x1b[6nd\x1b[5n\x1b[c\x1b[>c\x1b[6".to_vec();
+    let length = asked.len();
+    assert_eq!(one.feed(&mut asked), b"\x1b[2;2R\x1b[0n\x1b[?1;2c");
+    assert_eq!(one.feeds(b"n"), b"\x1b[2;3R", "in two pieces");
+    assert_eq!(one.text()[..2], ["ab", "cd"]);
+    assert_eq!(asked, b"ab\r\nc\x1b[6\x18d\x1b[5\x18\x1b[\x18\x1b[>\x18\x1b[6", "the same length, and no question");
+    assert_eq!(asked.len(), length);
+    assert_eq!(one.feeds(b"\x1b[66n\x1b[1;2c\x1b]6n\x07"), b"");
+    assert!(one.feeds(&b"\x1b[6n".repeat(10_000)).len() < 2 * ANSWERS_MAX);
 }
