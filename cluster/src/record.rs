@@ -19,9 +19,10 @@ use warren_kernel::host::Timestamp;
 use warren_kernel::id::Lsn;
 use warren_session::durability::{Checkpoint, Counters, Held, KeyedCommand, Summary};
 use warren_session::event::State;
-use warren_session::id::{CommandKey, ExecId, SessionId, SessionName, TenantId};
+use warren_session::id::{CommandKey, ExecId, SessionId, SessionName, TenantId, TerminalName};
 use warren_session::position::{Epoch, Position};
 use warren_session::spec::{SessionSpec, Tier};
+use warren_session::terminal::Kept;
 
 const RECORD: Kind = Kind { magic: *b"WRNR", version: 1, name: "session record", bytes_max: 4 << 20 };
 
@@ -124,6 +125,9 @@ pub struct Body {
     /// Commands that had no end when this was written.
     #[serde(default)]
     pub unfinished: Vec<ExecId>,
+    /// Terminals, as their last events say.
+    #[serde(default)]
+    pub terminals: BTreeMap<TerminalName, Kept>,
 }
 
 /// Why a record cannot be used.

@@ -128,6 +128,8 @@ sections! {
         refusals_per_address: usize = 200, "0.1";
         /// Requests a second with one key; ten seconds' worth may come at once. 0 is no limit.
         requests_per_key: usize = 0, "0.1";
+        /// WebSockets at once, beside those; more are refused.
+        websockets_max: usize = 32_768, "0.1";
         /// How long a client may take to send the head of a request.
         header_timeout: Period = Period(Duration::from_secs(10)), "0.1";
         /// How long a client may pause while it sends a body.

@@ -2,8 +2,9 @@
 //!
 //! `warren run` makes one session in this process and runs a command in it ([`run`]); `warren software` manages what
 //! sessions can run ([`software`]). `warren serve` keeps sessions for clients that come and go ([`serve`]), who reach them
-//! over HTTP ([`http`]); `warren session` is such a client ([`session`]), `warren key` and `warren tenant` say who may be one
-//! ([`admin`]), `warren quotas`, `warren usage` and `warren audit` what they may take, used and did ([`accounts`]). `warren config` shows what a server is told ([`config`]).
+//! over HTTP ([`http`]); `warren session` and `warren attach` are such clients ([`session`]), `warren key` and `warren tenant`
+//! say who may be one ([`admin`]), `warren quotas`, `warren usage` and `warren audit` what they may take, used and did
+//! ([`accounts`]). `warren config` shows what a server is told ([`config`]).
 #![forbid(unsafe_code)]
 
 mod accounts;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Uses the sessions of a server.
     Session(session::SessionArguments),
+    /// Puts this terminal at a terminal of a session, which goes on without it.
+    Attach(session::attach::AttachArguments),
     /// Makes, rotates and revokes keys of a server.
     Key(admin::KeyArguments),
     /// Manages the tenants of a server.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Session(arguments) => session::main(&arguments),
+        Command::Attach(arguments) => session::attach::main(&arguments),
         Command::Key(arguments) => admin::keys(&arguments),
         Command::Tenant(arguments) => admin::tenants(&arguments),
         Command::Quotas(arguments) => accounts::quotas(&arguments),

@@ -89,7 +89,11 @@ impl Route {
     /// The path with these in place of its variables.
     fn at(&self, session: &str, key: &str, tenant: &str) -> String {
         let path = self.path.replace("{session}", session).replace("{key}", key).replace("{tenant}", tenant);
-        let path = path.replace("{exec}", "1").replace("{pid}", "1").replace("{*path}", "home/agent/f");
+        let path = path
+            .replace("{exec}", "1")
+            .replace("{pid}", "1")
+            .replace("{terminal}", "main")
+            .replace("{*path}", "home/agent/f");
         assert!(!path.contains('{'), "a new kind of variable: say here what stands for it: {path}");
         path
     }

@@ -16,6 +16,7 @@ use crate::node::Node;
 use crate::scribe::{Record, Scribe, Urgency};
 use crate::seat::Seat;
 use crate::spec::SessionSpec;
+use crate::terminal::Terminals;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ pub(crate) struct Awake {
     pub(crate) share: Arc<SessionShare>,
     pub(crate) scribe: Arc<Scribe>,
     pub(crate) execs: Execs,
+    pub(crate) terminals: Terminals,
     pub(crate) node: Weak<Node>,
     pub(crate) seat: Weak<Seat>,
     /// What ends now was interrupted, and did not end by itself.
@@ -149,6 +151,7 @@ impl Awake {
             share: built.share,
             scribe,
             execs: Execs::default(),
+            terminals: Terminals::new(&claimed.terminals),
             node: Arc::downgrade(node),
             seat: Arc::downgrade(seat),
             killing: AtomicBool::new(false),

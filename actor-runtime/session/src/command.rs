@@ -4,7 +4,7 @@ use crate::event::End;
 use crate::id::{CommandKey, ExecId};
 use crate::position::Position;
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use warren_kernel::host::Timestamp;
@@ -31,8 +31,17 @@ pub struct ExecRequest {
     pub key: Option<CommandKey>,
 }
 
+impl ExecRequest {
+    /// These words and nothing else said.
+    pub fn of(command: Words) -> ExecRequest {
+        let (environment, stdin) = (BTreeMap::new(), Stdin::Null);
+        ExecRequest { command, environment, cwd: None, stdin, terminal: None, timeout: None, key: None }
+    }
+}
+
 /// A command's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Words {
     /// A line for the session's shell.
     Line(String),

@@ -10,11 +10,13 @@
 //! `Fenced` and the old owner must stop, tell nobody anything more, and drop what it holds.
 
 use crate::event::{End, Event, State};
-use crate::id::{CommandKey, ExecId, SessionId, SessionName, TenantId};
+use crate::id::{CommandKey, ExecId, SessionId, SessionName, TenantId, TerminalName};
 use crate::position::{Epoch, Position};
 use crate::spec::{SessionSpec, Tier};
+use crate::terminal::Kept;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,6 +199,8 @@ pub struct Claimed {
     pub keys: Vec<(CommandKey, KeyedCommand)>,
     /// Commands that had started and whose end is not kept.
     pub unfinished: Vec<ExecId>,
+    /// Terminals, as their last events say.
+    pub terminals: BTreeMap<TerminalName, Kept>,
 }
 
 impl fmt::Debug for Claimed {
@@ -307,6 +311,8 @@ pub struct Point {
     pub keys: Vec<(CommandKey, KeyedCommand)>,
     /// Commands that run.
     pub unfinished: Vec<ExecId>,
+    /// Terminals there are.
+    pub terminals: BTreeMap<TerminalName, Kept>,
 }
 
 /// A checkpoint to be kept.

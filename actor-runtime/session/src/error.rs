@@ -2,7 +2,7 @@
 
 use crate::durability::DurabilityError;
 use crate::event::State;
-use crate::id::{ExecId, NameError, SessionId};
+use crate::id::{ExecId, NameError, SessionId, TerminalName};
 use std::time::Duration;
 use warren_kernel::Errno;
 
@@ -67,6 +67,23 @@ pub enum SessionError {
     /// The command's input is closed, or it never had one.
     #[error("command {0} takes no input")]
     NoInput(ExecId),
+    /// There is no such terminal.
+    #[error("there is no terminal `{0}`")]
+    NoTerminal(TerminalName),
+    /// There is a terminal of this name.
+    #[error("there is a terminal `{0}`; attach to it, or choose another name")]
+    TerminalExists(TerminalName),
+    /// The terminal's command has ended.
+    #[error("the command of terminal `{0}` has ended; attach to it to start it anew")]
+    TerminalOver(TerminalName),
+    /// More terminals are open than may be.
+    #[error("session {id} has {limit} terminals, the most it may; close one")]
+    TooManyTerminals {
+        /// The session.
+        id: SessionId,
+        /// The most.
+        limit: usize,
+    },
     /// The key was used for another request.
     #[error("the idempotency key was used for another request; use a new key")]
     KeyReused,

@@ -6,8 +6,9 @@
 //! No event is handed out before it is as durable as its session promises. Output is part of the log: a stream of a command
 //! is what its output events say, by offset.
 
-use crate::id::{ExecId, SessionId};
+use crate::id::{ExecId, SessionId, TerminalName};
 use crate::position::Position;
+use crate::terminal::Kept;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use warren_kernel::event::What as KernelEvent;
@@ -112,6 +113,13 @@ pub enum What {
         /// What.
         what: KernelEvent,
     },
+    /// A terminal was opened, is another size or in another directory, or has another command; or was closed.
+    Terminal {
+        /// Which.
+        terminal: TerminalName,
+        /// What is kept of it from now on; nothing once it is closed.
+        kept: Option<Box<Kept>>,
+    },
     /// Someone did something to the session that is not a command: for the operator to look up later.
     Audit {
         /// What, as a verb: `write`, `remove`, `signal`, `delete`...
@@ -182,6 +190,7 @@ impl What {
             What::RolledBack { .. } => "rolled_back",
             What::Forked { .. } => "forked",
             What::Kernel { .. } => "kernel",
+            What::Terminal { .. } => "terminal",
             What::Audit { .. } => "audit",
         }
     }
@@ -196,6 +205,7 @@ impl Event {
             What::Started { command, .. } => text(command),
             What::FilesChanged { paths, .. } => text(paths),
             What::Audit { verb, subject } => verb.len() + subject.len(),
+            What::Terminal { kept, .. } => kept.as_deref().map_or(64, |kept| 512 + kept.lives.len() * 160),
             What::Kernel { .. } => 64,
             What::EpochBegan { .. }
             | What::Created { .. }

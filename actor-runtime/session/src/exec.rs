@@ -26,7 +26,8 @@ use warren_kernel::host::Timestamp;
 use warren_kernel::id::Pid;
 use warren_wasi_posix::node::{PipeEnd, Terminal};
 
-pub(crate) use start::{Capture, Started};
+pub(crate) use output::visit_kept;
+pub(crate) use start::{Capture, Started, check};
 
 /// Commands that run at once in a session.
 pub(crate) const RUNNING_MAX: usize = 256;

@@ -44,7 +44,20 @@ impl SessionHandle {
         self.node.check_growth(&self.node.accounts.of(&self.seat.tenant))
     }
 
-    async fn enter(&self) -> Result<Pass, SessionError> {
+    /// Files that its processes change are written down from now on.
+    pub(crate) fn watch(&self, pass: &Pass) {
+        self.node.ticker.watch(pass);
+    }
+
+    /// Does something to its end, even if whoever asked for it goes away.
+    pub(crate) async fn whole<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, SessionError>> + Send + 'static,
+    ) -> Result<T, SessionError> {
+        self.node.runtime.spawn(work).await.map_err(|_| SessionError::Failed(self.id()))?
+    }
+
+    pub(crate) async fn enter(&self) -> Result<Pass, SessionError> {
         self.seat.enter(&self.node).await
     }
 

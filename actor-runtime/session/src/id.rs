@@ -34,6 +34,10 @@ pub struct TenantId(Arc<str>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionName(Arc<str>);
 
+/// What its owner calls a terminal of a session: as [`SessionName`], but any 1 to 63 of those characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TerminalName(Arc<str>);
+
 /// A command a client started in a session: 1 for the first, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -55,6 +59,9 @@ pub enum NameError {
         "`{0}` cannot be a session's name: 1 to 63 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit, and not the form of an id"
     )]
     Name(String),
+    /// Not a terminal.
+    #[error("`{0}` cannot be a terminal's name: 1 to 63 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit")]
+    Terminal(String),
     /// Not a tenant.
     #[error("`{0}` cannot be a tenant: 1 to 63 of a-z, 0-9 and `-`, the first a letter or digit")]
     Tenant(String),
@@ -158,6 +165,24 @@ impl FromStr for SessionName {
     }
 }
 
+impl TerminalName {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TerminalName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<TerminalName, NameError> {
+        match is_label(text, b"-._") {
+            true => Ok(TerminalName(text.into())),
+            false => Err(NameError::Terminal(text.chars().take(NAME_MAX).collect())),
+        }
+    }
+}
+
 impl CommandKey {
     /// As text.
     pub fn as_str(&self) -> &str {
@@ -235,8 +260,8 @@ macro_rules! shows_text {
     )*};
 }
 
-as_text!(SessionId, TenantId, SessionName, crate::position::Position);
-shows_text!(TenantId, SessionName);
+as_text!(SessionId, TenantId, SessionName, TerminalName, crate::position::Position);
+shows_text!(TenantId, SessionName, TerminalName);
 
 #[cfg(test)]
 mod tests;

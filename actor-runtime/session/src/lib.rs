@@ -11,7 +11,7 @@
 //!
 //! Then how it is done. Of a session that is awake, [`scribe`] numbers what happens and keeps it, [`log`] has the latest of
 //! it in memory and [`follow`] shows it to clients; [`template`] makes the kernel, [`exec`] runs commands, [`files`] and
-//! [`archive`] reach into the tree; all of it hangs on [`awake`]. Whether it is awake is its [`seat`]'s to know;
+//! [`archive`] reach into the tree, [`terminal`] keeps screens of commands that outlive their viewers; all of it hangs on [`awake`]. Whether it is awake is its [`seat`]'s to know;
 //! [`lifecycle`] has the turns a life can take, [`actor`] makes them one by one, [`supervisor`] brings an actor that
 //! panicked back, and [`ticker`] knows what is due, a [`meter`] hears what was used, [`room`] is what one more needs of the node and its
 //! tenant, [`node`] has all of them. [`sessions`] and [`handle`] are what others call.
@@ -29,6 +29,7 @@ pub mod id;
 pub mod position;
 pub mod quota;
 pub mod spec;
+pub mod terminal;
 
 pub mod account;
 

@@ -13,12 +13,13 @@
 use crate::durability::{Batch, Claim, Claimed, Counters, FileChange, KeyedCommand, Level, Pending, Point};
 use crate::error::SessionError;
 use crate::event::{CHANGED_PATHS_MAX, Event, What};
-use crate::id::{CommandKey, ExecId, SessionId};
+use crate::id::{CommandKey, ExecId, SessionId, TerminalName};
 use crate::log::Log;
 use crate::position::{Epoch, Position};
 use crate::spec::Tier;
+use crate::terminal::Kept;
 use futures_util::FutureExt;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -59,6 +60,7 @@ struct Book {
     lsn: Lsn,
     keys: Keys,
     unfinished: BTreeSet<ExecId>,
+    terminals: BTreeMap<TerminalName, Kept>,
     /// Events of the kernel before this one were taken over.
     kernel_events: u64,
     queue: VecDeque<Entry>,
@@ -152,6 +154,7 @@ impl Scribe {
                 lsn,
                 keys,
                 unfinished: BTreeSet::new(),
+                terminals: claimed.terminals.clone(),
                 kernel_events: 0,
                 queue: VecDeque::new(),
                 publishing: false,
@@ -234,6 +237,7 @@ impl Scribe {
             events: unkept,
             keys: book.keys.all(),
             unfinished: book.unfinished.iter().copied().collect(),
+            terminals: book.terminals.clone(),
         };
         Ok((point, ticket))
     }
@@ -554,6 +558,7 @@ impl Book {
         match what {
             What::Started { exec, .. } => _ = self.unfinished.insert(*exec),
             What::Exited { exec, .. } => _ = self.unfinished.remove(exec),
+            What::Terminal { terminal, kept } => crate::terminal::note(&mut self.terminals, terminal, kept.as_deref()),
             _ => {}
         }
     }

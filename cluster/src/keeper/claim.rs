@@ -9,7 +9,7 @@ use crate::store::Version;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::inodes::Inodes;
@@ -18,8 +18,9 @@ use warren_session::durability::{
     Pending, Point,
 };
 use warren_session::event::{Event, What};
-use warren_session::id::{CommandKey, ExecId, SessionId, TenantId};
+use warren_session::id::{CommandKey, ExecId, SessionId, TenantId, TerminalName};
 use warren_session::position::{Epoch, Position};
+use warren_session::terminal::{Kept, note};
 
 /// The handle a session's owner has. When it is dropped, whoever claims next goes on from what was appended.
 pub(super) struct KeeperClaim(pub(super) Arc<ClaimInner>);
@@ -83,6 +84,7 @@ pub(super) struct Facts {
     pub counters: Counters,
     pub keys: VecDeque<(CommandKey, KeyedCommand)>,
     pub unfinished: BTreeSet<ExecId>,
+    pub terminals: BTreeMap<TerminalName, Kept>,
 }
 
 impl Drop for KeeperClaim {
@@ -99,6 +101,7 @@ impl Facts {
             counters: body.counters,
             keys: body.keys.iter().cloned().collect(),
             unfinished: body.unfinished.iter().copied().collect(),
+            terminals: body.terminals.clone(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Facts {
                 What::Exited { exec, .. } => {
                     self.unfinished.remove(exec);
                 }
+                What::Terminal { terminal, kept } => note(&mut self.terminals, terminal, kept.as_deref()),
                 _ => {}
             }
         }
@@ -178,6 +182,7 @@ impl ClaimState {
         if position > self.facts.position {
             self.facts.position = position;
             self.facts.unfinished = point.unfinished.iter().copied().collect();
+            self.facts.terminals = point.terminals.clone();
         }
         if point.lsn > self.facts.lsn {
             self.facts.lsn = point.lsn;

@@ -141,6 +141,7 @@ impl ClaimInner {
             keys: remembered(keys.chain(point.keys.iter().cloned())),
             counters: Counters { next_pid: point.counters.next_pid, ..latest(newest, point.counters) },
             unfinished: point.unfinished.clone(),
+            terminals: point.terminals.clone(),
             ..before
         };
         let held = Held::of(&point.files);
@@ -314,6 +315,7 @@ impl ClaimInner {
                 events: Vec::new(),
                 keys: facts.keys.iter().cloned().collect(),
                 unfinished: facts.unfinished.iter().copied().collect(),
+                terminals: facts.terminals.clone(),
             }
         };
         self.commit(point, Turn::Checkpoint(None)).await

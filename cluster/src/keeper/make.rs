@@ -47,6 +47,7 @@ impl Shared {
             counters: Counters { next_pid, ..Counters::default() },
             keys: Vec::new(),
             unfinished: Vec::new(),
+            terminals: Default::default(),
         };
         let mut record = Record {
             id: new.id,
@@ -234,6 +235,7 @@ impl Shared {
             last: facts.position,
             keys: facts.keys.into_iter().collect(),
             unfinished: facts.unfinished.into_iter().collect(),
+            terminals: facts.terminals,
         }
     }
 

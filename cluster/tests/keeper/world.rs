@@ -212,6 +212,7 @@ impl Owner {
             events: std::mem::take(&mut self.untold),
             keys: Vec::new(),
             unfinished: Vec::new(),
+            terminals: Default::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use super::admission::{self, Flight, refused_too_often};
 use super::once;
 use super::problem::Problem;
 use super::routes::{Reach, Route};
+use super::socket;
 use super::trail::{self, Peer, Trail};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
@@ -40,10 +41,19 @@ pub(super) struct Gate {
 #[derive(Clone, Debug)]
 pub(crate) struct By(pub(crate) Caller);
 
+/// What whoever made the request proved themselves with, for what goes on for long and asks again.
+#[derive(Clone)]
+pub(crate) struct Proof(pub(crate) String);
+
 /// Lets a request through to its route, if whoever made it may.
 pub(super) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let Reach::Scope(scope, _) = gate.route.reach else { return next.run(request).await };
-    let bearer = bearer(request.headers()).map(str::to_owned);
+    let headers = request.headers();
+    let bearer = match gate.route.upgrades() && socket::is_upgrade(headers) {
+        true => either(bearer(headers), socket::bearer(headers), headers),
+        false => bearer(headers),
+    };
+    let bearer = bearer.map(str::to_owned);
     let mut known = None;
     let (peer, streams) = (Peer::of(&request), is_for_a_stream(gate.route, &request));
     let entered = match prove(&gate.app, bearer.as_deref().unwrap_or_default(), peer).await {
@@ -60,6 +70,7 @@ pub(super) async fn authorize(State(gate): State<Gate>, mut request: Request, ne
         }
     };
     request.extensions_mut().insert(By(caller.clone()));
+    request.extensions_mut().insert(Proof(bearer.clone().unwrap_or_default()));
     request.extensions_mut().insert(flight.clone());
     let (trail, request) = Trail::begin(&gate.app, gate.route, &caller, request).await;
     let mut response = trail.end(once::answer(&gate, &caller, request, next).await).await;
@@ -133,6 +144,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, bearer) = given.next()?.to_str().ok()?.split_once(' ')?;
     let only = given.next().is_none() && scheme.eq_ignore_ascii_case("bearer");
     only.then_some(bearer.trim())
+}
+
+/// A key that stands in a header, or among the subprotocols of a WebSocket; none if it stands in both.
+fn either<'a>(header: Option<&'a str>, subprotocol: Option<&'a str>, headers: &HeaderMap) -> Option<&'a str> {
+    match subprotocol {
+        Some(_) if headers.contains_key(AUTHORIZATION) => None,
+        Some(subprotocol) => Some(subprotocol),
+        None => header,
+    }
 }
 
 /// The stream, until its reader would be refused.

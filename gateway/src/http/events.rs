@@ -1,12 +1,15 @@
-//! A session's log as server-sent events, to be resumed where a client lost it.
+//! A session's log as server-sent events or over a WebSocket, to be resumed where a client lost it.
 
 use super::App;
-use super::openapi::{HeaderNames, Headers};
+use super::events_socket;
+use super::openapi::{As, Events, HeaderNames, Headers, Switching};
 use super::problem::Problem;
 use super::request::{Query, Target};
 use super::schema;
+use super::socket::Upgrade;
 use super::view::{EventView, ResyncView};
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -44,13 +47,14 @@ impl HeaderNames for Last {
     const NAMES: &[(&str, &str)] = &[("last-event-id", "The last event that was seen; it goes before `after`.")];
 }
 
-/// `GET .../events?after=&follow=&exec=`, also with `Last-Event-ID`. The session is not woken.
+/// `GET .../events?after=&follow=&exec=`, also with `Last-Event-ID`, also as a WebSocket. The session is not woken.
 pub(crate) async fn events(
     State(app): State<App>,
     target: Target,
     Headers(headers, _): Headers<Last>,
     Query(asked): Query<Asked>,
-) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
+    upgrade: Upgrade,
+) -> Result<As<(Events, Switching)>, Problem> {
     // A client that reconnects sends the query of its first request again; what it saw last is in the header.
     let after = match headers.get("last-event-id") {
         Some(id) => {
@@ -66,7 +70,20 @@ pub(crate) async fn events(
     let seen = app.sessions.events(&target.tenant, target.id, after).await?;
     let nothing = until.is_some_and(|until| until <= after.unwrap_or(Position::START));
     let seen = if nothing { futures_util::stream::empty().boxed() } else { seen };
-    Ok(stream(seen, Which { until, exec: asked.exec }, app.stop.clone()))
+    let which = Which { until, exec: asked.exec };
+    if upgrade.is_asked() {
+        let log = events_socket::Log { sessions: app.sessions.clone(), tenant: target.tenant, id: target.id };
+        return upgrade.take(&app, async move |socket| log.send(socket, seen, which).await).map(As::from);
+    }
+    Ok(stream(seen, which, app.stop.clone()).into_response().into())
+}
+
+/// What is sent of a log.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Data<'a> {
+    Event(EventView<'a>),
+    Resync(ResyncView),
 }
 
 /// What of a log is sent.
@@ -128,7 +145,8 @@ impl Turn {
 }
 
 impl Which {
-    fn ends_with(&self, seen: &Seen) -> bool {
+    /// Whether nothing is sent behind it.
+    pub(crate) fn ends_with(&self, seen: &Seen) -> bool {
         let Seen::Event(event) = seen else {
             // Numbers that were lost with an owner are given again: an event follows.
             return false;
@@ -138,12 +156,20 @@ impl Which {
     }
 
     fn text(&self, seen: &Seen) -> Option<Sent> {
+        let data = json(&self.data(seen)?);
+        Some(match seen {
+            Seen::Event(event) => Sent::default().id(event.position.to_string()).event(event.what.word()).data(data),
+            Seen::Resync { .. } => Sent::default().event("resync").data(data),
+        })
+    }
+
+    /// What is sent of it, if it is sent.
+    pub(crate) fn data<'a>(&self, seen: &'a Seen) -> Option<Data<'a>> {
         match seen {
-            Seen::Event(event) => (self.exec.is_none() || exec_of(event) == self.exec).then(|| {
-                let data = json(&EventView::from(event));
-                Sent::default().id(event.position.to_string()).event(event.what.word()).data(data)
-            }),
-            Seen::Resync { from, to } => Some(Sent::default().event("resync").data(json(&ResyncView::new(*from, *to)))),
+            Seen::Event(event) => {
+                (self.exec.is_none() || exec_of(event) == self.exec).then(|| Data::Event(event.into()))
+            }
+            Seen::Resync { from, to } => Some(Data::Resync(ResyncView::new(*from, *to))),
         }
     }
 }
@@ -169,6 +195,7 @@ fn exec_of(event: &Event) -> Option<ExecId> {
         | What::RolledBack { .. }
         | What::Forked { .. }
         | What::Kernel { .. }
+        | What::Terminal { .. }
         | What::Audit { .. } => None,
     }
 }

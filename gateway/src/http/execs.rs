@@ -72,8 +72,8 @@ pub(crate) enum Input {
 #[serde(deny_unknown_fields)]
 #[schema(as = WindowSize)]
 pub(crate) struct Size {
-    rows: u16,
-    columns: u16,
+    pub(crate) rows: u16,
+    pub(crate) columns: u16,
 }
 
 /// Which bytes of a command's output.

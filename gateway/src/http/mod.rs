@@ -4,7 +4,7 @@
 //! connection ──▶ guard: host, origin ──▶ routes: the table ──▶ auth: key, scope ──▶ request: bounded, strict
 //!                  └ admission: rates, shares ────┴────────────────┘ └▶ trail: audit, usage
 //!                       ┌───────────────────────────────────────────────────────────────────┘
-//!                       └▶ warren_session ──▶ view ──▶ JSON, bytes, SSE
+//!                       └▶ warren_session ──▶ view ──▶ JSON, bytes, SSE, WebSocket
 //!        anything wrong ──▶ problem: RFC 9457, a stable code, a hint
 //! ```
 //! One file for each noun of a path. Nothing here holds state of a session; an answer that is a stream ends when the
@@ -12,11 +12,13 @@
 
 pub(crate) mod admission;
 mod archive;
+mod attach;
 mod audit;
 mod auth;
 mod body;
 mod checkpoints;
 mod events;
+mod events_socket;
 mod execs;
 mod files;
 mod guard;
@@ -31,7 +33,10 @@ mod request;
 mod routes;
 mod schema;
 mod sessions;
+mod socket;
 mod tenants;
+mod terminal_socket;
+mod terminals;
 mod tokens;
 mod trail;
 mod usage;
@@ -39,6 +44,7 @@ mod view;
 
 use admission::Admission;
 use axum::Router;
+pub(crate) use socket::Sockets;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 pub(crate) use trail::Peer;
@@ -66,6 +72,7 @@ pub(crate) struct App {
     pub(crate) audit: Audit,
     /// What was used.
     pub(crate) usage: Usage,
+    pub(crate) sockets: Sockets,
     /// Cancelled when the server is told to stop: open streams end.
     pub(crate) stop: CancellationToken,
 }

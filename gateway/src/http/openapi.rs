@@ -11,7 +11,7 @@ mod answer;
 mod part;
 
 pub(super) use answer::{
-    Accepted, Answer, As, Created, Csv, Events, FileBytes, FileHead, Index, JsonLines, NoContent, OutputBytes,
+    Accepted, Answer, As, Created, Csv, Events, FileBytes, FileHead, Index, JsonLines, NoContent, OutputBytes, Switching,
     TarArchive,
 };
 pub(super) use part::{HeaderNames, Headers, Part, Tar};
@@ -121,6 +121,8 @@ const TAGS: &[(&str, &str)] = &[
     ("sessions", "Made, found, changed, forked, put to rest, woken, deleted."),
     ("checkpoints", "Points of a session to come back to."),
     ("execs", "Commands: run to their end, or started, fed, watched and signalled."),
+    ("attach", "Commands over WebSockets."),
+    ("terminals", "Terminals of a session, which outlive those who look at them."),
     ("processes", "Processes of a session."),
     ("files", "Files of a session: bytes in and out."),
     ("archive", "A session's files as a tar archive."),

@@ -45,6 +45,9 @@ struct Exceeded {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemView<'a> {
+    /// In a message of a WebSocket: `error`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     title: &'a str,
     status: u16,
     /// Stable: programs may depend on it.
@@ -119,7 +122,17 @@ impl Problem {
 
     /// The body of the answer.
     pub(crate) fn to_json(&self) -> String {
+        self.body(None)
+    }
+
+    /// As a message of a WebSocket.
+    pub(crate) fn to_message(&self) -> String {
+        self.body(Some("error"))
+    }
+
+    fn body(&self, kind: Option<&str>) -> String {
         let body = ProblemView {
+            kind,
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             code: self.code,
@@ -201,6 +214,12 @@ impl From<SessionError> for Problem {
             SessionError::NoInput(_) => {
                 problem(StatusCode::CONFLICT, "no_input", "start the command with \"stdin\": \"open\"")
             }
+            SessionError::NoTerminal(_) => {
+                problem(StatusCode::NOT_FOUND, "terminal_not_found", "GET .../terminals lists them")
+            }
+            SessionError::TerminalExists(_) => problem(StatusCode::CONFLICT, "terminal_exists", ""),
+            SessionError::TerminalOver(_) => problem(StatusCode::CONFLICT, "terminal_over", ""),
+            SessionError::TooManyTerminals { .. } => problem(StatusCode::CONFLICT, "too_many_terminals", ""),
             SessionError::KeyReused => problem(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", ""),
             SessionError::TooManyExecs { .. } => {
                 problem(StatusCode::TOO_MANY_REQUESTS, "too_many_execs", "").retry_after(Duration::from_secs(1))

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use warren_cluster::registry::KeyId;
 use warren_kernel::id::Pid;
 use warren_kernel::signal::Signal;
-use warren_session::id::{ExecId, SessionId, TenantId};
+use warren_session::id::{ExecId, SessionId, TenantId, TerminalName};
 use warren_session::{SessionError, SessionHandle};
 
 /// A JSON body; an empty one is an empty object.
@@ -36,6 +36,10 @@ pub(crate) struct Target {
 /// The command a path names.
 #[derive(Debug)]
 pub(crate) struct Exec(pub(crate) ExecId);
+
+/// The terminal a path names.
+#[derive(Debug)]
+pub(crate) struct Terminal(pub(crate) TerminalName);
 
 /// The process a path names.
 #[derive(Debug)]
@@ -132,6 +136,15 @@ impl FromRequestParts<App> for Exec {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Exec, Problem> {
         number(parts, app, "exec").await.map(|number| Exec(ExecId(number)))
+    }
+}
+
+impl FromRequestParts<App> for Terminal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Terminal, Problem> {
+        let text = part(parts, app, "terminal").await?.unwrap_or_default();
+        text.parse().map(Terminal).map_err(|error| SessionError::Name(error).into())
     }
 }
 

@@ -3,8 +3,8 @@
 use super::auth::{Gate, authorize};
 use super::openapi::{As, Description, Index, described};
 use super::view::Listing;
-use super::{App, archive, audit, checkpoints, events, execs, files, keys, node, processes};
-use super::{quotas, sessions, tenants, tokens, usage};
+use super::{App, archive, attach, audit, checkpoints, events, execs, files, keys, node, processes};
+use super::{quotas, sessions, tenants, terminals, tokens, usage};
 use axum::Json;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -40,6 +40,13 @@ impl Route {
     pub(crate) fn is_grave(&self) -> bool {
         let of_the_node = self.path.starts_with("/v1/keys") || self.path.starts_with("/v1/tenants");
         of_the_node || (self.method == "delete" && !self.path.contains("/files"))
+    }
+}
+
+impl Route {
+    /// Whether a WebSocket can be opened here.
+    pub(super) fn upgrades(&self) -> bool {
+        self.method == "get" && ["/attach", "/events"].iter().any(|end| self.path.ends_with(end))
     }
 }
 
@@ -130,10 +137,16 @@ routes! {
     post "/v1/sessions/{session}/exec" both(Exec), "Runs a command: to its end, or with `detach` to its start, or as events while it runs." => execs::exec;
     get "/v1/sessions/{session}/execs" both(Exec), "Commands that run, and those that ended last." => execs::list;
     get "/v1/sessions/{session}/execs/{exec}" both(Exec), "A command as it is now." => execs::get;
+    get "/v1/sessions/{session}/execs/{exec}/attach" both(Exec), "A command over a WebSocket: its output by offset, its input, its end." => attach::exec;
     get "/v1/sessions/{session}/execs/{exec}/output" both(Exec), "Bytes of a stream of a command, from an offset." => execs::output;
     post "/v1/sessions/{session}/execs/{exec}/stdin" both(Exec), "Writes to the standard input of a command." => execs::stdin;
     post "/v1/sessions/{session}/execs/{exec}/signal" both(Exec), "Signals the process group of a command." => execs::signal;
     post "/v1/sessions/{session}/execs/{exec}/resize" both(Exec), "Sets the window of a command's terminal." => execs::resize;
+    get "/v1/sessions/{session}/terminals" both(SessionsRead), "Terminals of a session." => terminals::list;
+    post "/v1/sessions/{session}/terminals" both(Exec), "Opens a terminal." => terminals::open;
+    get "/v1/sessions/{session}/terminals/{terminal}" both(SessionsRead), "A terminal and what it shows." => terminals::get;
+    delete "/v1/sessions/{session}/terminals/{terminal}" both(Exec), "Hangs up a terminal." => terminals::close;
+    get "/v1/sessions/{session}/terminals/{terminal}/attach" both(SessionsRead), "A terminal over a WebSocket." => terminals::attach;
     get "/v1/sessions/{session}/processes" both(Exec), "Processes of a session." => processes::list;
     post "/v1/sessions/{session}/processes/{pid}/signal" both(Exec), "Signals one process." => processes::signal;
 

@@ -34,6 +34,8 @@ schemas! {
     SessionId = text("^[0-9a-v]{26}$", "01k82qc0in51v6ssuofna6hl2e");
     /// A name of a session, its tenant's own: 1 to 63 of a-z, 0-9 and `-`, not beginning or ending with `-`.
     SessionName = text("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "build-17");
+    /// What a terminal is called: 1 to 63 of a-z, 0-9 and `-`.
+    TerminalName = text("^[a-z0-9-]{1,63}$", "1");
     /// Where an event stands: the owner's epoch and the event's number.
     Position = text(r"^[0-9]+\.[0-9]+$", "1.42");
     /// Where a session's life stands.

@@ -5,7 +5,7 @@ mod command;
 mod event;
 mod session;
 
-pub(crate) use command::{ExecView, FinishedView, ProcessView, StartedView};
+pub(crate) use command::{Ended, ExecView, FinishedView, ProcessView, StartedView};
 pub(crate) use event::{EventView, ResyncView};
 pub(crate) use session::{CheckpointView, FileView, SessionView, kind};
 

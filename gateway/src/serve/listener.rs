@@ -96,7 +96,10 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, app: &App) {
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
+    let all = async {
+        while connections.join_next().await.is_some() {}
+        app.sockets.closed().await;
+    };
     if tokio::time::timeout(settings.drain.0, all).await.is_err() {
         tracing::warn!("requests that did not end in time are cut off");
     }
@@ -113,7 +116,7 @@ async fn serve(stream: TcpStream, peer: IpAddr, router: Router, app: App) {
         request.extensions_mut().insert(Peer(peer));
         router.call(request)
     });
-    let connection = builder.serve_connection(io, service);
+    let connection = builder.serve_connection(io, service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -208,6 +208,7 @@ fn app(
         sessions: sessions.clone(),
         registry: registry.clone(),
         once: keeper.once(),
+        sockets: http::Sockets::new(config.server.websockets_max),
         shares,
         config: config.clone(),
         admission: Arc::new(Admission::new(config, sessions.accounts().clone())),

@@ -63,6 +63,16 @@ impl Client {
         Ok(Client { url: url.trim_end_matches('/').to_owned(), agent: Agent::new_with_config(config), bearer })
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What requests prove themselves with.
+    pub(crate) fn bearer(&self) -> Option<&HeaderValue> {
+        self.bearer.as_ref()
+    }
+
     /// The path of a session's resource, its name escaped.
     pub(crate) fn session(name: &str, rest: &str) -> String {
         format!("/v1/sessions/{}{rest}", escape(name, false))

@@ -1,10 +1,12 @@
 //! `warren session`: a client of a server, at the command line.
 
+pub(crate) mod attach;
 pub(crate) mod client;
 mod exec;
 mod files;
 mod logs;
 pub(crate) mod server;
+mod socket;
 mod stream;
 pub(crate) mod table;
 

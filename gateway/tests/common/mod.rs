@@ -7,7 +7,9 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod screen;
 pub mod server;
+pub mod socket;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -2,7 +2,7 @@
 //!
 //! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe and a terminal, [`network`] sockets
 //! inside a session, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
-//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`neighbour`] a tenant beside one that takes all it can get, and [`kernel`] system calls without guests.
+//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`socket`] WebSockets, [`neighbour`] a tenant beside one that takes all it can get, and [`kernel`] system calls without guests.
 
 mod command;
 mod durable;
@@ -10,6 +10,7 @@ mod kernel;
 mod neighbour;
 mod network;
 mod session;
+mod socket;
 mod stream;
 mod text;
 mod waiting;
@@ -212,6 +213,18 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
         about: "over HTTP, tier checkpoint: `true` in a session",
         target: Target::None,
         run: durable::http_true,
+    },
+    Benchmark {
+        name: "terminal_echo",
+        about: "over a WebSocket, tier checkpoint: a byte typed into a terminal until its echo is back; a key every 20 ms",
+        target: Target::Latency { p50_us: 2000.0, p99_us: Some(8000.0) },
+        run: socket::terminal_echo,
+    },
+    Benchmark {
+        name: "idle_websockets",
+        about: "20,000 WebSockets that follow sessions in which nothing happens: resident bytes of the server for each",
+        target: Target::AtMost { figure: "each", value: 20.0, unit: "KiB each" },
+        run: socket::idle_websockets,
     },
     Benchmark {
         name: "checkpoint_10",

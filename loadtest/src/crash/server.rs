@@ -73,6 +73,16 @@ impl Server {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Result<std::net::SocketAddr, Failure> {
+        Ok(self.url.trim_start_matches("http://").parse()?)
+    }
+
+    /// What requests prove themselves with.
+    pub(crate) fn bearer(&self) -> &str {
+        &self.bearer
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

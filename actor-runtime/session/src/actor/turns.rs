@@ -97,6 +97,7 @@ async fn rest(node: &Node, awake: &Arc<Awake>) -> Result<(), SessionError> {
     awake.close().await;
     awake.note(vec![What::Lifecycle { state: State::Hibernating }]);
     awake.end_processes(node.options.grace).await?;
+    awake.terminals.drained().await;
     let (point, ticket) = awake.scribe.point(vec![What::Lifecycle { state: State::Hibernated }])?;
     awake.scribe.wait(&ticket).await?;
     let claim = awake.scribe.claim()?;

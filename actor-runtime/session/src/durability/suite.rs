@@ -174,6 +174,7 @@ impl Owner {
             counters: self.counters,
             events: Vec::new(),
             keys: Vec::new(),
+            terminals: Default::default(),
             unfinished: Vec::new(),
         }
     }

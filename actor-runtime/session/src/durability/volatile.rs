@@ -8,9 +8,10 @@ use super::{
     NewSession, Past, Pending, Point, Summary,
 };
 use crate::event::{Event, State, What};
-use crate::id::{CommandKey, ExecId, SessionId, SessionName, TenantId};
+use crate::id::{CommandKey, ExecId, SessionId, SessionName, TenantId, TerminalName};
 use crate::position::{Epoch, Position};
 use crate::spec::SessionSpec;
+use crate::terminal::{Kept, note};
 use futures_util::future::{BoxFuture, ready};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -53,6 +54,7 @@ struct Record {
     lost: u64,
     keys: VecDeque<(CommandKey, KeyedCommand)>,
     unfinished: BTreeSet<ExecId>,
+    terminals: BTreeMap<TerminalName, Kept>,
     checkpoints: Vec<(Checkpoint, Inodes, Lsn)>,
     owner: Option<Owner>,
 }
@@ -289,6 +291,7 @@ fn create(
         lost: 0,
         keys: VecDeque::new(),
         unfinished: BTreeSet::new(),
+        terminals: BTreeMap::new(),
         checkpoints: Vec::new(),
         owner: None,
     };
@@ -322,6 +325,7 @@ fn claim(shared: &mut Shared, handle: &Arc<Mutex<Shared>>, process: u64, tenant:
         last: record.summary.position,
         keys: record.keys.iter().cloned().collect(),
         unfinished: record.unfinished.iter().copied().collect(),
+        terminals: record.terminals.clone(),
     }
 }
 
@@ -412,6 +416,7 @@ impl Record {
             match &event.what {
                 What::Started { exec, .. } => _ = self.unfinished.insert(*exec),
                 What::Exited { exec, .. } => _ = self.unfinished.remove(exec),
+                What::Terminal { terminal, kept } => note(&mut self.terminals, terminal, kept.as_deref()),
                 _ => {}
             }
             self.summary.position = event.position;

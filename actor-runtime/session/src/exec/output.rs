@@ -70,6 +70,10 @@ impl Awake {
             let grown = exec.changed.notified();
             tokio::pin!(grown);
             grown.as_mut().enable();
+            let Some(seat) = self.seat.upgrade() else { return Err(SessionError::ShuttingDown) };
+            let handed_out = seat.log.grown();
+            tokio::pin!(handed_out);
+            handed_out.as_mut().enable();
             let (after, written, over) = exec.reach(stream, offset);
             if offset < written {
                 let found = self.gather(node, exec.id, (stream, offset), max, after).await?;
@@ -80,6 +84,7 @@ impl Awake {
                 // It was read and is not yet handed out.
                 tokio::select! {
                     () = grown => {}
+                    () = handed_out => {}
                     () = tokio::time::sleep(Duration::from_millis(1)) => {}
                 }
                 continue;
@@ -189,6 +194,11 @@ impl Gather {
 }
 
 impl Exec {
+    /// An event behind which the bytes of a stream from `offset` on stand.
+    pub(crate) fn mark_before(&self, stream: Stream, offset: u64) -> Position {
+        self.reach(stream, offset).0
+    }
+
     /// Where to begin to look for `offset`, how much was written, and whether nothing will follow.
     fn reach(&self, stream: Stream, offset: u64) -> (Position, u64, bool) {
         let state = self.lock();
@@ -201,7 +211,7 @@ impl Exec {
 }
 
 /// Shows kept events after `after` up to `head`, until `visit` has had enough.
-async fn visit_kept(
+pub(crate) async fn visit_kept(
     node: &Node,
     awake: &Awake,
     mut after: Position,

@@ -268,7 +268,7 @@ impl Drop for Starting<'_> {
 }
 
 /// Checks a request and gives its words as they are shown.
-fn check(request: &ExecRequest) -> Result<Vec<String>, SessionError> {
+pub(crate) fn check(request: &ExecRequest) -> Result<Vec<String>, SessionError> {
     let words = match &request.command {
         Words::Line(line) => std::slice::from_ref(line),
         Words::Argv(words) => words,

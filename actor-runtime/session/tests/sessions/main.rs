@@ -12,4 +12,5 @@ mod keys;
 mod lifecycle;
 mod shares;
 mod specs;
+mod terminals;
 mod world;

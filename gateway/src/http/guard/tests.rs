@@ -62,6 +62,7 @@ async fn app() -> App {
         shares: wasm.shares().clone(),
         registry,
         config,
+        sockets: crate::http::Sockets::new(1),
         stop: tokio_util::sync::CancellationToken::new(),
     }
 }

@@ -59,6 +59,9 @@ pub(crate) struct Csv;
 /// Objects, a line each.
 pub(crate) struct JsonLines;
 
+/// A WebSocket.
+pub(crate) struct Switching;
+
 /// A line of text.
 pub(crate) struct Text;
 
@@ -202,6 +205,13 @@ impl Answer for JsonLines {
 impl Answer for Text {
     fn describe(to: &mut Description) {
         to.content("200", "It is so.", "text/plain", ObjectBuilder::new().schema_type(Type::String));
+    }
+}
+
+impl Answer for Switching {
+    fn describe(to: &mut Description) {
+        let about = "The connection is a WebSocket of the subprotocol `warren.v1`; docs/http.md says what is sent.";
+        to.response("101", ResponseBuilder::new().description(about));
     }
 }
 

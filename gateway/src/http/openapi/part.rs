@@ -3,7 +3,8 @@
 use super::Description;
 use crate::http::App;
 use crate::http::auth::By;
-use crate::http::request::{Exec, FilePath, Json, Key, Process, Query, Target, Tenant};
+use crate::http::request::{Exec, FilePath, Json, Key, Process, Query, Target, Tenant, Terminal};
+use crate::http::socket::Upgrade;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::HeaderMap;
@@ -119,6 +120,17 @@ impl Part for Exec {
     fn describe(to: &mut Description) {
         to.variable("exec", "A command's number in its session.", number(0));
     }
+}
+
+impl Part for Terminal {
+    fn describe(to: &mut Description) {
+        let name = to.schema::<crate::http::schema::TerminalName>();
+        to.variable("terminal", "A terminal's name.", name);
+    }
+}
+
+impl Part for Upgrade {
+    fn describe(_: &mut Description) {}
 }
 
 impl Part for Process {

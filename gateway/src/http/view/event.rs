@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warren_kernel::event::What as KernelEvent;
 use warren_session::event::{Event, State, Stream, What};
-use warren_session::id::SessionId;
+use warren_session::id::{SessionId, TerminalName};
 use warren_session::position::Position;
 
 /// Something that happened to a session: `type` says which other members there are.
@@ -85,8 +85,32 @@ enum Told<'a> {
         #[schema(value_type = schema::KernelEvent)]
         what: &'a KernelEvent,
     },
+    /// A terminal was opened, is another size or in another directory, or has another command; or was closed.
+    Terminal {
+        #[schema(value_type = String)]
+        terminal: &'a TerminalName,
+        closed: bool,
+        #[serde(flatten)]
+        #[schema(inline)]
+        kept: TerminalKept<'a>,
+    },
     /// Someone did something to the session that is not a command.
     Audit { verb: &'a str, subject: &'a str },
+}
+
+/// What holds of a terminal from now on; nothing once it is closed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TerminalKept<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    columns: Option<u16>,
+    /// The last directory it was known to be in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cwd: Option<&'a str>,
+    /// The command that runs on it, or ran last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exec: Option<u64>,
 }
 
 impl<'a> From<&'a Event> for EventView<'a> {
@@ -110,6 +134,16 @@ impl<'a> From<&'a Event> for EventView<'a> {
             What::RolledBack { checkpoint } => Told::RolledBack { checkpoint: *checkpoint },
             What::Forked { child } => Told::Forked { child: *child },
             What::Kernel { pid, what } => Told::Kernel { pid: pid.0, what },
+            What::Terminal { terminal, kept } => {
+                let kept = kept.as_deref();
+                let now = TerminalKept {
+                    rows: kept.map(|kept| kept.rows),
+                    columns: kept.map(|kept| kept.columns),
+                    cwd: kept.and_then(|kept| kept.cwd.as_deref()),
+                    exec: kept.and_then(|kept| Some(kept.lives.last()?.exec.0)),
+                };
+                Told::Terminal { terminal, closed: kept.is_none(), kept: now }
+            }
             What::Audit { verb, subject } => Told::Audit { verb, subject },
         };
         EventView { position: event.position, time: Time(event.time), what }
