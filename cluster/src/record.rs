@@ -279,6 +279,11 @@ pub mod places {
         key(format!("{tenant}/s/{id}/e{:020}/b{first:020}", epoch.get()))
     }
 
+    /// What is kept of a request, at a place that is no tenant's.
+    pub fn request(text: String) -> Key {
+        key(text)
+    }
+
     fn key(text: String) -> Key {
         text.parse().expect("tenants, names, ids and numbers are segments of a key")
     }

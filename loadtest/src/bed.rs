@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use warren_kernel::id::Pid;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::vfs::Mode;
@@ -12,6 +12,7 @@ use warren_kernel::{Session, Template};
 use warren_wasi_posix::layer::{self, StoreBlobs};
 use warren_wasi_posix::node::{Command, Finished, Node, Stdio};
 use warren_wasi_posix::software::{Store, project};
+use warren_wasi_posix::system::guests_executor;
 use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// Why a benchmark gave no measurement.
@@ -24,17 +25,42 @@ const CHUNK: usize = 1 << 20;
 pub(crate) struct Bed {
     runtime: Runtime,
     node: Node,
+    /// Where guests run, if not beside what is driven.
+    _guests: Option<Guests>,
+}
+
+/// An executor of guests. It ends in the background: nobody waits for guests that are busy.
+struct Guests(Option<Runtime>);
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Bed {
     pub(crate) fn open() -> Result<Bed, Failure> {
-        let store = Store::open(cache()?)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-        let wasm = Wasm::new(&options()?, runtime.handle().clone())?;
+        let node = Bed::node_on(runtime.handle())?;
+        Ok(Bed { runtime, node, _guests: None })
+    }
+
+    /// As a server has it: guests on an executor of their own.
+    pub(crate) fn of_a_server() -> Result<Bed, Failure> {
+        let guests = guests_executor()?;
+        let node = Bed::node_on(guests.handle())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Bed { runtime, node, _guests: Some(Guests(Some(guests))) })
+    }
+
+    fn node_on(guests: &Handle) -> Result<Node, Failure> {
+        let store = Store::open(cache()?)?;
+        let wasm = Wasm::new(&options()?, guests.clone())?;
         let projection = project(&store.packages()?);
         let layer = layer::build(&projection, &(Arc::new(StoreBlobs(store)) as _))?;
-        let node = Node::new(wasm, layer, projection.env, runtime.handle().clone());
-        Ok(Bed { runtime, node })
+        Ok(Node::new(wasm, layer, projection.env, guests.clone()))
     }
 
     /// The node.

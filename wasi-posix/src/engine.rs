@@ -5,16 +5,19 @@
 //!    └──load──▶ compiled file of this host ──or──▶ compile, keep ──▶ link against the ABI table ──▶ program
 //! ```
 //! Instances come from a pool with copy-on-write memory images, so a process costs a few microseconds to make and
-//! its untouched pages are shared. A ticker advances the epoch while guests run and sleeps while none does: at each
-//! tick a busy guest yields, and one that was killed ends.
+//! its untouched pages are shared. A [`crate::ticker`] advances the epoch while guests run and sleeps while none does: at
+//! each tick a busy guest yields, and one that was killed ends. Which guest runs next is [`crate::share`]'s to say.
 
 use crate::abi;
 use crate::aot::{AotError, CodeCache};
 use crate::guest::{self, Guest, HandlerStacks};
 use crate::shape;
+use crate::share::turns::Place;
+use crate::share::{SessionShare, Shares};
+use crate::system::thread_cpu_nanos;
+use crate::ticker;
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -28,12 +31,10 @@ use wasmtime::{
     PoolingAllocationConfig, Strategy,
 };
 
-/// How long a guest runs before it lets others run, and how soon a killed busy loop ends.
-pub const TICK: Duration = Duration::from_millis(5);
+/// The tenant of sessions that are nobody's.
+pub(crate) const NOBODY: &str = "";
 /// Programs a session wrote itself that are kept; those of shared layers are all kept.
 pub const PRIVATE_PROGRAMS_MAX: usize = 64;
-/// Idle ticks after which the ticker sleeps.
-const IDLE_TICKS: u32 = 20;
 
 /// How the engine is made.
 #[derive(Clone, Debug)]
@@ -81,10 +82,11 @@ pub struct Linked {
     pub(crate) plain_wasi: bool,
 }
 
-/// The kernel's runtime for WebAssembly. Cheap to clone.
+/// The kernel's runtime for WebAssembly, for one session. Cheap to clone.
 #[derive(Clone)]
 pub struct Wasm {
     inner: Arc<Inner>,
+    share: Arc<SessionShare>,
 }
 
 struct Inner {
@@ -96,7 +98,7 @@ struct Inner {
     compiling: Gate,
     /// Images that sessions wrote, one at a time: they cannot keep a layer's image waiting.
     compiling_private: Gate,
-    ticker: Arc<Ticker>,
+    shares: Shares,
     handler_stacks: HandlerStacks,
     preopens: Option<Vec<(String, String)>>,
     handle: Handle,
@@ -123,7 +125,9 @@ impl Wasm {
         let mut linker = Linker::new(&engine);
         abi::link(&mut linker).map_err(|error| EngineError::Abi(format!("{error:#}")))?;
         let cache = options.cache.as_ref().map(|path| CodeCache::open(path, &engine)).transpose()?;
-        let ticker = Ticker::start(engine.clone());
+        let epochs = engine.clone();
+        let shares = Shares::new(handle.metrics().num_workers(), move || epochs.increment_epoch());
+        ticker::start(shares.core());
         let compiling = Gate::new(std::thread::available_parallelism().map_or(1, usize::from));
         let compiling_private = Gate::new(1);
         let programs = Mutex::default();
@@ -135,12 +139,23 @@ impl Wasm {
             programs,
             compiling,
             compiling_private,
-            ticker,
+            shares,
             handler_stacks,
             preopens: options.preopens.clone(),
             handle,
         };
-        Ok(Wasm { inner: Arc::new(inner) })
+        let share = inner.shares.session(NOBODY);
+        Ok(Wasm { inner: Arc::new(inner), share })
+    }
+
+    /// The shares of its threads that tenants have.
+    pub fn shares(&self) -> &Shares {
+        &self.inner.shares
+    }
+
+    /// The same engine for a session of a tenant: its guests run on the tenant's share.
+    pub fn for_session(&self, share: Arc<SessionShare>) -> Wasm {
+        Wasm { inner: self.inner.clone(), share }
     }
 
     /// Compiles a shared content if this host has not yet, so that its first use need not.
@@ -166,10 +181,6 @@ impl Wasm {
 
     pub(crate) fn preopens(&self) -> Option<&[(String, String)]> {
         self.inner.preopens.as_deref()
-    }
-
-    pub(crate) fn ticker(&self) -> &Arc<Ticker> {
-        &self.inner.ticker
     }
 
     fn compile(&self, image: &Image) -> Result<Program, LoadError> {
@@ -231,11 +242,21 @@ impl Runtime for Wasm {
     }
 
     fn load(&self, image: &Image) -> Result<Program, LoadError> {
-        self.slot(image).get_or_init(|| self.compile(image)).clone()
+        let compile = || {
+            // Whoever came first pays: compiling takes as long as the image wants it to.
+            let before = thread_cpu_nanos();
+            let compiled = self.compile(image);
+            self.share.charge(Duration::from_nanos(thread_cpu_nanos().saturating_sub(before)));
+            compiled
+        };
+        self.slot(image).get_or_init(compile).clone()
     }
 
     fn start(&self, session: &Session, pid: Pid, program: Program) {
-        self.inner.handle.spawn(guest::run(self.clone(), session.clone(), pid, program));
+        let doom = || session.with(|kernel| kernel.process(pid).ok().map(|process| process.doom.clone()));
+        let place = Place::new(&self.share, doom);
+        let guest = guest::run(self.clone(), session.clone(), pid, program, place.turns());
+        self.inner.handle.spawn(place.take_turns(guest));
     }
 }
 
@@ -314,78 +335,8 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Advances the epoch while guests run.
-pub(crate) struct Ticker {
-    /// Guests on a thread right now.
-    running: AtomicUsize,
-    asleep: AtomicBool,
-    idle: AtomicU32,
-    stop: AtomicBool,
-    thread: OnceLock<std::thread::Thread>,
-}
-
-impl Ticker {
-    fn start(engine: Engine) -> Arc<Ticker> {
-        let ticker = Arc::new(Ticker {
-            running: AtomicUsize::new(0),
-            asleep: AtomicBool::new(false),
-            idle: AtomicU32::new(0),
-            stop: AtomicBool::new(false),
-            thread: OnceLock::new(),
-        });
-        let own = Arc::downgrade(&ticker);
-        let spawned = std::thread::Builder::new().name("warren-ticker".to_owned()).spawn(move || {
-            while let Some(ticker) = own.upgrade() {
-                if ticker.stop.load(Ordering::Acquire) {
-                    return;
-                }
-                ticker.tick(&engine);
-            }
-        });
-        if let Ok(join) = spawned {
-            let _ = ticker.thread.set(join.thread().clone());
-        }
-        ticker
-    }
-
-    /// A guest is about to run on this thread.
-    pub(crate) fn enter(&self) {
-        self.running.fetch_add(1, Ordering::AcqRel);
-        if self.asleep.load(Ordering::Acquire)
-            && let Some(thread) = self.thread.get()
-        {
-            thread.unpark();
-        }
-    }
-
-    /// It has left the thread.
-    pub(crate) fn leave(&self) {
-        self.running.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    fn tick(&self, engine: &Engine) {
-        if self.running.load(Ordering::Acquire) > 0 {
-            self.idle.store(0, Ordering::Relaxed);
-            engine.increment_epoch();
-        } else if self.idle.fetch_add(1, Ordering::Relaxed) >= IDLE_TICKS {
-            self.asleep.store(true, Ordering::SeqCst);
-            // A guest that entered before it could see us asleep must not be left without ticks.
-            if self.running.load(Ordering::SeqCst) == 0 {
-                std::thread::park_timeout(Duration::from_secs(60));
-            }
-            self.asleep.store(false, Ordering::SeqCst);
-            self.idle.store(0, Ordering::Relaxed);
-            return;
-        }
-        std::thread::sleep(TICK);
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.ticker.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.ticker.thread.get() {
-            thread.unpark();
-        }
+        self.shares.core().stop();
     }
 }

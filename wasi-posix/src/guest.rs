@@ -9,13 +9,10 @@
 //! A guest leaves its code only by returning or by an error from a host function, so its stack is always unwound.
 //! Whatever happens, the session is told once that the process ended.
 
-use crate::engine::{Linked, Ticker, Wasm};
-use std::future::Future;
-use std::pin::Pin;
+use crate::engine::{Linked, Wasm};
+use crate::share::turns::Turns;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
 use warren_kernel::event::What;
 use warren_kernel::id::{Fd, Pid};
 use warren_kernel::policy::Domain;
@@ -54,7 +51,7 @@ pub struct Guest {
     pub(crate) stacks: HandlerStacks,
     /// How often it has looked for an ended child in vain, and nothing else since.
     pub(crate) polls: Polls,
-    meter: Arc<Meter>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 /// Counts calls of one kind in a row.
@@ -155,15 +152,13 @@ impl std::fmt::Display for End {
 impl std::error::Error for End {}
 
 /// Runs a process to its end.
-pub async fn run(wasm: Wasm, session: Session, pid: Pid, program: Program) {
+pub(crate) async fn run(wasm: Wasm, session: Session, pid: Pid, program: Program, turns: Arc<Turns>) {
     let mut obituary = Obituary { session: &session, pid, status: ExitStatus::Signaled(Signal::KILL), owed: true };
-    let meter = Arc::new(Meter::default());
     let mut next = program;
     loop {
         let Ok(linked) = next.0.clone().downcast::<Linked>() else { return };
-        let image = Box::pin(run_image(&wasm, &session, pid, linked, meter.clone()));
-        let end = Metered { inner: image, meter: &meter, ticker: wasm.ticker() }.await;
-        session.with(|kernel| kernel.charge_cpu(pid, meter.take()));
+        let end = Box::pin(run_image(&wasm, &session, pid, linked, turns.clone())).await;
+        session.with(|kernel| kernel.charge_cpu(pid, turns.take_used()));
         match end {
             End::Exited(code) => obituary.status = ExitStatus::Exited(code as u8),
             End::Signaled(signal) => obituary.status = ExitStatus::Signaled(signal),
@@ -200,12 +195,13 @@ impl Drop for Obituary<'_> {
     }
 }
 
-async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>, meter: Arc<Meter>) -> End {
+async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>, turns: Arc<Turns>) -> End {
     let begun = session.with(|kernel| {
         let process = kernel.process(pid).ok()?;
         Some((process.doom.clone(), process.arguments.clone(), process.environment.clone(), process.signals.blocked))
     });
     let Some((doom, arguments, environment, blocked)) = begun else { return End::Signaled(Signal::KILL) };
+    turns.watch(doom.clone());
     let cwd = session.with(|kernel| kernel.process(pid).ok().and_then(|process| kernel.path_of(&process.cwd)));
     let cwd = cwd.unwrap_or_else(|| b"/".to_vec());
     let (preopens, environment) = if linked.plain_wasi {
@@ -231,15 +227,20 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
         handlers: 0,
         stacks: wasm.handler_stacks(),
         polls: Polls::default(),
-        meter,
+        turns,
     };
     let mut store = Store::new(wasm.engine(), guest);
     store.limiter(|guest| guest);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|context| {
         let guest = context.data();
-        let used = guest.meter.take_running();
+        // An epoch is also how one guest is asked to end its slice: the others go on.
+        if guest.doom.is_clear() && !guest.turns.slice_is_over() {
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        let used = guest.turns.take_used();
         guest.session.with(|kernel| kernel.charge_cpu(guest.pid, used));
+        let over = guest.turns.give_way();
         match guest.doom.get() {
             Some(signal) => Err(End::Signaled(signal).into()),
             // A busy guest has no other safe point: if it is stopped, it waits here until it continues.
@@ -250,11 +251,11 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
                     Box::pin(async move {
                         // Killed meanwhile: the next tick sees it.
                         let _ = session.call(pid, |_, _| Ok(())).await;
-                        tokio::task::yield_now().await;
+                        over.await;
                     }),
                 ))
             }
-            None => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
+            None => Ok(UpdateDeadline::YieldCustom(1, Box::pin(over))),
         }
     });
     match start(&mut store, &linked, blocked).await {
@@ -363,55 +364,5 @@ impl ResourceLimiter for Guest {
     fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         // The pool bounds tables to a fixed size that every instance has reserved.
         Ok(true)
-    }
-}
-
-/// CPU time of a guest: what its thread used during the task's turns, host functions included. A turn begins and ends
-/// on one thread, so waiting for a core on a busy machine is not charged.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    used: AtomicU64,
-    /// The thread's CPU clock when the present turn began, or was last charged.
-    since: AtomicU64,
-}
-
-impl Meter {
-    fn begin(&self) {
-        self.since.store(crate::system::thread_cpu_nanos(), Ordering::Relaxed);
-    }
-
-    fn end(&self) {
-        let now = crate::system::thread_cpu_nanos();
-        let turn = now.saturating_sub(self.since.swap(now, Ordering::Relaxed));
-        self.used.fetch_add(turn, Ordering::Relaxed);
-    }
-
-    fn take(&self) -> Duration {
-        Duration::from_nanos(self.used.swap(0, Ordering::Relaxed))
-    }
-
-    fn take_running(&self) -> Duration {
-        self.end();
-        self.take()
-    }
-}
-
-/// A guest's future, metered, and known to the ticker while it runs.
-struct Metered<'a, F> {
-    inner: Pin<Box<F>>,
-    meter: &'a Meter,
-    ticker: &'a Ticker,
-}
-
-impl<F: Future> Future for Metered<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.ticker.enter();
-        self.meter.begin();
-        let polled = self.inner.as_mut().poll(context);
-        self.meter.end();
-        self.ticker.leave();
-        polled
     }
 }

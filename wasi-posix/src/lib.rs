@@ -1,7 +1,8 @@
 //! WebAssembly guests: WASI preview1 and the POSIX host ABI against the kernel, and the software they come in.
 //!
 //! Read in this order. [`engine::Wasm`] is the kernel's runtime for images that begin with `\0asm`: it compiles a
-//! module once per content ([`aot`] keeps the result on disk) and runs each process as a task ([`guest`]). What a
+//! module once per content ([`aot`] keeps the result on disk) and runs each process as a task ([`guest`]), in the turns
+//! on the processor that its tenant's [`share`] gives it. What a
 //! module may import is one table ([`abi`]): each function decodes its arguments from the guest's [`memory`], checks
 //! them before any effect, and makes a system call. [`software`] fetches, verifies and lists packages; [`layer`]
 //! turns what is installed into the files a session begins with, [`node`] makes sessions of it all and launches commands
@@ -19,7 +20,9 @@ pub mod layer;
 pub mod memory;
 pub mod node;
 pub mod shape;
+pub mod share;
 pub mod software;
 pub mod system;
+pub(crate) mod ticker;
 
 pub use engine::{EngineOptions, Wasm};

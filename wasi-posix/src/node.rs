@@ -6,8 +6,9 @@
 //! The outside holds one end of each of a command's pipes as an open file of the kernel, and reads and writes it by
 //! the same calls a process makes: the outside waits, is woken, and finds the end of a stream as a process would.
 
-use crate::engine::Wasm;
+use crate::engine::{NOBODY, Wasm};
 use crate::layer::{HOME, HOSTNAME, PATH, USER, USER_ID};
+use crate::share::{SessionShare, Shares};
 use crate::system::{SystemHost, TokioDriver};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -31,7 +32,8 @@ use warren_kernel::{Call, CallError, Errno, Kernel, Session, Template, World};
 /// What the sessions of a node share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Node {
-    world: World,
+    wasm: Wasm,
+    host: Arc<SystemHost>,
     template: Template,
     handle: Handle,
 }
@@ -44,7 +46,6 @@ impl Node {
         environment: impl IntoIterator<Item = (String, String)>,
         handle: Handle,
     ) -> Node {
-        let runtimes: Arc<[Arc<dyn Runtime>]> = Arc::new([Arc::new(wasm) as Arc<dyn Runtime>]);
         let mut variables = vec![
             ("HOME".to_owned(), HOME.to_owned()),
             ("USER".to_owned(), USER.to_owned()),
@@ -68,7 +69,7 @@ impl Node {
             cwd: HOME.as_bytes().into(),
             hostname: HOSTNAME.into(),
         };
-        Node { world: World { host: Arc::new(SystemHost), runtimes, egress: None }, template, handle }
+        Node { wasm, host: Arc::new(SystemHost), template, handle }
     }
 
     /// What a session is made of unless something else is said.
@@ -76,14 +77,37 @@ impl Node {
         self.template.clone()
     }
 
-    /// A new session of this template.
-    pub fn session(&self, template: Template) -> Session {
-        self.drive(Kernel::new(self.world.clone(), template))
+    /// The shares of the processor that tenants of this node's engine have.
+    pub fn shares(&self) -> &Shares {
+        self.wasm.shares()
     }
 
-    /// A session of this template whose files are these and stand at `lsn`: woken, or a fork of a live one.
-    pub fn resume(&self, template: Template, files: Inodes, lsn: Lsn, next_pid: u32) -> Session {
-        self.drive(Kernel::resume(self.world.clone(), template, files, lsn, next_pid))
+    /// A new session of this template, which is no tenant's.
+    pub fn session(&self, template: Template) -> Session {
+        self.session_of(&self.shares().session(NOBODY), template)
+    }
+
+    /// A new session of this template, whose guests run on this share.
+    pub fn session_of(&self, share: &Arc<SessionShare>, template: Template) -> Session {
+        self.drive(Kernel::new(self.world(share), template))
+    }
+
+    /// A session of this template whose files are these and stand at `lsn`: woken, or a fork of a live one. Its guests
+    /// run on this share.
+    pub fn resume(
+        &self,
+        share: &Arc<SessionShare>,
+        template: Template,
+        files: Inodes,
+        lsn: Lsn,
+        next_pid: u32,
+    ) -> Session {
+        self.drive(Kernel::resume(self.world(share), template, files, lsn, next_pid))
+    }
+
+    fn world(&self, share: &Arc<SessionShare>) -> World {
+        let runtime = Arc::new(self.wasm.for_session(share.clone())) as Arc<dyn Runtime>;
+        World { host: self.host.clone(), runtimes: Arc::new([runtime]), egress: None }
     }
 
     fn drive(&self, mut kernel: Kernel) -> Session {

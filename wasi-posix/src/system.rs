@@ -36,6 +36,33 @@ impl Host for SystemHost {
     }
 }
 
+/// How much nicer threads that run guests are than the process: beside a thread that answers clients they have about a
+/// third of its part of a processor, and the system lets an answer go first. On a machine that has nothing else to do guests
+/// have all of it.
+pub const GUESTS_NICER: i32 = 5;
+
+/// An executor for guests, of a thread for each processor. Its threads are behind others of the process
+/// ([`GUESTS_NICER`]): who answers clients should run them on an executor of their own.
+///
+/// # Errors
+/// The system's, when it gives no threads.
+pub fn guests_executor() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.enable_all().thread_name("guests").on_thread_start(|| {
+        // The number of the process is its first thread's, whose priority nobody changes.
+        let nicer = rustix::process::getpriority_process(Some(rustix::process::getpid())).and_then(|nice| {
+            rustix::process::setpriority_process(
+                None,
+                nice + std::env::var("NICER").ok().and_then(|n| n.parse().ok()).unwrap_or(GUESTS_NICER),
+            )
+        });
+        if nicer.is_err() {
+            tracing::debug!("a thread for guests keeps its priority");
+        }
+    });
+    threads.build()
+}
+
 /// CPU time the calling thread has used, in nanoseconds.
 pub(crate) fn thread_cpu_nanos() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);

@@ -17,6 +17,8 @@ mod modules;
 mod pointers;
 #[path = "abi/processes.rs"]
 mod processes;
+#[path = "abi/shares.rs"]
+mod shares;
 #[path = "abi/sockets.rs"]
 mod sockets;
 #[path = "abi/terminals.rs"]

@@ -25,6 +25,7 @@ use warren_kernel::signal::Signal;
 use warren_kernel::vfs::change::apply;
 use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::{Session, Template};
+use warren_wasi_posix::share::SessionShare;
 
 /// How long processes that were killed may take to be gone: they end at their next safe point.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
@@ -36,6 +37,8 @@ pub(crate) struct Awake {
     pub(crate) spec: Arc<SessionSpec>,
     pub(crate) template: Template,
     pub(crate) session: Session,
+    /// Its part of its tenant's share of the processor.
+    pub(crate) share: Arc<SessionShare>,
     pub(crate) scribe: Arc<Scribe>,
     pub(crate) execs: Execs,
     pub(crate) node: Weak<Node>,
@@ -68,6 +71,7 @@ pub(crate) struct Pass(Arc<Awake>);
 pub(crate) struct Built {
     pub(crate) template: Template,
     pub(crate) session: Session,
+    pub(crate) share: Arc<SessionShare>,
     pub(crate) layer: Inodes,
     /// The files as they are kept.
     pub(crate) kept: (Inodes, Lsn),
@@ -81,7 +85,7 @@ impl Built {
     /// # Errors
     /// What is kept does not fit its layer.
     pub(crate) fn of(
-        id: SessionId,
+        (tenant, id): (&TenantId, SessionId),
         node: &warren_wasi_posix::node::Node,
         template: Template,
         files: &Files,
@@ -104,12 +108,13 @@ impl Built {
                 (base, tree, then.last().map_or(delta.to, |last| last.to))
             }
         };
+        let share = node.shares().session(tenant.as_str());
         let session = match files {
-            Files::Fresh => node.session(template.clone()),
-            Files::Live { .. } | Files::Stored { .. } => node.resume(template.clone(), tree, lsn, next_pid),
+            Files::Fresh => node.session_of(&share, template.clone()),
+            Files::Live { .. } | Files::Stored { .. } => node.resume(&share, template.clone(), tree, lsn, next_pid),
         };
         let kept = session.with(|kernel| (kernel.root().snapshot(), kernel.root().log().newest()));
-        Ok(Built { template, session, layer, kept, base })
+        Ok(Built { template, session, share, layer, kept, base })
     }
 }
 
@@ -125,6 +130,8 @@ impl Awake {
         let memory = node.accounts.of(&seat.tenant).memory();
         built.session.with(|kernel| kernel.share_memory(memory));
         claimed.claim.attach(built.layer.clone(), built.base, built.kept.0.clone());
+        let share = built.share.clone();
+        claimed.claim.charge_to(Arc::new(move |used| share.charge(used)));
         let scribe = Scribe::new(
             claimed,
             built.session.clone(),
@@ -139,6 +146,7 @@ impl Awake {
             spec: claimed.spec.clone(),
             template: built.template,
             session: built.session,
+            share: built.share,
             scribe,
             execs: Execs::default(),
             node: Arc::downgrade(node),

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
@@ -117,6 +118,9 @@ pub trait Durability: Send + Sync + 'static {
     fn delete<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<(), DurabilityError>>;
 }
 
+/// Takes down processor time that was used for a session, outside its guests.
+pub type Meter = Arc<dyn Fn(Duration) + Send + Sync>;
+
 /// One owner's right to write to a session.
 pub trait Claim: Send + Sync + 'static {
     /// Tells where the files stand once the kernel is made, before anything else is asked: the layer, the tree of the
@@ -124,6 +128,11 @@ pub trait Claim: Send + Sync + 'static {
     /// [`Files::Live`]), and the tree the session begins with. Counts once.
     fn attach(&self, layer: Inodes, base: Inodes, now: Inodes) {
         let _ = (layer, base, now);
+    }
+
+    /// Tells where to take down the processor time that is used for the session's snapshots. Counts once.
+    fn charge_to(&self, meter: Meter) {
+        let _ = meter;
     }
 
     /// Keeps a batch, after all batches given before. The batch counts from this call on; the answer resolves when it is

@@ -20,6 +20,7 @@ use warren_kernel::id::Pid;
 use warren_kernel::process::State;
 use warren_kernel::pty::WindowSize;
 use warren_kernel::signal::Signal;
+use warren_wasi_posix::share::Figures;
 
 /// One session. Cheap to clone; does not keep it awake, and wakes it on use.
 #[derive(Clone)]
@@ -246,6 +247,15 @@ impl SessionHandle {
         }
         let subject = format!("{} to process {pid}", signal.name());
         pass.acknowledge(vec![What::Audit { verb: "signal".to_owned(), subject }]).await
+    }
+
+    /// Processor time it has used since it was made or woke last, its snapshots included, and how long it was kept
+    /// waiting for it.
+    ///
+    /// # Errors
+    /// Why it cannot be woken.
+    pub async fn processor_time(&self) -> Result<Figures, SessionError> {
+        Ok(self.enter().await?.share.figures())
     }
 
     /// Processes there are, but init.

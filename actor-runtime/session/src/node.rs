@@ -134,10 +134,15 @@ impl Node {
     }
 
     /// The kernel of a new session, with the files its spec brings.
-    pub(crate) async fn build_new(&self, base: &Base, spec: &SessionSpec) -> Result<Built, SessionError> {
+    pub(crate) async fn build_new(
+        &self,
+        tenant: &TenantId,
+        base: &Base,
+        spec: &SessionSpec,
+    ) -> Result<Built, SessionError> {
         let template = template::materialise(spec, base.template())?;
         let id = SessionId::generate(&SystemHost);
-        let built = Built::of(id, base, template, &Files::Fresh, 0)?;
+        let built = Built::of((tenant, id), base, template, &Files::Fresh, 0)?;
         files::put_all(&built.session, &built.template.user, &spec.files).await?;
         Ok(built)
     }
@@ -243,7 +248,7 @@ impl Node {
         };
         let built = match built {
             Some(built) => built,
-            None => self.build(&claimed).await?,
+            None => self.build(&seat.tenant, &claimed).await?,
         };
         // The owner before is gone: what it had not finished it never will.
         let mut events = vec![What::EpochBegan { previous: claimed.last }];
@@ -271,17 +276,19 @@ impl Node {
         Ok((awake, actor))
     }
 
-    async fn build(&self, claimed: &Claimed) -> Result<Built, SessionError> {
+    async fn build(&self, tenant: &TenantId, claimed: &Claimed) -> Result<Built, SessionError> {
         let chosen = self.options.software.node(claimed.spec.software.as_deref());
         let (base, _) = chosen.map_err(SessionError::Software)?;
         let template = template::materialise(&claimed.spec, base.template())?;
         let (id, files, next_pid) = (claimed.summary.id, claimed.files.clone(), claimed.counters.next_pid);
         if let Files::Stored { .. } = files {
             // Takes time in proportion to what changed.
-            let built = tokio::task::spawn_blocking(move || Built::of(id, &base, template, &files, next_pid));
+            let tenant = tenant.clone();
+            let built =
+                tokio::task::spawn_blocking(move || Built::of((&tenant, id), &base, template, &files, next_pid));
             return built.await.map_err(|_| SessionError::Failed(id))?;
         }
-        let built = Built::of(id, &base, template, &files, next_pid)?;
+        let built = Built::of((tenant, id), &base, template, &files, next_pid)?;
         if let Files::Fresh = files {
             // What it was made with was not kept: it is made so again.
             files::put_all(&built.session, &built.template.user, &claimed.spec.files).await?;

@@ -137,7 +137,7 @@ impl Sessions {
     ) -> Result<Summary, SessionError> {
         self.node.check_growth(&self.node.accounts.of(tenant))?;
         let (spec, base) = self.node.choose(spec)?;
-        let built = self.node.build_new(&base, &spec).await?;
+        let built = self.node.build_new(tenant, &base, &spec).await?;
         self.node.make_whole(tenant, name, spec, built).await
     }
 
@@ -295,7 +295,7 @@ impl Sessions {
         let import = self.node.imports.clone().try_acquire_owned();
         let import =
             import.map_err(|_| SessionError::Overloaded { id: SessionId::generate(&SystemHost), retry_after })?;
-        let built = self.node.build_new(&base, &spec).await?;
+        let built = self.node.build_new(tenant, &base, &spec).await?;
         let (session, user) = (built.session.clone(), built.template.user.clone());
         let unpacked = tokio::task::spawn_blocking(move || {
             let _import = import;

@@ -10,11 +10,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::inodes::Inodes;
 use warren_session::durability::{
-    Batch, Checkpoint, Claim, Claimed, Counters, DurabilityError, Files, Keep, KeyedCommand, Level, NewSession,
+    Batch, Checkpoint, Claim, Claimed, Counters, DurabilityError, Files, Keep, KeyedCommand, Level, Meter, NewSession,
     Pending, Point,
 };
 use warren_session::event::{Event, What};
@@ -36,6 +36,8 @@ pub(crate) struct ClaimInner {
     pub(super) state: Mutex<ClaimState>,
     /// Orders what writes snapshots and the record.
     pub(super) turn: tokio::sync::Mutex<()>,
+    /// Where the processor time of its snapshots is taken down.
+    pub(super) meter: OnceLock<Meter>,
 }
 
 /// What changes while a session is owned.
@@ -226,6 +228,10 @@ impl Claim for KeeperClaim {
         state.layer = Some(layer);
         let lsn = state.facts.lsn;
         state.files = Some((now, lsn));
+    }
+
+    fn charge_to(&self, meter: Meter) {
+        let _ = self.0.meter.set(meter);
     }
 
     fn append(&self, batch: Batch, level: Level) -> Pending {

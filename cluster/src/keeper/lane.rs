@@ -262,7 +262,8 @@ impl ClaimInner {
             Some(Base { at: Some(at), tree, .. }) => (Some(at), tree),
             _ => (None, layer),
         };
-        let written = self.tenant.snapshots.write(at, before, after, layer, lsn).await;
+        let meter = self.meter.get().cloned();
+        let written = self.tenant.snapshots.write_metered(at, before, after, layer, lsn, meter).await;
         written.map_err(|error| of_snapshot(self.id, error))
     }
 }

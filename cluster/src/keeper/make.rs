@@ -10,7 +10,7 @@ use crate::snapshot::SnapshotRef;
 use crate::store::{Flush, PutError, Version};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::inodes::Inodes;
 use warren_session::durability::{Claimed, Counters, DurabilityError, Files, Held, NewSession};
@@ -221,6 +221,7 @@ impl Shared {
                 folding: false,
             }),
             turn: tokio::sync::Mutex::default(),
+            meter: OnceLock::new(),
         });
         lock(&self.live).insert(id, Arc::downgrade(&claim));
         Claimed {

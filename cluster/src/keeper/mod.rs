@@ -16,6 +16,7 @@ mod events;
 mod lane;
 mod make;
 mod names;
+mod once;
 mod recover;
 mod segment;
 mod stored;
@@ -25,6 +26,7 @@ mod tail;
 mod tenant;
 
 pub use batch::LARGE_BYTES;
+pub use once::{ANSWER_BYTES_MAX, Answered, Begun, KEPT_FOR, Once, Ticket, Whose};
 pub use recover::Recovered;
 pub use stored::StoredBytes;
 pub use sweep::Swept;
@@ -162,6 +164,11 @@ impl Keeper {
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
+    }
+
+    /// Answers of requests that are done at most once, in the same store.
+    pub fn once(&self) -> Once {
+        Once::new(self.shared.clone())
     }
 
     /// The registry of tenants and keys in the same store.

@@ -53,6 +53,7 @@ use warren_kernel::host::Timestamp;
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::change::Delta;
 use warren_kernel::vfs::inodes::Inodes;
+use warren_session::durability::Meter;
 
 /// What a tenant's snapshots may use.
 #[derive(Clone)]
@@ -196,8 +197,24 @@ impl Snapshots {
         layer: &Inodes,
         lsn: Lsn,
     ) -> Result<SnapshotRef, SnapshotError> {
+        self.write_metered(base, before, after, layer, lsn, None).await
+    }
+
+    /// As [`Snapshots::write`]; `meter` hears what processor time it took, whether it was made or not.
+    ///
+    /// # Errors
+    /// As [`Snapshots::write`].
+    pub async fn write_metered(
+        &self,
+        base: Option<&SnapshotRef>,
+        before: &Inodes,
+        after: &Inodes,
+        layer: &Inodes,
+        lsn: Lsn,
+        meter: Option<Meter>,
+    ) -> Result<SnapshotRef, SnapshotError> {
         let (base, before, after, layer) = (base.cloned(), before.clone(), after.clone(), layer.clone());
-        self.on_a_thread(move |shared| {
+        self.on_a_thread(meter, move |shared| {
             let root = write::write(&shared, base.as_ref(), &before, &after, &layer, lsn)?;
             if !root.wants_compaction() {
                 return Ok(root);
@@ -266,6 +283,7 @@ impl Snapshots {
     /// [`Snapshots::blocking`].
     async fn on_a_thread<T: Send + 'static>(
         &self,
+        meter: Option<Meter>,
         work: impl FnOnce(Arc<Shared>) -> Result<T, SnapshotError> + Send + 'static,
     ) -> Result<T, SnapshotError> {
         let shared = self.shared.clone();
@@ -273,7 +291,13 @@ impl Snapshots {
         let (sender, done) = tokio::sync::oneshot::channel();
         let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             let _permit = permit;
-            let _ = sender.send(work(shared)); // Nobody waits when the caller is gone.
+            let done = work(shared);
+            if let Some(meter) = meter {
+                // The thread is this snapshot's own: all it ever used.
+                let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+                meter(Duration::new(used.tv_sec as u64, used.tv_nsec as u32));
+            }
+            let _ = sender.send(done); // Nobody waits when the caller is gone.
         });
         spawned.map_err(|error| ObjectError::Unavailable(format!("no thread for a snapshot: {error}")))?;
         // Without an answer the thread panicked, and said why.

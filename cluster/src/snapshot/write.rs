@@ -19,8 +19,9 @@ use warren_kernel::vfs::inodes::Inodes;
 
 /// Packs on their way to the store while the next is made.
 const UPLOADS: usize = 2;
-/// The nice value of a thread that writes a large snapshot: about a tenth of a guest's share when both want one processor.
-const BEHIND_GUESTS: i32 = 10;
+/// How much nicer a thread that writes a large snapshot is than the process: about a tenth of a guest's share when both
+/// want one processor, guests being 5 nicer than the process themselves.
+const BEHIND_GUESTS: i32 = 15;
 /// Old pages fetched at once.
 const PAGES_AT_ONCE: usize = 64;
 /// Pages held back so that metadata lies together behind the data; about 10 KB each.
@@ -319,7 +320,7 @@ impl Writer {
         if builder.is_complete() {
             // A pack's worth is long: what is left leaves the processor to guests. A small snapshot, which somebody may
             // wait for, keeps its priority.
-            if rustix::process::setpriority_process(None, BEHIND_GUESTS).is_err() {
+            if behind_guests().is_err() {
                 tracing::debug!("a snapshot's thread keeps its priority");
             }
             self.upload()?;
@@ -395,6 +396,13 @@ impl Writer {
         drop(known);
         Ok(self.table)
     }
+}
+
+/// Puts the calling thread behind those that run guests.
+fn behind_guests() -> rustix::io::Result<()> {
+    // The number of the process is its first thread's, whose priority nobody changes.
+    let nice = rustix::process::getpriority_process(Some(rustix::process::getpid()))?;
+    rustix::process::setpriority_process(None, nice + BEHIND_GUESTS)
 }
 
 /// Puts a pack. One that is there already was put by an attempt whose answer was lost.

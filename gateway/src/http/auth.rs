@@ -9,6 +9,7 @@
 
 use super::App;
 use super::admission::{self, Flight, refused_too_often};
+use super::once;
 use super::problem::Problem;
 use super::routes::{Reach, Route};
 use super::trail::{self, Peer, Trail};
@@ -61,7 +62,7 @@ pub(super) async fn authorize(State(gate): State<Gate>, mut request: Request, ne
     request.extensions_mut().insert(By(caller.clone()));
     request.extensions_mut().insert(flight.clone());
     let (trail, request) = Trail::begin(&gate.app, gate.route, &caller, request).await;
-    let mut response = trail.end(next.run(request).await).await;
+    let mut response = trail.end(once::answer(&gate, &caller, request, next).await).await;
     flight.say(response.headers_mut());
     let response = admission::held(response, flight);
     let streams = response.headers().get(CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream"));

@@ -152,12 +152,9 @@ pub(crate) async fn exec(
     Headers(headers, _): Headers<Asks>,
     Json(run): Json<Run>,
 ) -> Result<As<(axum::Json<FinishedView>, Accepted<StartedView>, Events)>, Problem> {
-    let key = headers.get("idempotency-key").map(|key| {
-        let key = key.to_str().unwrap_or_default().parse::<CommandKey>();
-        key.map_err(|error| Problem::invalid(format!("Idempotency-Key: {error}")))
-    });
+    let key = super::once::key(&headers)?;
     let detach = run.detach;
-    let request = run.request(key.transpose()?)?;
+    let request = run.request(key)?;
     let streams = headers.get_all(ACCEPT).iter().any(|accept| {
         accept.to_str().is_ok_and(|accept| accept.split(',').any(|media| media.trim().starts_with("text/event-stream")))
     });

@@ -22,6 +22,7 @@ mod files;
 mod guard;
 mod keys;
 mod node;
+mod once;
 mod openapi;
 mod problem;
 mod processes;
@@ -42,19 +43,25 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 pub(crate) use trail::Peer;
 use warren_cluster::audit::Audit;
+use warren_cluster::keeper::Once;
 use warren_cluster::registry::Registry;
 use warren_cluster::usage::Usage;
 use warren_config::Config;
 use warren_session::Sessions;
+use warren_wasi_posix::share::Shares;
 
 /// What every request can reach. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
+    /// Answers of requests with an `Idempotency-Key`.
+    pub(crate) once: Once,
     pub(crate) config: Arc<Config>,
     /// Who may come in now.
     pub(crate) admission: Arc<Admission>,
+    /// How the processors are shared.
+    pub(crate) shares: Shares,
     /// Who did what.
     pub(crate) audit: Audit,
     /// What was used.

@@ -139,6 +139,7 @@ impl Problem {
         self.code
     }
 
+    /// When to ask again.
     pub(crate) fn retry_after(self, after: Duration) -> Problem {
         Problem { retry_after: Some(after), ..self }
     }

@@ -8,12 +8,14 @@ use super::schema;
 use axum::extract::State;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use utoipa::{IntoParams, ToSchema};
 use warren_cluster::registry::{Caller, Scope, Tenant, TenantChange};
 use warren_config::Config;
 use warren_config::value::Size;
 use warren_session::id::TenantId;
 use warren_session::quota::{Quota, Terms};
+use warren_wasi_posix::share::Share;
 
 /// Whose; only the operator can mean another tenant's.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -107,7 +109,13 @@ pub(crate) fn node_limits(config: &Config) -> BTreeMap<String, u64> {
 
 /// Makes what a tenant's record says hold.
 pub(crate) fn apply(app: &App, tenant: &Tenant) {
-    app.sessions.accounts().set_terms(&tenant.id, tenant.terms(&node_limits(&app.config)));
+    let account = app.sessions.accounts();
+    account.set_terms(&tenant.id, tenant.terms(&node_limits(&app.config)));
+    let terms = account.of(&tenant.id).terms();
+    // Nothing at all would be a session that never ends a call: the least is a millisecond.
+    let most = terms.quotas.get(Quota::CpuMsPerS).map(|most| u32::try_from(most.max(1)).unwrap_or(u32::MAX));
+    let share = Share { weight: terms.weight, cpu_ms_per_s: most.and_then(NonZeroU32::new) };
+    app.shares.set(tenant.id.as_str(), share);
 }
 
 /// What holds for a tenant, and what it has taken.

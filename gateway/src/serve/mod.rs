@@ -5,8 +5,8 @@
 //!                                                                                                     │
 //!   exit 0 ◀── sessions at rest, all kept ◀── requests end, streams are closed ◀── nothing accepted ◀─┘
 //! ```
-//! There are two executors: guests run on one, clients are answered on the other, so that a busy guest costs no client
-//! its answer.
+//! There are two executors: guests run on one, clients are answered on the other, whose threads the system prefers, so
+//! that a busy guest costs no client its answer.
 
 mod base;
 mod bookkeeping;
@@ -41,7 +41,8 @@ use warren_session::Sessions;
 use warren_session::durability::Durability;
 use warren_session::id::TenantId;
 use warren_session::sessions::Options;
-use warren_wasi_posix::system::SystemHost;
+use warren_wasi_posix::share::Shares;
+use warren_wasi_posix::system::{SystemHost, guests_executor};
 use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// The file in the data folder that a server holds locked; it says which server.
@@ -108,10 +109,9 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Box<dyn std:
     let config = Arc::new(arguments.sources().load().map_err(ServeError::Config)?.config);
     log::start(&config.log).map_err(ServeError::Level)?;
     let lock = lock(&config.data.dir)?;
-    let executor = |name: &str| -> Result<Runtime, ServeError> {
-        Builder::new_multi_thread().enable_all().thread_name(name).build().map_err(ServeError::Executor)
-    };
-    let (guests, clients) = (executor("guests")?, executor("clients")?);
+    let guests = guests_executor().map_err(ServeError::Executor)?;
+    let mut clients = Builder::new_multi_thread();
+    let clients = clients.enable_all().thread_name("clients").build().map_err(ServeError::Executor)?;
     clients.block_on(run(&config, &guests, lock, arguments.new_key))?;
     // Whatever of a guest still runs has nobody left to run for.
     guests.shutdown_background();
@@ -153,8 +153,8 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
         (first, _) => first,
     };
     let usage = Usage::new(keeper.store().clone(), Arc::new(SystemHost));
-    let sessions = sessions(config, guests, Arc::new(keeper.clone()), usage.clone()).await?;
-    let app = app(config, &keeper, &registry, &sessions, &usage);
+    let (sessions, shares) = sessions(config, guests, Arc::new(keeper.clone()), usage.clone()).await?;
+    let app = app(config, &keeper, &registry, &sessions, &usage, shares);
     for tenant in registry.all_tenants().await? {
         http::quotas::apply(&app, &*registry.tenant(&tenant).await?);
         if tenant != TenantId::embedded() {
@@ -195,11 +195,20 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
     Ok(())
 }
 
-fn app(config: &Arc<Config>, keeper: &Keeper, registry: &Registry, sessions: &Sessions, usage: &Usage) -> App {
+fn app(
+    config: &Arc<Config>,
+    keeper: &Keeper,
+    registry: &Registry,
+    sessions: &Sessions,
+    usage: &Usage,
+    shares: Shares,
+) -> App {
     let options = AuditOptions { keep: config.audit.keep.0, bytes_max: config.audit.bytes_max.0 };
     App {
         sessions: sessions.clone(),
         registry: registry.clone(),
+        once: keeper.once(),
+        shares,
         config: config.clone(),
         admission: Arc::new(Admission::new(config, sessions.accounts().clone())),
         audit: Audit::new(keeper.store().clone(), Arc::new(SystemHost), options),
@@ -213,7 +222,7 @@ async fn sessions(
     guests: &Runtime,
     durability: Arc<dyn Durability>,
     usage: Usage,
-) -> Result<Sessions, ServeError> {
+) -> Result<(Sessions, Shares), ServeError> {
     let store = software::open_store()?;
     // The first start fetches the default commands. Without a network it serves what there is: files, and no command.
     if let Err(error) = software::installed(&store) {
@@ -223,6 +232,7 @@ async fn sessions(
     let root = store.root().to_owned();
     let wasm =
         Wasm::new(&EngineOptions { cache: Some(root.clone()), ..EngineOptions::default() }, guests.handle().clone())?;
+    let shares = wasm.shares().clone();
     let options = Options {
         secrets: Arc::new(Configured(config.secrets.clone())),
         software: Arc::new(Installed::new(root, wasm, guests.handle().clone())),
@@ -231,7 +241,7 @@ async fn sessions(
         meter: Arc::new(usage),
         grace: config.sessions.grace.0,
     };
-    Ok(Sessions::start(durability, options).await)
+    Ok((Sessions::start(durability, options).await, shares))
 }
 
 /// What keeps the sessions. Reads the journal, so that everything acknowledged is there before a client is answered.
@@ -265,6 +275,9 @@ async fn upkeep(keeper: Keeper, registry: Registry, stop: CancellationToken) {
         loop {
             let begun = Instant::now();
             sweep_all(&keeper, &registry).await;
+            if let Err(error) = keeper.once().sweep().await {
+                tracing::warn!(%error, "answers that are kept no longer could not be cleared away");
+            }
             tokio::time::sleep(SWEEP.max(begun.elapsed() * SWEEP_REST)).await;
         }
     };

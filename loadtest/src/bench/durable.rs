@@ -39,7 +39,7 @@ const MAKING: usize = 64;
 const SYNCED: usize = 4096;
 
 /// Sessions on a folder that goes with them.
-struct World {
+pub(super) struct World {
     sessions: Sessions,
     tenant: TenantId,
     dir: TempDir,
@@ -62,7 +62,7 @@ impl Secrets for NoSecrets {
 }
 
 impl World {
-    async fn open(node: Node) -> Result<World, Failure> {
+    pub(super) async fn open(node: Node) -> Result<World, Failure> {
         let dir = tempfile::Builder::new().prefix("warren-bench-").tempdir()?;
         let (path, handle) = (dir.path().to_owned(), Handle::current());
         let opened = tokio::task::spawn_blocking(move || Folder::new(path).open(Arc::new(SystemHost), handle)).await?;
@@ -79,14 +79,24 @@ impl World {
     }
 
     async fn session(&self, tier: Tier) -> Result<SessionHandle, Failure> {
+        self.session_of(&self.tenant, tier).await
+    }
+
+    /// All sessions.
+    pub(super) fn sessions(&self) -> Sessions {
+        self.sessions.clone()
+    }
+
+    /// A new session of a tenant.
+    pub(super) async fn session_of(&self, tenant: &TenantId, tier: Tier) -> Result<SessionHandle, Failure> {
         let mut spec = SessionSpec { durability: tier, user: Some("root".to_owned()), ..SessionSpec::default() };
         spec.limits.set("file_bytes", 4 << 30)?;
-        let made = self.sessions.create(&self.tenant, None, spec).await?;
-        Ok(self.sessions.session(&self.tenant, made.id).await?)
+        let made = self.sessions.create(tenant, None, spec).await?;
+        Ok(self.sessions.session(tenant, made.id).await?)
     }
 }
 
-fn request(words: &[&str]) -> ExecRequest {
+pub(super) fn request(words: &[&str]) -> ExecRequest {
     ExecRequest {
         command: Words::Argv(words.iter().map(|&word| word.to_owned()).collect()),
         environment: BTreeMap::new(),
@@ -98,7 +108,7 @@ fn request(words: &[&str]) -> ExecRequest {
     }
 }
 
-async fn run_true(session: &SessionHandle) -> Result<(), Failure> {
+pub(super) async fn run_true(session: &SessionHandle) -> Result<(), Failure> {
     let finished = session.run(request(&["true"]), 0).await?;
     match finished.info.ended {
         Some((End::Status(ExitStatus::Exited(0)), _)) => Ok(()),
@@ -106,14 +116,14 @@ async fn run_true(session: &SessionHandle) -> Result<(), Failure> {
     }
 }
 
-async fn put(session: &SessionHandle, path: &str, bytes: Bytes) -> Result<(), Failure> {
+pub(super) async fn put(session: &SessionHandle, path: &str, bytes: Bytes) -> Result<(), Failure> {
     let options = WriteOptions { parents: true, ..WriteOptions::default() };
     session.write_file(path, options, futures_util::stream::iter([Ok(bytes)]).boxed()).await?;
     Ok(())
 }
 
 /// Bytes that do not compress, the same for the same seed.
-fn noise(seed: u64, count: usize) -> Bytes {
+pub(super) fn noise(seed: u64, count: usize) -> Bytes {
     Bytes::from(crate::crash::random::Random::new(seed).bytes(count))
 }
 
@@ -350,7 +360,7 @@ pub(crate) fn hibernated_100k(bed: &Bed, effort: Effort) -> Result<Measured, Fai
 }
 
 /// The server's binary.
-fn binary() -> Result<std::path::PathBuf, Failure> {
+pub(super) fn binary() -> Result<std::path::PathBuf, Failure> {
     let binary = std::env::current_exe()?.with_file_name("warren");
     match binary.exists() {
         true => Ok(binary),

@@ -2,11 +2,12 @@
 //!
 //! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe and a terminal, [`network`] sockets
 //! inside a session, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
-//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, and [`kernel`] system calls without guests.
+//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`neighbour`] a tenant beside one that takes all it can get, and [`kernel`] system calls without guests.
 
 mod command;
 mod durable;
 mod kernel;
+mod neighbour;
 mod network;
 mod session;
 mod stream;
@@ -241,6 +242,30 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
         about: "100,000 sessions at rest: resident bytes of a server started on them; tier checkpoint",
         target: Target::AtMost { figure: "resident", value: 300.0, unit: "MiB" },
         run: durable::hibernated_100k,
+    },
+    Benchmark {
+        name: "shares",
+        about: "two tenants of weight 1 and 3 with busy loops on all processors: how far their times are from 1 to 3",
+        target: Target::AtMost { figure: "off", value: 10.0, unit: "% off" },
+        run: neighbour::shares,
+    },
+    Benchmark {
+        name: "neighbour_true",
+        about: "`true` through the actor beside a tenant that takes all it can get, against alone; tier scratch",
+        target: Target::AtMost { figure: "times", value: 2.0, unit: "x its p99 alone" },
+        run: neighbour::neighbour_true,
+    },
+    Benchmark {
+        name: "neighbour_echo",
+        about: "a line to `cat` and back through pipes, the same",
+        target: Target::AtMost { figure: "times", value: 2.0, unit: "x its p99 alone" },
+        run: neighbour::neighbour_echo,
+    },
+    Benchmark {
+        name: "neighbour_http",
+        about: "`true` over HTTP, the same",
+        target: Target::AtMost { figure: "times", value: 2.0, unit: "x its p99 alone" },
+        run: neighbour::neighbour_http,
     },
     Benchmark {
         name: "snapshot_text",

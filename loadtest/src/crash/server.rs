@@ -117,6 +117,11 @@ fn agent(limit: Option<Duration>) -> Agent {
 }
 
 impl Link {
+    /// The same way with another key.
+    pub(crate) fn with_key(&self, key: &str) -> Link {
+        Link { bearer: format!("Bearer {key}"), agent: agent(Some(LIMIT)), ..self.clone() }
+    }
+
     /// A request and the whole of its answer.
     pub(crate) fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Stop> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));

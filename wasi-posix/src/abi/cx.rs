@@ -271,6 +271,13 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// Between two parts of a long call: others have their turn if this guest's slice is over.
+    pub(crate) async fn breathe(&self) {
+        if self.guest().turns.slice_is_over() {
+            self.guest().turns.give_way().await;
+        }
+    }
+
     /// Makes a system call that cannot wait.
     pub fn with<T>(&mut self, op: impl FnOnce(&mut Kernel, &Call) -> T) -> T {
         let guest = self.guest();

@@ -10,5 +10,6 @@ mod files;
 mod following;
 mod keys;
 mod lifecycle;
+mod shares;
 mod specs;
 mod world;

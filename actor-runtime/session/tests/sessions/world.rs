@@ -17,6 +17,7 @@ use warren_session::id::{SessionId, TenantId};
 use warren_session::spec::{SessionSpec, Tier};
 use warren_session::{Options, Secrets, Seen, SessionError, SessionHandle, Sessions, Software};
 use warren_wasi_posix::node::Node;
+use warren_wasi_posix::share::Shares;
 use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// No test takes this long unless it hangs.
@@ -40,6 +41,11 @@ fn bench() -> &'static Bench {
 /// Runs a test's future to its end, which must come.
 pub(crate) fn within<T>(future: impl Future<Output = T>) -> T {
     bench().runtime.block_on(async { tokio::time::timeout(LIMIT, future).await.expect("the test hangs") })
+}
+
+/// The shares of the processor of all worlds' tenants: those of a test are its own.
+pub(crate) fn shares() -> &'static Shares {
+    bench().node.shares()
 }
 
 fn layer() -> Arc<Layer> {

@@ -45,14 +45,21 @@ async fn app() -> App {
     let sessions = warren_session::Sessions::start(kept, options).await;
     let store = Arc::new(warren_cluster::store::MemoryStore::default());
     let host = Arc::new(warren_wasi_posix::system::SystemHost);
+    let dir = tempfile::tempdir().unwrap();
+    let folder = warren_cluster::folder::Folder::new(dir.path());
+    let (keeper, _) = folder.open(host.clone(), tokio::runtime::Handle::current()).unwrap();
     let registry = warren_cluster::registry::Registry::new(store.clone(), host.clone(), [0; 32]);
     let config = Arc::new(Config::default());
+    let engine = warren_wasi_posix::EngineOptions::default();
+    let wasm = warren_wasi_posix::Wasm::new(&engine, tokio::runtime::Handle::current()).unwrap();
     let options = warren_cluster::audit::AuditOptions { keep: Duration::from_secs(60), bytes_max: 1 << 20 };
     App {
         admission: Arc::new(crate::http::admission::Admission::new(&config, sessions.accounts().clone())),
         audit: warren_cluster::audit::Audit::new(store.clone(), host.clone(), options),
         usage: warren_cluster::usage::Usage::new(store, host),
         sessions,
+        once: keeper.once(),
+        shares: wasm.shares().clone(),
         registry,
         config,
         stop: tokio_util::sync::CancellationToken::new(),

@@ -15,8 +15,9 @@ use warren_kernel::vfs::{FileKind, Stat};
 
 type Done = Result<(), Stop>;
 
-/// Bytes of one read or write that are moved in one lock hold; between two, others of the node have their turn.
-const CHUNK: usize = 4 << 20;
+/// Bytes of one read or write that are moved in one lock hold, some tens of microseconds; between two, others of the node
+/// have their turn if the slice is over.
+const CHUNK: usize = 256 << 10;
 
 pub async fn fd_advise(cx: &mut Cx<'_>, fd: u32, _offset: u64, _len: u64, advice: u32) -> Done {
     let fd = cx.real(fd)?;
@@ -262,7 +263,7 @@ async fn read_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, count
         if read % CHUNK != 0 || read == 0 || scatter.room() == 0 {
             break;
         }
-        tokio::task::yield_now().await;
+        cx.breathe().await;
     }
     Ok(memory::put_u32(cx.memory(), out, read as u32)?)
 }
@@ -303,7 +304,7 @@ async fn write_at(cx: &mut Cx<'_>, fd: u32, offset: Option<u64>, iovs: u32, coun
                     break;
                 }
                 if count == CHUNK {
-                    tokio::task::yield_now().await;
+                    cx.breathe().await;
                 }
             }
             Err(Stop::Errno(_)) if written > 0 => break,

@@ -93,8 +93,8 @@ pub async fn random_get(cx: &mut Cx<'_>, buf: u32, len: u32) -> Done {
     Ok(())
 }
 
-pub async fn sched_yield(_cx: &mut Cx<'_>) -> Done {
-    tokio::task::yield_now().await;
+pub async fn sched_yield(cx: &mut Cx<'_>) -> Done {
+    cx.guest().turns.give_way().await;
     Ok(())
 }
 
