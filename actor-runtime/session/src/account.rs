@@ -101,7 +101,7 @@ pub(crate) struct Place {
     account: Arc<Account>,
     /// The session it is for, from before anything of it is in the store.
     id: Option<SessionId>,
-    kept: bool,
+    kept: AtomicBool,
 }
 
 /// A session that is awake; given back when this is dropped.
@@ -240,7 +240,7 @@ impl Account {
             Sessions::Counting { .. } if limit.is_some() => return None,
             Sessions::Counting { places, .. } => *places += 1,
         }
-        Some(Ok(Place { account: self.clone(), id: None, kept: false }))
+        Some(Ok(Place { account: self.clone(), id: None, kept: AtomicBool::new(false) }))
     }
 
     /// A session is gone.
@@ -377,15 +377,20 @@ impl Place {
         }
     }
 
+    /// The session it is for.
+    pub(crate) fn id(&self) -> Option<SessionId> {
+        self.id
+    }
+
     /// The session is made: its place is taken until it is deleted.
-    pub(crate) fn keep(mut self) {
-        self.kept = true;
+    pub(crate) fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.kept {
+        if *self.kept.get_mut() {
             return;
         }
         match (&mut self.account.counts().sessions, self.id) {

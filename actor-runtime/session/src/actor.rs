@@ -53,8 +53,8 @@ pub(crate) enum Asked {
     Checkpoint(Option<String>, Reply<Checkpoint>),
     /// Back to a point.
     Rollback(u64, Reply<()>),
-    /// A copy, with this id.
-    Fork(Option<SessionName>, SessionId, Reply<crate::durability::Claimed>),
+    /// A copy, in the place that was taken for it.
+    Fork(Option<SessionName>, Arc<crate::account::Place>, Reply<crate::durability::Claimed>),
 }
 
 impl Asked {

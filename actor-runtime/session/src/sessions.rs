@@ -270,17 +270,11 @@ impl Sessions {
         name: Option<SessionName>,
     ) -> Result<Summary, SessionError> {
         let (mut place, room) = self.node.make_places(tenant, id).await?;
-        let child = SessionId::generate(&SystemHost);
-        place.is_for(child);
-        let (node, tenant) = (self.node.clone(), tenant.clone());
-        // To the end even if whoever asked for it goes away: a copy that was made is one that is counted.
-        let forked = self.node.runtime.spawn(async move {
-            let seat = node.seat(&tenant, id);
-            let claimed = node.turn(&seat, |reply| Asked::Fork(name.clone(), child, reply)).await?;
-            place.keep();
-            node.begin(&tenant, claimed, None, room).await
-        });
-        forked.await.map_err(|_| SessionError::ShuttingDown)?
+        place.is_for(SessionId::generate(&SystemHost));
+        let (place, seat) = (Arc::new(place), self.node.seat(tenant, id));
+        let asked = |reply| Asked::Fork(name.clone(), place.clone(), reply);
+        let claimed = self.node.turn(&seat, asked).await?;
+        self.node.begin(tenant, claimed, None, room).await
     }
 
     /// A new session whose root holds what a tar archive brings (over its template's files).

@@ -37,6 +37,8 @@ use warren_session::quota::{Quota, QuotaError, Quotas};
 const KEYS_MAX: usize = 16 * 1024;
 /// How many seconds' worth of requests may come at once where nothing else is said.
 const BURST_SECONDS: u64 = 10;
+/// Connections of a server that are not shared out between tenants.
+const FEW: u64 = 16;
 /// Bytes of JSON bodies of one tenant at once, unless the configuration says otherwise, as multiples of the largest.
 const BODIES: u64 = 32;
 /// What may wait to be collected of one tenant, unless the configuration says otherwise.
@@ -87,9 +89,9 @@ struct Said {
 pub(crate) fn node_quotas(config: &Config) -> Quotas {
     let places = config.server.connections_max as u64;
     let mut quotas = Quotas {
-        // Others always find a place.
-        connections: Some(places.div_ceil(4) * 3),
-        streams: Some(places.div_ceil(2)),
+        // Others always find a place, unless there are so few that shares of them would be none.
+        connections: Some((places.div_ceil(4) * 3).max(places.min(FEW))),
+        streams: Some(places.div_ceil(2).max(places.min(FEW))),
         body_bytes: Some(config.server.request_bytes_max.0.saturating_mul(BODIES)),
         uncollected_bytes: Some(UNCOLLECTED_BYTES),
         ..Quotas::default()

@@ -1,6 +1,7 @@
 //! Bodies of requests: never longer than they may be, and never waited for without end.
 
 use super::App;
+use super::admission::Flight;
 use super::problem::Problem;
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -25,12 +26,14 @@ impl Fate {
     }
 }
 
-/// All of a small body.
-pub(crate) async fn whole(body: Body, app: &App) -> Result<Bytes, Problem> {
+/// All of a small body, which counts for its tenant as it comes in.
+pub(crate) async fn whole(body: Body, app: &App, flight: Option<&Flight>) -> Result<Bytes, Problem> {
     let (mut parts, fate) = limited(body, app, app.config.server.request_bytes_max.0);
     let mut whole = BytesMut::new();
     while let Some(part) = parts.next().await {
-        whole.extend_from_slice(&part.map_err(|_| fate.or(Problem::internal()))?);
+        let part = part.map_err(|_| fate.or(Problem::internal()))?;
+        flight.map_or(Ok(()), |flight| flight.read(part.len() as u64))?;
+        whole.extend_from_slice(&part);
     }
     Ok(whole.freeze())
 }

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::trail::Meant;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -70,13 +70,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     async fn from_request(request: Request, app: &App) -> Result<Json<T>, Problem> {
         let media = request.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
         let media = media.map(|media| media.split(';').next().unwrap_or(media).trim().to_ascii_lowercase());
-        if let Some(flight) = request.extensions().get::<Arc<Flight>>() {
-            // One that does not say how long it is may be as long as any.
-            let most = app.config.server.request_bytes_max.0;
-            let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-            flight.read(length.unwrap_or(most).min(most))?;
-        }
-        let bytes = body::whole(request.into_body(), app).await?;
+        let flight = request.extensions().get::<Arc<Flight>>().cloned();
+        let bytes = body::whole(request.into_body(), app, flight.as_deref()).await?;
         if bytes.is_empty() {
             return read(b"{}").map(Json);
         }

@@ -45,6 +45,7 @@ fn of_many_who_want_the_last_places_exactly_so_many_get_them() {
         let mut first = places.next().unwrap();
         first.is_for(id);
         first.keep();
+        drop(first);
         drop(places);
         drop(awake);
         assert_eq!((account.taken().sessions, account.taken().sessions_awake), (Some(1), 0));

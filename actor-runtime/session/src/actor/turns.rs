@@ -2,11 +2,12 @@
 //! the gate first.
 
 use super::{Asked, Next, Reply};
+use crate::account::Place;
 use crate::awake::Awake;
 use crate::durability::{Checkpoint, Claimed, DurabilityError, Files, Keep, NewSession};
 use crate::error::SessionError;
 use crate::event::{Event, State, What};
-use crate::id::{SessionId, SessionName};
+use crate::id::SessionName;
 use crate::lifecycle::Turn;
 use crate::node::Node;
 use crate::position::Position;
@@ -40,7 +41,7 @@ pub(super) async fn take(node: &Arc<Node>, seat: &Arc<Seat>, awake: &Arc<Awake>,
         Asked::Delete(reply) => leave(answer(awake, reply, delete(seat, awake)).await),
         Asked::Checkpoint(name, reply) => stay(answer(awake, reply, checkpoint(node, awake, name)).await),
         Asked::Rollback(number, reply) => stay(answer(awake, reply, rollback(awake, number)).await),
-        Asked::Fork(name, child, reply) => stay(answer(awake, reply, fork(seat, awake, name, child)).await),
+        Asked::Fork(name, place, reply) => stay(answer(awake, reply, fork(seat, awake, name, place)).await),
     }
 }
 
@@ -182,10 +183,11 @@ async fn fork(
     seat: &Seat,
     awake: &Arc<Awake>,
     name: Option<SessionName>,
-    child: SessionId,
+    place: Arc<Place>,
 ) -> Result<Claimed, SessionError> {
     let (point, ticket) = awake.scribe.point(Vec::new())?;
     let created = awake.session.with(|kernel| kernel.now());
+    let child = place.id().ok_or(SessionError::Failed(awake.id))?;
     let new = NewSession {
         tenant: seat.tenant.clone(),
         id: child,
@@ -197,6 +199,8 @@ async fn fork(
     let claim = awake.scribe.claim()?;
     awake.scribe.wait(&ticket).await?;
     let claimed = claim.fork(point.clone(), new).await?;
+    // Here, and not where it was asked for: whoever asked may be gone.
+    place.keep();
     awake.scribe.kept(&point);
     awake.acknowledge(vec![What::Forked { child }]).await?;
     Ok(claimed)
