@@ -17,15 +17,17 @@ mod level;
 mod tree;
 pub(crate) mod turns;
 
+use crate::system::SystemHost;
 use entry::News;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tree::Tree;
 use turns::Turns;
+use warren_kernel::host::Host;
 
 /// How long a guest runs while others wait.
 pub(crate) const SLICE: Duration = Duration::from_millis(5);
@@ -82,7 +84,6 @@ pub struct SessionShare {
 /// What all of it shares.
 pub(crate) struct Core {
     state: Mutex<State>,
-    began: Instant,
     /// How often the ticker has ticked.
     ticks: AtomicU64,
     /// Makes guests that run look whether their slice is over.
@@ -112,7 +113,6 @@ impl Shares {
         let state = State { tree: Tree::new(slots), tenants: HashMap::new() };
         let core = Core {
             state: Mutex::new(state),
-            began: Instant::now(),
             ticks: AtomicU64::new(0),
             kick: Box::new(kick),
             busy: AtomicBool::new(false),
@@ -301,7 +301,7 @@ impl Core {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        SystemHost.monotonic().0
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

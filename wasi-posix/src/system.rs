@@ -50,12 +50,8 @@ pub fn guests_executor() -> std::io::Result<tokio::runtime::Runtime> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.enable_all().thread_name("guests").on_thread_start(|| {
         // The number of the process is its first thread's, whose priority nobody changes.
-        let nicer = rustix::process::getpriority_process(Some(rustix::process::getpid())).and_then(|nice| {
-            rustix::process::setpriority_process(
-                None,
-                nice + std::env::var("NICER").ok().and_then(|n| n.parse().ok()).unwrap_or(GUESTS_NICER),
-            )
-        });
+        let nicer = rustix::process::getpriority_process(Some(rustix::process::getpid()))
+            .and_then(|nice| rustix::process::setpriority_process(None, nice + GUESTS_NICER));
         if nicer.is_err() {
             tracing::debug!("a thread for guests keeps its priority");
         }
