@@ -118,7 +118,7 @@ fn a_terminal_over_a_socket() {
     // One with its offset gets what is missing and nothing else.
     let mut back = server.socket(&format!("{attach}?offset=7"));
     back.told("size");
-    assert_eq!(back.next(), Got::Part(1, 7, b"hello\r\n".to_vec()));
+    assert_eq!(back.gets(), Got::Part(1, 7, b"hello\r\n".to_vec()));
     // One who may only look.
     let token = server.post("/v1/sessions/a/tokens", json!({ "scopes": ["sessions:read"] })).json();
     let entry = format!("warren.v1, bearer.{}", token["token"].as_str().unwrap());
@@ -132,7 +132,7 @@ fn a_terminal_over_a_socket() {
         assert_eq!(socket.told("size")["rows"], 20);
     }
     back.say(json!({ "type": "resize", "rows": 0, "columns": 60 }));
-    let Got::Told(problem) = back.next() else { panic!("a size is refused") };
+    let Got::Told(problem) = back.gets() else { panic!("a size is refused") };
     assert_eq!(problem["code"], "invalid_request");
     one.input(b"\x04");
     for socket in [&mut one, &mut looks] {

@@ -209,7 +209,8 @@ impl Terminal {
             state.kept.clone()
         };
         let events = vec![What::Terminal { terminal: self.name.clone(), kept: Some(Box::new(kept)) }];
-        let ticket = awake.scribe.record(Record { events, ..Record::default() }, urgency)?;
+        // With its files: a directory that is kept is there again.
+        let ticket = awake.scribe.record(Record { events, files: true, ..Record::default() }, urgency)?;
         match urgency {
             Urgency::Call => awake.scribe.wait(&ticket).await,
             _ => Ok(()),
