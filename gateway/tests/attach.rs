@@ -5,13 +5,22 @@
 pub mod common;
 
 use common::screen::{Screen, resize};
-use common::server::Server;
+use common::server::{LIMIT, Server};
 use common::socket::Got;
 use serde_json::json;
 
 fn attach(server: &Server, arguments: &[&str]) -> Option<Screen> {
     let all: Vec<&str> = ["attach"].iter().chain(arguments).copied().collect();
     Screen::open(&all, &[("WARREN_URL", &server.url), ("WARREN_KEY", &server.key)])
+}
+
+/// Waits until something holds.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = std::time::Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < LIMIT, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -31,20 +40,25 @@ fn a_terminal_is_left_found_again_and_survives_its_server() {
     screen.sees("one2three\r\n/home/agent/deep/er\r\n");
     screen.sees("$ ");
     resize(&screen.slave, 30, 100);
+    eventually("the window's size", || {
+        let shown = server.get("/v1/sessions/a/terminals/main").json();
+        (shown["rows"].as_u64(), shown["columns"].as_u64()) == (Some(30), Some(100))
+    });
     // Left by its keys, found again with what it showed.
     screen.keys("\x10\x11");
     screen.sees("detached");
     assert_eq!(screen.ends(), Some(0));
-    let shown = server.get("/v1/sessions/a/terminals/main").json();
-    assert_eq!((shown["running"].as_bool(), shown["rows"].as_u64(), shown["columns"].as_u64()), {
-        (Some(true), Some(30), Some(100))
-    });
+    assert_eq!(server.get("/v1/sessions/a/terminals/main").json()["running"], true);
     let mut screen = attach(&server, &["a", "main", "--detach-keys", "ctrl-]"]).unwrap();
     screen.sees("one2three");
     screen.keys("echo be\"\"fore\r");
     screen.sees("before\r\n");
     screen.sees("$ ");
 
+    // Where it is was kept, a moment after it was told.
+    eventually("a change of directory is kept", || {
+        server.get("/v1/sessions/a/events?follow=false").text().contains(r#""cwd":"/home/agent/deep/er""#)
+    });
     let address = server.address().to_owned();
     server.kill();
     server = Server::start_at(dir.path(), &address);
@@ -104,7 +118,7 @@ fn a_terminal_over_a_socket() {
     // One with its offset gets what is missing and nothing else.
     let mut back = server.socket(&format!("{attach}?offset=7"));
     back.told("size");
-    assert_eq!(back.next(), Got::Part(1, 7, b"hello\r\n".to_vec()));
+    assert_eq!(back.gets(), Got::Part(1, 7, b"hello\r\n".to_vec()));
     // One who may only look.
     let token = server.post("/v1/sessions/a/tokens", json!({ "scopes": ["sessions:read"] })).json();
     let entry = format!("warren.v1, bearer.{}", token["token"].as_str().unwrap());
@@ -118,7 +132,7 @@ fn a_terminal_over_a_socket() {
         assert_eq!(socket.told("size")["rows"], 20);
     }
     back.say(json!({ "type": "resize", "rows": 0, "columns": 60 }));
-    let Got::Told(problem) = back.next() else { panic!("a size is refused") };
+    let Got::Told(problem) = back.gets() else { panic!("a size is refused") };
     assert_eq!(problem["code"], "invalid_request");
     one.input(b"\x04");
     for socket in [&mut one, &mut looks] {

@@ -67,7 +67,7 @@ fn a_command_is_fed_read_and_ends() {
     // What is over is read again, from any place.
     let mut again = server.socket(&format!("{exec}/attach?stdout=9&stderr=5"));
     assert_eq!(again.told("attached")["running"], false);
-    assert_eq!(again.next(), Got::Part(2, 5, b"more\n".to_vec()));
+    assert_eq!(again.gets(), Got::Part(2, 5, b"more\n".to_vec()));
     assert_eq!(again.told("exit")["status"], 3);
 }
 
@@ -81,7 +81,7 @@ fn a_command_on_a_terminal_is_resized_and_signalled() {
     socket.say(json!({ "type": "resize", "rows": 50, "columns": 132 }));
     socket.say(json!({ "type": "signal", "signal": "NOPE" }));
     let problem = loop {
-        match socket.next() {
+        match socket.gets() {
             Got::Told(value) if value["type"] == "error" => break value,
             Got::Told(_) | Got::Part(..) => {}
             other => panic!("{other:?}"),
@@ -103,7 +103,7 @@ fn much_output_arrives_whole_and_a_client_that_does_not_read_holds_up_nobody() {
     let mut socket = server.socket(&format!("{exec}/attach"));
     let mut at = 0;
     let exit = loop {
-        match socket.next() {
+        match socket.gets() {
             Got::Part(1, offset, bytes) => {
                 assert_eq!(offset, at);
                 at += bytes.len() as u64;
@@ -156,8 +156,8 @@ fn what_is_not_of_the_protocol_is_refused() {
     // It still runs, and takes no input.
     let mut socket = server.socket(&attach);
     socket.input(b"x");
-    assert_eq!(socket.next(), Got::Told(server_view(server, &exec)));
-    let Got::Told(problem) = socket.next() else { panic!("it has no input") };
+    assert_eq!(socket.gets(), Got::Told(server_view(server, &exec)));
+    let Got::Told(problem) = socket.gets() else { panic!("it has no input") };
     assert_eq!(problem["code"], "no_input");
     server.post(&format!("{exec}/signal"), json!({ "signal": "KILL" }));
 }
@@ -208,7 +208,7 @@ fn the_log_is_followed_left_and_resumed() {
     let mut socket = server.socket(&format!("{path}/events?follow=false"));
     let mut over_socket = Vec::new();
     let end = loop {
-        match socket.next() {
+        match socket.gets() {
             Got::Told(event) => over_socket.push(event),
             other => break other,
         }

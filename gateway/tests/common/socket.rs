@@ -54,7 +54,7 @@ impl Server {
 }
 
 impl Socket {
-    pub fn next(&mut self) -> Got {
+    pub fn gets(&mut self) -> Got {
         loop {
             match self.ws.read() {
                 Ok(Message::Text(text)) => return Got::Told(serde_json::from_str(&text).unwrap()),
@@ -72,7 +72,7 @@ impl Socket {
     /// The next message of this type; parts before it are thrown away.
     pub fn told(&mut self, kind: &str) -> Value {
         loop {
-            match self.next() {
+            match self.gets() {
                 Got::Told(value) if value["type"] == kind => return value,
                 Got::Told(value) if value["type"] == "error" => panic!("{value}"),
                 Got::Told(_) | Got::Part(..) => {}
@@ -85,7 +85,7 @@ impl Socket {
     pub fn shows(&mut self, stream: u8, text: &str) -> (String, u64) {
         let mut shown = Vec::new();
         loop {
-            match self.next() {
+            match self.gets() {
                 Got::Part(from, offset, bytes) if from == stream => {
                     let end = offset + bytes.len() as u64;
                     shown.extend(bytes);
@@ -103,7 +103,7 @@ impl Socket {
     /// Reads until the end; its code.
     pub fn closes(&mut self) -> Option<u16> {
         loop {
-            match self.next() {
+            match self.gets() {
                 Got::Closed(code) => return Some(code),
                 Got::Broken => return None,
                 _ => {}

@@ -25,7 +25,7 @@ use warren_kernel::vfs::open::At;
 /// Bytes of output read at once.
 const PART: usize = 64 * 1024;
 /// How often a change of directory is kept, at most.
-const KEEP_EVERY: Duration = Duration::from_millis(500);
+const KEEP_EVERY: Duration = Duration::from_millis(100);
 /// How long a program that asked its terminal something has to take the answer.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(100);
 /// How long the programs of a terminal that is closed have between SIGHUP and SIGKILL.
@@ -209,7 +209,8 @@ impl Terminal {
             state.kept.clone()
         };
         let events = vec![What::Terminal { terminal: self.name.clone(), kept: Some(Box::new(kept)) }];
-        let ticket = awake.scribe.record(Record { events, ..Record::default() }, urgency)?;
+        // With its files: a directory that is kept is there again.
+        let ticket = awake.scribe.record(Record { events, files: true, ..Record::default() }, urgency)?;
         match urgency {
             Urgency::Call => awake.scribe.wait(&ticket).await,
             _ => Ok(()),
