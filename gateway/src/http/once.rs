@@ -4,6 +4,7 @@
 //! after a crash in the middle of it.
 
 use super::App;
+use super::admission::Flight;
 use super::auth::Gate;
 use super::problem::Problem;
 use super::{body, routes::Route};
@@ -13,6 +14,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
 use std::time::Duration;
 use warren_cluster::keeper::{ANSWER_BYTES_MAX, Answered, Begun, Ticket, Whose};
 use warren_cluster::registry::Caller;
@@ -135,7 +137,8 @@ async fn hashed(app: &App, route: &Route, request: Request) -> Result<([u8; 32],
         return Ok((hasher.finalize().into(), request));
     }
     let (parts, body) = request.into_parts();
-    let bytes = body::whole(body, app).await?;
+    let flight = parts.extensions.get::<Arc<Flight>>().cloned();
+    let bytes = body::whole(body, app, flight.as_deref()).await?;
     add(&bytes);
     Ok((hasher.finalize().into(), Request::from_parts(parts, Body::from(bytes))))
 }
