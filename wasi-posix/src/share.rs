@@ -317,9 +317,7 @@ impl Core {
     fn change(&self, change: impl FnOnce(&mut Tree<Arc<Turns>>, u64) -> News<Arc<Turns>>) -> News<Arc<Turns>> {
         let mut state = self.state();
         let news = change(&mut state.tree, self.now());
-        if let Some(asked) = &news.asked {
-            asked.ask();
-        }
+        news.asked.iter().flatten().for_each(|asked| asked.ask());
         let busy = state.tree.is_busy();
         if busy != self.busy.load(Ordering::Relaxed) {
             self.busy.store(busy, Ordering::SeqCst);
@@ -341,7 +339,7 @@ impl Core {
                 wake(waker);
             }
         }
-        if news.asked.is_some() {
+        if news.asked.iter().any(Option::is_some) {
             self.kick();
         }
     }

@@ -80,13 +80,13 @@ pub(super) struct News<T> {
     /// Processes that have a slot now. Nearly always one or none.
     pub(super) granted: Option<T>,
     pub(super) more: Vec<T>,
-    /// One that is to end its slice.
-    pub(super) asked: Option<T>,
+    /// Those that are to end their slice.
+    pub(super) asked: [Option<T>; 2],
 }
 
 impl<T> News<T> {
     pub(super) fn none() -> News<T> {
-        News { granted: None, more: Vec::new(), asked: None }
+        News { granted: None, more: Vec::new(), asked: [None, None] }
     }
 
     pub(super) fn grant(&mut self, value: T) {

@@ -175,7 +175,7 @@ impl<T: Clone> Tree<T> {
         self.wait(id.index, now);
         news = self.dispatch(now);
         if news.granted.is_none() {
-            news.asked = self.victim_for(id.index, now);
+            news.asked = self.victims_for(id.index, now);
         }
         news
     }
@@ -484,40 +484,53 @@ impl<T: Clone> Tree<T> {
         self.level.move_to(tenant, &mut it.place, to);
     }
 
-    /// Whose slice ends early for a process that has begun to wait: of those that stand far enough ahead of it, the one
-    /// that stands furthest.
-    fn victim_for(&mut self, index: usize, now: u64) -> Option<T> {
+    /// Whose slices end early for a process that has begun to wait: of those that stand far enough ahead of it, the two
+    /// that stand furthest. One may be in the middle of a call that takes a while; the other, if it is not needed, goes on.
+    fn victims_for(&mut self, index: usize, now: u64) -> [Option<T>; 2] {
         let session = self.tasks[index].session;
         let tenant = self.sessions[session].tenant;
-        let newcomer = self.tenants[tenant].place?.0;
+        let Some((newcomer, ..)) = self.tenants[tenant].place else { return [None, None] };
         let of_session = self.sessions[session].place.map_or(Virtual::default(), |place| place.0);
-        let mut furthest: Option<(Virtual, usize)> = None;
+        let none = Virtual::default();
+        let mut furthest: [(Virtual, Option<usize>); 2] = [(none, None); 2];
         for &holder in &self.holders {
-            let task = &self.tasks[holder];
-            // One that has not been seen to run is about to: it has had nothing yet.
-            let State::Running { since, .. } = task.state else { continue };
-            if task.asked || task.session == session {
-                continue;
-            }
-            let elapsed = Duration::from_nanos(now.saturating_sub(since)).min(SLICE);
-            let its = &self.sessions[task.session];
-            let lead = if its.tenant == tenant {
-                let at = its.at + Virtual::of(SLICE).times(its.holding - 1) + Virtual::of(elapsed);
-                at.less(of_session + Virtual::of(AHEAD_OF_SESSION))
-            } else {
-                let its = &self.tenants[its.tenant];
-                let elapsed = Virtual::weighted(elapsed, its.share.weight);
-                let at = its.at + its.slice().times(its.holding - 1) + elapsed;
-                at.less(newcomer + Virtual::of(AHEAD_OF_TENANT))
-            };
-            if lead > furthest.map_or(Virtual::default(), |(lead, _)| lead) {
-                furthest = Some((lead, holder));
+            let lead = self.lead(holder, (tenant, newcomer), (session, of_session), now);
+            if lead > furthest[0].0 {
+                furthest = [(lead, Some(holder)), furthest[0]];
+            } else if lead > furthest[1].0 {
+                furthest[1] = (lead, Some(holder));
             }
         }
-        let (_, victim) = furthest?;
-        let task = &mut self.tasks[victim];
-        task.asked = true;
-        Some(task.value.clone())
+        furthest.map(|(_, holder)| {
+            let task = &mut self.tasks[holder?];
+            task.asked = true;
+            Some(task.value.clone())
+        })
+    }
+
+    /// How much further ahead one that has a slot stands than it may without its slice ending for a newcomer.
+    fn lead(
+        &self,
+        holder: usize,
+        (tenant, of_tenant): (usize, Virtual),
+        (session, of_session): (usize, Virtual),
+        now: u64,
+    ) -> Virtual {
+        let task = &self.tasks[holder];
+        // One that has not been seen to run is about to: it has had nothing yet.
+        let State::Running { since, .. } = task.state else { return Virtual::default() };
+        if task.asked || task.session == session {
+            return Virtual::default();
+        }
+        let elapsed = Duration::from_nanos(now.saturating_sub(since)).min(SLICE);
+        let its = &self.sessions[task.session];
+        if its.tenant == tenant {
+            let at = its.at + Virtual::of(SLICE).times(its.holding - 1) + Virtual::of(elapsed);
+            return at.less(of_session + Virtual::of(AHEAD_OF_SESSION));
+        }
+        let its = &self.tenants[its.tenant];
+        let at = its.at + its.slice().times(its.holding - 1) + Virtual::weighted(elapsed, its.share.weight);
+        at.less(of_tenant + Virtual::of(AHEAD_OF_TENANT))
     }
 }
 

@@ -68,7 +68,7 @@ impl World {
             assert!(self.tree.begin(name.id(), self.now), "{name:?} was given a slot and does not have it");
             self.running.push((*name, self.now));
         }
-        news.asked
+        news.asked[0]
     }
 
     /// Ends a slice of one that runs.
