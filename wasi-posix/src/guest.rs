@@ -234,6 +234,10 @@ async fn run_image(wasm: &Wasm, session: &Session, pid: Pid, linked: Arc<Linked>
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|context| {
         let guest = context.data();
+        // Also of slices that end early: whoever yields all the time reaches its limit too.
+        if let Some(used) = guest.turns.take_used_if_much() {
+            guest.session.with(|kernel| kernel.charge_cpu(guest.pid, used));
+        }
         // An epoch is also how one guest is asked to end its slice: the others go on.
         if guest.doom.is_clear() && !guest.turns.slice_is_over() {
             return Ok(UpdateDeadline::Continue(1));

@@ -11,8 +11,8 @@ mod answer;
 mod part;
 
 pub(super) use answer::{
-    Accepted, Answer, As, Created, Csv, Events, FileBytes, FileHead, Index, JsonLines, NoContent, OutputBytes, Switching,
-    TarArchive,
+    Accepted, Answer, As, Created, Csv, Events, FileBytes, FileHead, Index, JsonLines, NoContent, OutputBytes,
+    Switching, TarArchive,
 };
 pub(super) use part::{HeaderNames, Headers, Part, Tar};
 

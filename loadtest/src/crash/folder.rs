@@ -38,12 +38,18 @@ pub(crate) fn sweep(dir: &Path) -> Result<(), Failure> {
     Ok(runtime.block_on(store.settle())?)
 }
 
-/// The lengths of all files below a folder.
+/// What is kept for its own time, whatever becomes of sessions: who did what, and what was used.
+const KEPT: [&str; 2] = ["_audit", "_usage"];
+
+/// The lengths of all files below a folder, but for what is [`KEPT`].
 pub(crate) fn bytes_below(dir: &Path) -> Result<u64, Failure> {
     let mut sum = 0;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let kind = entry.file_type()?;
+        if KEPT.iter().any(|kept| entry.file_name() == *kept) {
+            continue;
+        }
         if kind.is_dir() {
             sum += bytes_below(&entry.path())?;
         } else if kind.is_file() {

@@ -17,6 +17,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use warren_kernel::signal::Doom;
 
+/// CPU time that is charged to a process before its slice is over.
+const CHARGED_AT_ONCE: Duration = Duration::from_millis(1);
+
 /// A process as the tree knows it.
 #[derive(Debug)]
 pub(crate) struct Turns {
@@ -109,6 +112,12 @@ impl Turns {
     pub(crate) fn take_used(&self) -> Duration {
         self.meter.count();
         self.meter.take()
+    }
+
+    /// The same, once it is worth the kernel's while.
+    pub(crate) fn take_used_if_much(&self) -> Option<Duration> {
+        self.meter.count();
+        self.meter.has(CHARGED_AT_ONCE).then(|| self.meter.take())
     }
 
     /// Whether a slice that runs is to end; asked at each epoch.
@@ -263,6 +272,10 @@ impl Meter {
 
     fn take(&self) -> Duration {
         Duration::from_nanos(self.used.swap(0, Ordering::Relaxed))
+    }
+
+    fn has(&self, most: Duration) -> bool {
+        u128::from(self.used.load(Ordering::Relaxed)) >= most.as_nanos()
     }
 
     fn turn(&self) -> Duration {
