@@ -81,7 +81,7 @@ quotas! {
     Checkpoints checkpoints;
     /// Events a second of all sessions together. Output beyond it waits.
     EventsPerS events_per_s;
-    /// Milliseconds of processor time in a second for all guests. Beyond it they wait.
+    /// Milliseconds of processor time in a second for all guests. Kept for the scheduler.
     CpuMsPerS cpu_ms_per_s;
     /// Requests under way at once; each holds a connection.
     Connections connections;
