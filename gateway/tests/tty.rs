@@ -125,6 +125,8 @@ fn a_raw_program_gets_every_key() {
     }
     screen.keys("q");
     screen.sees("key: 1 [q]\r\n");
+    // A return that is typed before the mode is changed back is the end of no line.
+    screen.sees("lines again\r\n");
     screen.keys("exit\r");
     assert_eq!(screen.ends(), Some(5));
 }

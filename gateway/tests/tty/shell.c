@@ -51,6 +51,7 @@ static void raw(void) {
     char byte = 0;
     while (byte != 'q' && read(0, &byte, 1) == 1) show_bytes("key", &byte, 1);
     MUST(tcsetattr(0, TCSANOW, &before));
+    say("lines again");
 }
 
 int main(int argc, char **argv) {
