@@ -48,9 +48,8 @@ async fn admitted(app: &App, id: &RequestId, mut request: Request, next: Next) -
         // The panic's own text went to the log by the panic hook.
         Err(_) => Problem::internal().into_response(),
     };
-    if !response.status().is_success() {
-        left.read_out().await;
-    }
+    // Of a refusal, or of an answer that is given again.
+    left.read_out().await;
     response
 }
 
