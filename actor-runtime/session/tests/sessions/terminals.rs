@@ -108,7 +108,7 @@ fn a_terminal_survives_the_rest_and_the_death_of_its_session() {
         for tier in [Tier::Checkpoint, Tier::Journal, Tier::Strict, Tier::Scratch] {
             let session = world.session(tier).await;
             session.open_terminal(wanted("main", &["cat"])).await.unwrap();
-            let mut looks = view(&session, "main", None).await;
+            let mut looks = view(&session, "main", Some(0)).await;
             types(&session, "main", "before\n").await;
             let mut at = sees(&mut looks, "before\r\nbefore\r\n").await;
             session.resize_terminal(&"main".parse().unwrap(), WindowSize::new(22, 100)).await.unwrap();
