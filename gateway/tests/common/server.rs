@@ -141,6 +141,11 @@ impl Server {
         command
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as a power switch would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
