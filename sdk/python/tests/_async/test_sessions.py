@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from conftest import Server
 
-from warren import AsyncWarren, Conflict, Forbidden, NotFound, QuotaExceeded, Unauthorized, WarrenError
+from warren import AsyncWarren, Conflict, Forbidden, NotFound, QuotaExceeded, Unauthorized, WarrenError, models
 
 pytestmark = pytest.mark.anyio
 NOTES = "/home/agent/notes"
@@ -21,7 +21,7 @@ def fresh(about: str) -> str:
 async def test_a_session_is_made_found_and_deleted(server: Server) -> None:
     async with AsyncWarren(server.url, server.key) as warren:
         name = fresh("a")
-        files = [{"path": NOTES, "content": "hello\n", "mode": 0o640}]
+        files: list[models.NewFile] = [{"path": NOTES, "content": "hello\n", "mode": 0o640}]
         session = await warren.sessions.create(
             name=name, files=files, environment={"CI": "1"}, labels={"team": "a"}, limits={"file_bytes": "256MiB"}
         )
@@ -111,10 +111,10 @@ async def test_a_session_rests_and_wakes(server: Server) -> None:
         session = await warren.sessions.create()
         await session.files.write(NOTES, "kept")
         await session.hibernate()
-        assert session.info["state"] == "hibernated"
-        assert (await session.refresh())["state"] == "hibernated"
+        states = [session.info["state"], (await session.refresh())["state"]]
         await session.wake()
-        assert session.info["state"] == "active"
+        states.append(session.info["state"])
+        assert states == ["hibernated", "hibernated", "active"]
         await session.hibernate()
         # What needs it wakes it.
         assert (await session.exec(["cat", NOTES])).stdout == "kept"

@@ -144,8 +144,10 @@ class AsyncTransport:
                 open_timeout=min(self.timeout, 10.0),
                 close_timeout=2.0,
             )
-            # What is entered is the connection, which its owner closes.
-            return await opening.__aenter__()
+            # What is entered is the connection, which its owner closes; not every version's types say so.
+            entered: Any = await opening.__aenter__()
+            connection: tasks.Socket = entered
+            return connection
         except InvalidStatus as error:
             refused, headers = error.response, list(error.response.headers.raw_items())
             answer = httpx.Response(refused.status_code, headers=headers, content=bytes(refused.body or b""))
