@@ -6,7 +6,7 @@ import base64
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -37,7 +37,7 @@ def moment(time: datetime | str) -> str:
         return time
     if time.tzinfo is None:
         raise ValueError("a time without a zone can mean any of 24 hours: give the datetime a tzinfo")
-    return time.isoformat()
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def given(**members: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
@@ -171,7 +172,9 @@ async def test_a_tenant_has_its_quotas_and_its_keys(server: Server) -> None:
         async with AsyncWarren(server.url, rotated["key"]) as theirs:
             verbs = [(record["method"], record["status"]) async for record in theirs.audit(limit=2)]
             assert ("POST", 201) in verbs and ("POST", 429) in verbs
-            assert isinstance([row async for row in theirs.usage()], list)
+            now = datetime.now(timezone.utc)
+            used = [row async for row in theirs.usage(start=now - timedelta(hours=1), end=now, by="session")]
+            assert all(row["cpu_ms"] >= 0 for row in used)
             with pytest.raises(Forbidden):
                 await theirs.tenants.get(id)
             await theirs.sessions.at(session.id).delete()
