@@ -11,6 +11,7 @@ mod accounts;
 mod admin;
 mod config;
 mod http;
+mod metrics;
 mod output;
 mod run;
 mod serve;
