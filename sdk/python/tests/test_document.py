@@ -39,6 +39,7 @@ REACHED = {
     "keys_revoke": "Keys.revoke",
     "keys_rotate": "Keys.rotate",
     "node_index": "Warren.version",
+    "metrics_get": "Warren.metrics",
     "node_ready": "Warren.ready",
     "node_templates": "Warren.templates",
     "processes_list": "Session.processes",
@@ -67,7 +68,7 @@ REACHED = {
 
 #: What does not, and why.
 LEFT_OUT = {
-    "attach_exec": "a command's streams are read by offset and its input written with keys, which needs no WebSocket",
+    "attach_exec": "a command's streams are read by offset, and its input is a request, which needs no WebSocket",
     "files_head": "`Files.stat` says more",
     "node_health": "for whoever keeps the process alive",
     "node_openapi": "the models are made from it",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from warren import Conflict, ConnectionLost, NotFound, QuotaExceeded, RateLimited, WarrenError
+from warren import Conflict, ConnectionLost, NotFound, QuotaExceeded, RateLimited, Warren, WarrenError
 from warren._local import server
 from warren._retry import LONGEST, Attempts
 from warren._sse import EVENT_BYTES_MAX, Decoder, Sent
@@ -131,6 +135,39 @@ def test_the_server_and_key_are_found_as_the_command_finds_them(tmp_path: Path) 
     (tmp_path / "config.toml").write_text(f'[server]\nlisten = "127.0.0.1:9000"\n[data]\ndir = "{other}"\n')
     named = home | {"WARREN_CONFIG": str(tmp_path / "config.toml")}
     assert server(None, None, named) == ("http://127.0.0.1:9000", "wrn_own")
+
+
+class FullOfKeys(BaseHTTPRequestHandler):
+    """Answers as a server that remembers no more keys; a real one does so after 100,000 of them."""
+
+    seen: ClassVar[list[str | None]] = []
+
+    def do_POST(self) -> None:
+        key = self.headers["Idempotency-Key"]
+        self.seen.append(key)
+        status, answer = (200, {"state": "active"}) if key is None else (429, {"code": "request_keys_full"})
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Retry-After", "3600")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_what_comes_after_the_last_key_goes_without_one() -> None:
+    with HTTPServer(("127.0.0.1", 0), FullOfKeys) as full:
+        threading.Thread(target=full.serve_forever, daemon=True).start()
+        with Warren(f"http://127.0.0.1:{full.server_port}", "k", patience=60) as warren:
+            warren.sessions.at("a").rollback(1)
+            assert [key is None for key in FullOfKeys.seen] == [False, True]
+            # A key of one's own is not given up.
+            with pytest.raises(RateLimited):
+                warren.sessions.at("a").rollback(1, idempotency_key="mine")
+            assert FullOfKeys.seen[2:] == ["mine"]
+        full.shutdown()
 
 
 def test_the_types_hold() -> None:

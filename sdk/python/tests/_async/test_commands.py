@@ -103,14 +103,19 @@ async def test_output_and_input_survive_connections_that_break(way: Way, server:
             line = f"{number} {'x' * 10_000}\n".encode()
             # The answer to this is lost on its way, and what it says was done is not done again.
             way.answers_cut = 1
-            await process.stdin.write(line)
+            await process.stdin.write(line, once=True)
             sent += line
             way.cut()
             while len(read) < len(sent):
                 read += await process.stdout.read()
-        await process.stdin.close()
+        # Without that nobody can say whether it was written.
+        way.answers_cut = 1
+        with pytest.raises(ConnectionLost) as lost:
+            await process.stdin.write("perhaps\n")
+        assert lost.value.hint
+        await process.stdin.close("end\n")
         read += await process.stdout.rest()
-        assert read == sent
+        assert read in (sent + b"end\n", sent + b"perhaps\nend\n")
         assert (await process.wait()).ok
         await session.delete()
 

@@ -76,6 +76,10 @@ class AsyncWarren:
         async for record in self._transport.pages("/v1/audit", after=after, limit=limit, tenant=tenant):
             yield record
 
+    async def metrics(self) -> str:
+        """Figures of the server, as Prometheus reads them; needs ``metrics:read``."""
+        return (await self._transport.request("GET", "/metrics", retry="again")).text
+
     async def version(self) -> str:
         """The server's version."""
         return str((await self._transport.get("/v1"))["version"])

@@ -1,7 +1,7 @@
 """A command that runs: its output by offset, its input, its end.
 
 Each stream is read with requests of its own that wait for bytes behind an offset, so a connection that breaks loses
-nothing, and a stream that is not read holds up no other. Input goes with a key, so that it is written once.
+nothing, and a stream that is not read holds up no other.
 """
 
 from __future__ import annotations
@@ -130,17 +130,23 @@ class AsyncInput:
     def __init__(self, transport: AsyncTransport, path: str) -> None:
         self._transport, self._path = transport, path
 
-    async def write(self, data: bytes | str) -> None:
-        """Writes all of it, waiting for room. It is written once, also when the connection breaks meanwhile."""
-        await self._send(data, None)
+    async def write(self, data: bytes | str, *, once: bool = False) -> None:
+        """Writes all of it, waiting for room.
 
-    async def close(self, data: bytes | str = b"") -> None:
+        A connection that breaks meanwhile is a ``ConnectionLost``, and nobody can say what was written. With ``once``
+        it is sent again and written once; that takes a key, of which the server remembers so many a day, and the time
+        to write it down.
+        """
+        await self._send(data, None, once)
+
+    async def close(self, data: bytes | str = b"", *, once: bool = False) -> None:
         """Ends it, behind this."""
-        await self._send(data, True)
+        await self._send(data, True, once)
 
-    async def _send(self, data: bytes | str, close: bool | None) -> None:
+    async def _send(self, data: bytes | str, close: bool | None, once: bool) -> None:
         await self._transport.post(
             f"{self._path}/stdin",
+            retry="key" if once else "never",
             source=data,
             query={"close": close},
             headers={"Content-Type": "application/octet-stream"},

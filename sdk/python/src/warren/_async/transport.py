@@ -88,7 +88,13 @@ class AsyncTransport:
             else:
                 if answer.is_success:
                     return answer
-                wait = attempts.refused(refusal(answer))
+                refused = refusal(answer)
+                if refused.code == "request_keys_full" and key is None and retry == "key":
+                    # The server remembers no more keys for a day. Without one it is done all the same, and sent once.
+                    retry = attempts.retry = "never"
+                    del headers["Idempotency-Key"]
+                    continue
+                wait = attempts.refused(refused)
             await tasks.sleep(wait)
 
     async def get(self, path: str, **query: Any) -> Any:
