@@ -41,7 +41,7 @@ async def test_a_command_that_takes_too_long_is_killed(server: Server) -> None:
 async def test_a_command_is_fed_and_read_while_it_runs(server: Server) -> None:
     async with AsyncWarren(server.url, server.key) as warren:
         session = await warren.sessions.create()
-        process = await session.spawn("cat; echo ended >&2; exit 4", stdin=True)
+        process = await session.spawn("cat; echo ended >&2; exit 4")
         await process.stdin.write("one\n")
         assert await process.stdout.read() == b"one\n"
         await process.stdin.write(b"two\n")
@@ -49,10 +49,13 @@ async def test_a_command_is_fed_and_read_while_it_runs(server: Server) -> None:
         assert (await process.info())["running"]
         await process.stdin.close("three\n")
         assert await process.stdout.rest() == b"three\n"
-        assert [text async for text in process.stderr.text()] == ["ended\n"]
+        assert await process.stderr.text() == "ended\n"
         end = await process.wait()
         assert (end.exec, end.end, end.exit_code) == (process.exec, "exited", 4)
         assert process.stdout.offset == 14 and process.stdout.lost == 0
+
+        assert await (await session.spawn("cat", stdin="all of it")).stdout.text() == "all of it"
+        assert (await (await session.spawn("cat", stdin=False)).wait()).ok
 
         # Another handle reads it again, from any offset.
         again = session.attach(process.exec, stdout=4)
@@ -69,7 +72,7 @@ async def test_a_command_is_fed_and_read_while_it_runs(server: Server) -> None:
 async def test_a_command_is_signalled_and_its_window_changed(server: Server) -> None:
     async with AsyncWarren(server.url, server.key) as warren:
         session = await warren.sessions.create()
-        process = await session.spawn(["cat"], stdin=True, terminal=(24, 80))
+        process = await session.spawn(["cat"], terminal=(24, 80))
         await process.resize(30, 100)
         await process.stdin.write("word\n")
         shown = b""
@@ -96,7 +99,7 @@ async def test_a_command_is_signalled_and_its_window_changed(server: Server) -> 
 async def test_output_and_input_survive_connections_that_break(way: Way, server: Server) -> None:
     async with AsyncWarren(way.url, server.key) as warren:
         session = await warren.sessions.create()
-        process = await session.spawn("cat", stdin=True)
+        process = await session.spawn("cat")
         sent = b""
         read = b""
         for number in range(8):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 async def until(terminal: AsyncTerminal, mark: str, seen: bytes = b"") -> bytes:
     """What a terminal shows until it shows this."""
-    async for data in terminal:
+    async for data in terminal.data:
         seen += data
         if mark.encode() in seen:
             return seen
@@ -98,7 +98,7 @@ async def test_a_terminal_ends_with_its_command(server: Server) -> None:
         session = await warren.sessions.create()
         async with await session.terminal(command="read line; exit 5") as terminal:
             await terminal.write("so\n")
-            shown = b"".join([data async for data in terminal])
+            shown = b"".join([data async for data in terminal.data])
             assert shown == b"so\r\n"
             assert terminal.exit is not None and terminal.exit.exit_code == 5
         with pytest.raises(NotFound) as missing:

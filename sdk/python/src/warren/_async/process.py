@@ -6,7 +6,6 @@ nothing, and a stream that is not read holds up no other.
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, cast
 
@@ -48,7 +47,7 @@ class AsyncProcess:
         self.stdout = AsyncOutput(transport, self._path, "stdout", stdout)
         #: Standard error.
         self.stderr = AsyncOutput(transport, self._path, "stderr", stderr)
-        #: Standard input, if it was started with ``stdin=True``.
+        #: Standard input, unless it was started with another ``stdin``.
         self.stdin = AsyncInput(transport, self._path)
 
     async def info(self) -> models.Exec:
@@ -110,18 +109,13 @@ class AsyncOutput:
         while part := await self.read():
             yield part
 
-    async def text(self) -> AsyncIterator[str]:
-        """Its parts as text. A character that is cut in two comes whole; what is not UTF-8 is replaced."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while part := await self.read():
-            if text := decoder.decode(part):
-                yield text
-        if text := decoder.decode(b"", True):
-            yield text
-
     async def rest(self) -> bytes:
         """All that follows, until the end."""
         return b"".join([part async for part in self])
+
+    async def text(self) -> str:
+        """All that follows, until the end, as text; what is not UTF-8 is replaced."""
+        return (await self.rest()).decode("utf-8", "replace")
 
 
 class AsyncInput:

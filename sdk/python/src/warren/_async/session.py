@@ -84,15 +84,15 @@ class AsyncSession:
         *,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
-        stdin: bytes | str | bool = False,
+        stdin: bytes | str | bool = True,
         timeout: Span | None = None,
         terminal: tuple[int, int] | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncProcess:
         """Starts a command and gives a handle to it. It goes on when its client does not.
 
-        ``stdin=True`` lets ``process.stdin`` write to it; text and bytes are all it gets. ``terminal`` is rows and
-        columns of a terminal to run it on, in place of pipes.
+        ``process.stdin`` writes to it, unless ``stdin`` is text or bytes, which are all it gets, or ``False``, which is
+        nothing. ``terminal`` is rows and columns of a terminal to run it on, in place of pipes.
         """
         run = command_of(command, cwd, env, timeout, terminal) | given(stdin=input_of(stdin)) | {"detach": True}
         started = await self._transport.post(f"{self._path}/exec", run, key=idempotency_key)

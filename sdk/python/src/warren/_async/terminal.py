@@ -42,9 +42,9 @@ class Coming:
 
 
 class AsyncTerminal:
-    """A terminal of a session: iterate over what it shows, and write what is typed. Made by ``session.terminal``.
+    """A terminal of a session: ``data`` is what it shows, and ``write`` types. Made by ``session.terminal``.
 
-    One reader iterates at a time; writing and resizing may go on beside it. :meth:`aclose` stops looking at it, and
+    One reader iterates at a time; writing and resizing may go on beside it. :meth:`detach` stops looking at it, and
     the terminal goes on; :meth:`hang_up` ends it.
     """
 
@@ -106,9 +106,9 @@ class AsyncTerminal:
     async def hang_up(self) -> None:
         """Ends it, and what runs on it."""
         await self._transport.request("DELETE", self._path)
-        await self.aclose()
+        await self.detach()
 
-    async def aclose(self) -> None:
+    async def detach(self) -> None:
         """Stops looking at it. It goes on."""
         self._closed = True
         async with self._lock:
@@ -120,13 +120,17 @@ class AsyncTerminal:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        await self.detach()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    @property
+    def data(self) -> AsyncIterator[bytes]:
         """Bytes as it shows them, until its command ends or it is closed.
 
         What the server refused of what was typed, or of a size, is raised here; who iterates again goes on.
         """
+        return self._data()
+
+    async def _data(self) -> AsyncIterator[bytes]:
         attempts = self._transport.attempts()
         while not self._closed and self.exit is None:
             socket = None
