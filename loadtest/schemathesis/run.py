@@ -160,10 +160,7 @@ def run(programs: Path, server: Server, folder: Path, arguments: argparse.Namesp
 
 
 def seeded(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, with values for variables of paths that are there, in place of some of those that are not.
-
-    A test waits for the whole of an answer, so events are not followed and output is not waited for.
-    """
+    """The document, with values for variables of paths that are there, in place of some of those that are not."""
     for path in document["paths"].values():
         for operation in path.values():
             parameters = operation.get("parameters", [])
@@ -174,8 +171,6 @@ def seeded(document: dict[str, Any]) -> dict[str, Any]:
                     known = [{"enum": SEEDS[parameter["name"]]}] if SEEDS[parameter["name"]] else []
                     # Three of four hit what is there.
                     parameter["schema"] = {"anyOf": [*known * 3, parameter["schema"]]}
-                if parameter["name"] in ("follow", "wait"):
-                    parameter["required"], parameter["schema"] = True, {"enum": [False]}
     return document
 
 
