@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+def end_with_this() -> None:
+    """Lets a server end with this process, also where that is killed: PR_SET_PDEATHSIG, SIGKILL."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Server:
@@ -27,7 +35,9 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WARREN_")}
         environment |= {"XDG_CONFIG_HOME": str(self.folder), "WARREN_LOG__LEVEL": "warn"}
         command = [os.environ["WARREN_BIN"], "serve", "--listen", self._listen, "--dir", str(self.folder)]
-        self._child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        self._child = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_this
+        )
         assert self._child.stdout is not None
         line = self._child.stdout.readline()
         self.url = next((word.rstrip(",") for word in line.split() if word.startswith("http://")), "")
