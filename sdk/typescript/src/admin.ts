@@ -29,24 +29,24 @@ export class Keys {
   }
 
   /** Makes one. Its text, `key`, is in this answer and nowhere else. */
-  create(key: NewKey, { tenant, ...options }: KeyedOptions & TenantOptions = {}): Promise<KeyWithText> {
+  async create(key: NewKey, { tenant, ...options }: KeyedOptions & TenantOptions = {}): Promise<KeyWithText> {
     const call = { method: "POST" as const, path: "/v1/keys", query: { tenant }, json: key };
     return this.#transport.json<KeyWithText>({ ...call, ...options });
   }
 
-  get(id: string, { tenant, signal }: TenantOptions = {}): Promise<Key> {
+  async get(id: string, { tenant, signal }: TenantOptions = {}): Promise<Key> {
     return this.#transport.json<Key>({ method: "GET", path: path`/v1/keys/${id}`, query: { tenant }, signal });
   }
 
   /** A new secret, in `key`; the old one works on for a grace. */
-  rotate(id: string, { tenant, grace, ...options }: KeyedOptions & TenantOptions & Rotate = {}): Promise<KeyWithText> {
+  async rotate(id: string, { tenant, grace, ...options }: KeyedOptions & TenantOptions & Rotate = {}): Promise<KeyWithText> {
     const json = grace === undefined ? {} : { grace };
     const call = { method: "POST" as const, path: path`/v1/keys/${id}/rotate`, query: { tenant }, json };
     return this.#transport.json<KeyWithText>({ ...call, ...options });
   }
 
   /** Ends one at once. */
-  revoke(id: string, { tenant, signal }: TenantOptions = {}): Promise<void> {
+  async revoke(id: string, { tenant, signal }: TenantOptions = {}): Promise<void> {
     const call = { method: "DELETE" as const, path: path`/v1/keys/${id}`, query: { tenant }, signal };
     return this.#transport.done({ ...call, repeatable: true });
   }
@@ -64,22 +64,22 @@ export class Tenants {
     return pages<Tenant>(this.#transport, "/v1/tenants", {}, options);
   }
 
-  create(tenant: NewTenant, options: KeyedOptions = {}): Promise<Tenant> {
+  async create(tenant: NewTenant, options: KeyedOptions = {}): Promise<Tenant> {
     return this.#transport.json<Tenant>({ method: "POST", path: "/v1/tenants", json: tenant, ...options });
   }
 
-  get(id: string, { signal }: CallOptions = {}): Promise<Tenant> {
+  async get(id: string, { signal }: CallOptions = {}): Promise<Tenant> {
     return this.#transport.json<Tenant>({ method: "GET", path: path`/v1/tenants/${id}`, signal });
   }
 
   /** Changes what is named, all of it or nothing; `null` is what the server says for all. */
-  change(id: string, change: Change, { signal }: CallOptions = {}): Promise<Tenant> {
+  async change(id: string, change: Change, { signal }: CallOptions = {}): Promise<Tenant> {
     const call = { method: "PATCH" as const, path: path`/v1/tenants/${id}`, json: change, signal };
     return this.#transport.json<Tenant>(call);
   }
 
   /** Its keys work no more; its sessions stay. */
-  disable(id: string, { signal }: CallOptions = {}): Promise<void> {
+  async disable(id: string, { signal }: CallOptions = {}): Promise<void> {
     return this.#transport.done({ method: "DELETE", path: path`/v1/tenants/${id}`, signal });
   }
 }

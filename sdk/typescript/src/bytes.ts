@@ -45,18 +45,42 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** A stream of whatever gives bytes. */
-export function streamOf(source: ByteSource): ReadableStream<Uint8Array> {
-  if (source instanceof ReadableStream) return source;
+/** A stream of what is taken part by part. */
+export function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   const from = source[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const next = await from.next();
-      if (next.done) controller.close();
+      if (next.done === true) controller.close();
       else controller.enqueue(next.value);
     },
     async cancel() {
       await from.return?.();
     },
   });
+}
+
+/** A source on its way out, which can be stopped: fetch goes on to take parts of what it no longer sends. */
+export class Upload {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #from: AsyncIterator<Uint8Array>;
+  #stopped = false;
+
+  constructor(source: ByteSource) {
+    this.#from = source[Symbol.asyncIterator]();
+    this.body = new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        const next = this.#stopped ? undefined : await this.#from.next();
+        if (next === undefined || this.#stopped) controller.error(new Error("the upload was stopped"));
+        else if (next.done === true) controller.close();
+        else controller.enqueue(next.value);
+      },
+    });
+  }
+
+  /** The source gives no more; it is told so, and not waited for. */
+  stop(): void {
+    this.#stopped = true;
+    Promise.resolve(this.#from.return?.()).catch(() => undefined);
+  }
 }

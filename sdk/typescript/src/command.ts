@@ -10,6 +10,7 @@
  */
 
 import { type ByteSource, type Bytes, bytesOf, given, joined, streamOf, textOf, toBase64 } from "./bytes.js";
+import { WarrenError } from "./errors.js";
 import { sleep } from "./patience.js";
 import type { End, Exec, Finished, NewExec, Started, WindowSize } from "./schema.js";
 import { type CallOptions, type KeyedOptions, type Transport, path } from "./transport.js";
@@ -242,7 +243,10 @@ export class Stdin {
     if (data !== undefined) await this.write(data, options);
     const { signal } = options;
     const call = { method: "POST" as const, path: this.#path, query: { close: true }, body: new Uint8Array(), signal };
-    return this.#behind(() => this.#transport.done(call));
+    return this.#behind(async () => {
+      // A command that is over by now has nothing that could be ended.
+      await this.#transport.done(call).catch(unlessOver);
+    });
   }
 
   async #send(bytes: Uint8Array, { signal }: CallOptions): Promise<void> {
@@ -304,9 +308,7 @@ async function streamed(command: Command, options: ExecOptions, fed: boolean): P
   };
   const feed = async (): Promise<void> => {
     // A command that ends without reading all of it is none of its writer's business.
-    await command.stdin.end(stdin, call).catch((error: unknown) => {
-      if (!(error instanceof Object && "code" in error && error.code === "no_input")) throw error;
-    });
+    await command.stdin.end(stdin, call).catch(unlessOver);
   };
   try {
     await Promise.all([
@@ -320,6 +322,11 @@ async function streamed(command: Command, options: ExecOptions, fed: boolean): P
     // The first that fails ends the others.
     all.abort();
   }
+}
+
+/** Passes over the refusal of input because nobody is there to take it. */
+function unlessOver(error: unknown): void {
+  if (!(error instanceof WarrenError && error.code === "no_input")) throw error;
 }
 
 /** The beginning of a stream. */

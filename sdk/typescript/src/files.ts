@@ -66,14 +66,9 @@ export class Files {
   }
 
   /** Writes a file: whole, or not at all. A stream is sent as it comes, and cannot be sent again when a connection breaks. */
-  write(file: string, data: Bytes | Blob | ByteSource, options: WriteOptions = {}): Promise<File> {
+  async write(file: string, data: Bytes | Blob | ByteSource, options: WriteOptions = {}): Promise<File> {
     const { mode, parents, append, exclusive, signal } = options;
-    const body =
-      typeof data === "string" || data instanceof Uint8Array
-        ? bytesOf(data)
-        : data instanceof Blob
-          ? data
-          : streamOf(data);
+    const body = typeof data === "string" ? bytesOf(data) : data;
     return this.#transport.json<File>({
       method: "PUT",
       path: this.#path(file),
@@ -107,7 +102,7 @@ export class Files {
   }
 
   /** A file's attributes; a link's own. */
-  stat(file: string, options: CallOptions = {}): Promise<File> {
+  async stat(file: string, options: CallOptions = {}): Promise<File> {
     return this.#transport.json<File>({
       method: "GET",
       path: this.#path(file),
@@ -117,20 +112,20 @@ export class Files {
   }
 
   /** Makes a directory. */
-  mkdir(directory: string, options: KeyedOptions & { parents?: boolean | undefined } = {}): Promise<File> {
+  async mkdir(directory: string, options: KeyedOptions & { parents?: boolean | undefined } = {}): Promise<File> {
     const { parents, ...rest } = options;
     const query = { op: "mkdir", parents };
     return this.#transport.json<File>({ method: "POST", path: this.#path(directory), query, ...rest });
   }
 
   /** Moves a file or directory; `to` is its new path, and what was there is replaced as rename() does. */
-  move(from: string, to: string, options: KeyedOptions = {}): Promise<File> {
+  async move(from: string, to: string, options: KeyedOptions = {}): Promise<File> {
     const query = { op: "rename", to };
     return this.#transport.json<File>({ method: "POST", path: this.#path(from), query, ...options });
   }
 
   /** Removes a file, or a directory; one that is not empty with `recursive` only. */
-  remove(file: string, options: CallOptions & { recursive?: boolean | undefined } = {}): Promise<void> {
+  async remove(file: string, options: CallOptions & { recursive?: boolean | undefined } = {}): Promise<void> {
     const { recursive, signal } = options;
     return this.#transport.done({ method: "DELETE", path: this.#path(file), query: { recursive }, signal });
   }

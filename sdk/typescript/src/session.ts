@@ -45,7 +45,7 @@ export class Sessions {
   }
 
   /** The one of this name or id, without waking it. */
-  get(session: string, options: CallOptions = {}): Promise<Session> {
+  async get(session: string, options: CallOptions = {}): Promise<Session> {
     return this.#one({ method: "GET", path: path`/v1/sessions/${session}`, signal: options.signal });
   }
 
@@ -72,7 +72,7 @@ export class Sessions {
       path: "/v1/sessions/import",
       query: { name, template, durability },
       headers: { "content-type": "application/x-tar" },
-      body: archive instanceof Uint8Array || archive instanceof Blob ? archive : streamOf(archive),
+      body: archive,
       ...rest,
     });
   }
@@ -94,6 +94,8 @@ export class Session {
   readonly #transport: Transport;
 
   constructor(shared: Shared, ref: string, data: SessionData | undefined) {
+    // A reference that cannot be one is refused here, and not when it is first used.
+    path`${ref}`;
     this.ref = ref;
     this.data = data;
     this.#shared = shared;

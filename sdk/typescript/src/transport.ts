@@ -7,6 +7,7 @@
  * ```
  */
 
+import { type ByteSource, Upload } from "./bytes.js";
 import { ConnectionLost, WarrenError, refused } from "./errors.js";
 import { Patience } from "./patience.js";
 
@@ -36,7 +37,7 @@ export interface Call extends KeyedOptions {
   /** Sent as JSON. */
   json?: unknown;
   /** Sent as it is; a stream can be sent once. */
-  body?: Uint8Array | Blob | ReadableStream<Uint8Array> | undefined;
+  body?: Uint8Array | Blob | ByteSource | undefined;
   /** Doing it twice is as good as once, though it is neither a GET nor has a key. */
   repeatable?: boolean | undefined;
 }
@@ -84,10 +85,22 @@ export class Transport {
 
   /** A request, sent until there is an answer or it is not worth while; `read` takes the answer in, and is part of it. */
   async call<T>(call: Call, read: (answer: Response) => Promise<T> | T): Promise<T> {
-    const request = this.#request(call);
+    const { body } = call;
+    if (body === undefined || body instanceof Uint8Array || body instanceof Blob) {
+      return this.#persist(call, this.#request(call, body), read);
+    }
+    const upload = new Upload(body);
+    try {
+      return await this.#persist(call, this.#request(call, upload.body), read);
+    } finally {
+      upload.stop();
+    }
+  }
+
+  async #persist<T>(call: Call, request: Prepared, read: (answer: Response) => Promise<T> | T): Promise<T> {
     const keyed = request.headers.has("idempotency-key");
     const repeatable = call.repeatable === true || keyed || call.method === "GET" || call.method === "HEAD";
-    const replayable = !(call.body instanceof ReadableStream);
+    const replayable = !(request.init.body instanceof ReadableStream);
     const patience = new Patience(this.patience);
     let broken = false;
     for (;;) {
@@ -134,7 +147,7 @@ export class Transport {
     }
   }
 
-  #request(call: Call): Prepared {
+  #request(call: Call, body: Uint8Array | Blob | ReadableStream<Uint8Array> | undefined): Prepared {
     const url = new URL(this.url + call.path);
     for (const [name, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
@@ -146,10 +159,10 @@ export class Transport {
     if (call.json !== undefined) {
       headers.set("content-type", "application/json");
       init.body = JSON.stringify(call.json);
-    } else if (call.body !== undefined) {
+    } else if (body !== undefined) {
       if (!headers.has("content-type")) headers.set("content-type", "application/octet-stream");
-      init.body = call.body as BodyInit;
-      if (call.body instanceof ReadableStream) init.duplex = "half";
+      init.body = body as BodyInit;
+      if (body instanceof ReadableStream) init.duplex = "half";
     }
     if (call.signal !== undefined) init.signal = call.signal;
     return { url, headers, init };
