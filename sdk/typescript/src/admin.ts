@@ -1,7 +1,20 @@
 /** Keys, tenants, and what they used and did. `tenant` means another tenant's, and needs the scope `tenants:manage`. */
 
 import { type PageOptions, pages } from "./pages.js";
-import type { AuditRecord, Key, KeyList, KeyWithText, NewKey, NewTenant, Quotas, Rotate, Tenant, TenantChange, Usage, UsageList } from "./schema.js";
+import type {
+  AuditRecord,
+  Key,
+  KeyList,
+  KeyWithText,
+  NewKey,
+  NewTenant,
+  Quotas,
+  Rotate,
+  Tenant,
+  TenantChange,
+  Usage,
+  UsageList,
+} from "./schema.js";
 import { type CallOptions, type KeyedOptions, type Transport, path } from "./transport.js";
 
 export interface TenantOptions extends CallOptions {
@@ -39,10 +52,11 @@ export class Keys {
   }
 
   /** A new secret, in `key`; the old one works on for a grace. */
-  async rotate(id: string, { tenant, grace, ...options }: KeyedOptions & TenantOptions & Rotate = {}): Promise<KeyWithText> {
+  async rotate(id: string, options: KeyedOptions & TenantOptions & Rotate = {}): Promise<KeyWithText> {
+    const { tenant, grace, ...rest } = options;
     const json = grace === undefined ? {} : { grace };
     const call = { method: "POST" as const, path: path`/v1/keys/${id}/rotate`, query: { tenant }, json };
-    return this.#transport.json<KeyWithText>({ ...call, ...options });
+    return this.#transport.json<KeyWithText>({ ...call, ...rest });
   }
 
   /** Ends one at once. */

@@ -16,7 +16,10 @@ export interface WarrenOptions {
   url?: string | undefined;
   /** A key or a token; by default `$WARREN_KEY`, else the one that this user's own server keeps in its data folder. */
   key?: string | undefined;
-  /** For how many milliseconds a server that is gone or busy is asked again; 0 never. 30 seconds unless said otherwise. */
+  /**
+   * For how many milliseconds a server that is gone or busy is asked again; 0 never. 30 seconds unless said
+   * otherwise.
+   */
   patience?: number | undefined;
   /** Another fetch than the global one. */
   fetch?: typeof globalThis.fetch | undefined;

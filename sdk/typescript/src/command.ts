@@ -19,7 +19,10 @@ import { type CallOptions, type KeyedOptions, type Transport, path } from "./tra
 const PART = 64 * 1024;
 /** Bytes of input that go into the request itself; more follow it. */
 const INLINE_MAX = 1 << 20;
-/** Bytes of each stream that a result holds, when it is streamed. The server's own bound is `sessions.output_bytes_max`. */
+/**
+ * Bytes of each stream that a result holds, when it is streamed. The server's own bound is
+ * `sessions.output_bytes_max`.
+ */
 const RESULT_MAX = 1 << 20;
 
 /** How a command is run. */
@@ -158,8 +161,8 @@ export interface Offsets {
 }
 
 /**
- * A stream of a command, to be iterated. Only what is asked for is fetched. Whoever iterates it again, after a `break` or an
- * error, goes on where it was.
+ * A stream of a command, to be iterated. Only what is asked for is fetched. Whoever iterates it again, after a
+ * `break` or an error, goes on where it was.
  */
 export class Output implements AsyncIterable<Uint8Array> {
   /** Bytes of the stream before the next ones; a {@link Command} made with it goes on here. */

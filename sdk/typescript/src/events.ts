@@ -20,8 +20,8 @@ const SILENCE_MAX = 45_000;
 /** Something that happened to a session. Pass over types you do not know: there may come more. */
 export type SessionEvent = Event;
 /**
- * Events from number `from` to `to` can no longer be had, or were lost with a server and these numbers are given again: what was
- * made of events before may be wrong, so read the session's state anew.
+ * Events from number `from` to `to` can no longer be had, or were lost with a server and these numbers are given
+ * again: what was made of events before may be wrong, so read the session's state anew.
  */
 export type ResyncEvent = Resync & { type: "resync" };
 

@@ -54,7 +54,8 @@ export class Files {
   }
 
   /**
-   * A file's bytes as they come. A connection that breaks ends it with an error, since the file may be another one by then;
+   * A file's bytes as they come. A connection that breaks ends it with an error, since the file may be another one by
+   * then;
    * `start` goes on where it was.
    */
   async stream(file: string, options: ReadOptions = {}): Promise<ReadableStream<Uint8Array>> {
@@ -65,7 +66,10 @@ export class Files {
     });
   }
 
-  /** Writes a file: whole, or not at all. A stream is sent as it comes, and cannot be sent again when a connection breaks. */
+  /**
+   * Writes a file: whole, or not at all. A stream is sent as it comes, and cannot be sent again when a connection
+   * breaks.
+   */
   async write(file: string, data: Bytes | Blob | ByteSource, options: WriteOptions = {}): Promise<File> {
     const { mode, parents, append, exclusive, signal } = options;
     const body = typeof data === "string" ? bytesOf(data) : data;

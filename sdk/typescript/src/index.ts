@@ -1,14 +1,23 @@
 /**
  * A client of a Warren server.
  *
- * Read in this order. A `Warren` reaches a server through a `transport`, which knows when to ask again; its `session`s run
- * a `command`, have `files`, `events` and a `terminal`. The types of what is sent and answered, `schema`, are made of the
- * server's OpenAPI document and have its names.
+ * Read in this order. A `Warren` reaches a server through a `transport`, which knows when to ask again; its
+ * `session`s run a `command`, have `files`, `events` and a `terminal`. The types of what is sent and answered,
+ * `schema`, are made of the server's OpenAPI document and have its names.
  */
 
 export { Warren, type WarrenOptions } from "./client.js";
 export { Session, Sessions } from "./session.js";
-export { Command, Output, Stdin, type ExecOptions, type ExecResult, type Outcome, type RunOptions, type Words } from "./command.js";
+export {
+  Command,
+  Output,
+  Stdin,
+  type ExecOptions,
+  type ExecResult,
+  type Outcome,
+  type RunOptions,
+  type Words,
+} from "./command.js";
 export type { Offsets } from "./command.js";
 export { Files, type ListOptions, type ReadOptions, type WriteOptions } from "./files.js";
 export { outputOf, type EventsOptions, type ResyncEvent, type SessionEvent } from "./events.js";

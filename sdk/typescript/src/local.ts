@@ -9,8 +9,8 @@ export function usualUrl(): string {
 }
 
 /**
- * `$WARREN_KEY`, else the key in the data folder of this user's own server, for the server of that folder alone: the one on
- * this machine, at the port that it said it is at. Whoever listens elsewhere is not shown it.
+ * `$WARREN_KEY`, else the key in the data folder of this user's own server, for the server of that folder alone: the
+ * one on this machine, at the port that it said it is at. Whoever listens elsewhere is not shown it.
  */
 export function usualKey(url: string): string | undefined {
   const named = variable("WARREN_KEY");

@@ -2,7 +2,16 @@
 
 import type { ByteSource } from "./bytes.js";
 import { streamOf } from "./bytes.js";
-import { Command, type ExecOptions, type ExecResult, type Offsets, type RunOptions, type Words, exec, spawn } from "./command.js";
+import {
+  Command,
+  type ExecOptions,
+  type ExecResult,
+  type Offsets,
+  type RunOptions,
+  type Words,
+  exec,
+  spawn,
+} from "./command.js";
 import { type EventsOptions, type ResyncEvent, type SessionEvent, follow } from "./events.js";
 import { Files } from "./files.js";
 import { type PageOptions, pages } from "./pages.js";
@@ -61,7 +70,10 @@ export class Sessions {
     }
   }
 
-  /** A new one of the files of a tar archive. A stream is sent as it comes, and cannot be sent again when a connection breaks. */
+  /**
+   * A new one of the files of a tar archive. A stream is sent as it comes, and cannot be sent again when a connection
+   * breaks.
+   */
   import(
     archive: Uint8Array | Blob | ByteSource,
     options: KeyedOptions & Pick<NewSession, "name" | "template" | "durability"> = {},

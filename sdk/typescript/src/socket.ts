@@ -81,19 +81,24 @@ export class Socket {
     like.binaryType = "arraybuffer";
     const socket = new Socket(like);
     await new Promise<void>((resolve, reject) => {
-      const failed = (): void => {
+      // Closing one that is not open is a failure again, in the same breath.
+      let settled = false;
+      const settle = (end: () => void): void => {
+        if (settled) return;
+        settled = true;
         clearTimeout(late);
         signal.removeEventListener("abort", failed);
-        like.close();
-        reject(signal.aborted ? signal.reason : transport.lost(undefined));
+        end();
+      };
+      const failed = (): void => {
+        settle(() => {
+          reject(signal.aborted ? signal.reason : transport.lost(undefined));
+          like.close();
+        });
       };
       const late = setTimeout(failed, WITHIN);
       signal.addEventListener("abort", failed, { once: true });
-      like.addEventListener("open", () => {
-        clearTimeout(late);
-        signal.removeEventListener("abort", failed);
-        resolve();
-      });
+      like.addEventListener("open", () => settle(resolve));
       like.addEventListener("error", failed);
       like.addEventListener("close", ({ code }) => {
         failed();

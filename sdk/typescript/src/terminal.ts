@@ -2,8 +2,8 @@
  * A terminal of a session: a shell with a name and a screen, which goes on without viewers.
  *
  * ```text
- * attach ──▶ size, screen ──▶ data by offset ──╳ broken off, or left by a slow reader: attach?offset= ──▶ what is missing
- *        ◀── keys, resize                                                   too much is missing: gap, size, screen
+ * attach ──▶ size, screen ──▶ data by offset ──╳ broken off, or left by a slow reader: attach?offset=N
+ *        ◀── keys, resize                      ──▶ what is missing; when it is too much: gap, size, screen
  * ```
  */
 
@@ -50,7 +50,10 @@ export interface TerminalOptions extends CallOptions, NewTerminal {
   offset?: number | undefined;
 }
 
-/** A terminal, attached to. Iterate it once: over its events, or with {@link data} over bytes for a terminal of your own. */
+/**
+ * A terminal, attached to. Iterate it once: over its events, or with {@link data} over bytes for a terminal of your
+ * own.
+ */
 export class Terminal implements AsyncIterable<TerminalEvent> {
   readonly name: string;
   /** Bytes of its stream that came so far. */
@@ -130,8 +133,8 @@ export class Terminal implements AsyncIterable<TerminalEvent> {
   }
 
   /**
-   * Types. Waits until the terminal is attached; a key that is typed while the connection breaks may be lost, and is never
-   * typed twice.
+   * Types. Waits until the terminal is attached; a key that is typed while the connection breaks may be lost, and is
+   * never typed twice.
    */
   async write(data: Bytes): Promise<void> {
     await this.#attached.passed();
@@ -284,7 +287,10 @@ export class Terminal implements AsyncIterable<TerminalEvent> {
     return { type: "screen", offset: screen.offset, rows, columns, bytes: joined(screen.parts) };
   }
 
-  /** A WebSocket does not say why it is not opened; the same asked without one does. Nothing, for a reason that passes. */
+  /**
+   * A WebSocket does not say why it is not opened; the same asked without one does. Nothing, for a reason that
+   * passes.
+   */
   async #refusal(): Promise<void> {
     const { signal } = this.#over;
     const read = (answer: Response): Promise<unknown> => answer.arrayBuffer();

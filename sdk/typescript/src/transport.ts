@@ -53,7 +53,14 @@ export interface TransportOptions {
 /** Codes of refusals that came after it was done. */
 const DONE = new Set(["audit_unavailable"]);
 /** Failures of Node's fetch before the server has anything. */
-const UNREACHED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+const UNREACHED = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
 /** Failures of Node's fetch after the server was silent for minutes. */
 const SILENT = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
 
@@ -83,7 +90,9 @@ export class Transport {
     await this.call(call, (answer) => answer.arrayBuffer());
   }
 
-  /** A request, sent until there is an answer or it is not worth while; `read` takes the answer in, and is part of it. */
+  /**
+   * A request, sent until there is an answer or it is not worth while; `read` takes the answer in, and is part of it.
+   */
   async call<T>(call: Call, read: (answer: Response) => Promise<T> | T): Promise<T> {
     const { body } = call;
     if (body === undefined || body instanceof Uint8Array || body instanceof Blob) {
@@ -122,6 +131,8 @@ export class Transport {
         } else if (!again(error)) {
           throw error;
         }
+        // The attempt before is still being done: as long as that takes.
+        if (error.code === "key_running") patience.renew();
         await patience.rest(error, error.retryAfter, call.signal);
       }
     }
@@ -172,10 +183,10 @@ export class Transport {
   lost(cause: unknown): ConnectionLost {
     const word = reason(cause);
     const code = UNREACHED.has(word) ? "unreachable" : SILENT.has(word) ? "silent" : "connection_lost";
-    const detail =
-      code === "unreachable" ? `no server answers at ${this.url}` : `the connection to ${this.url} broke`;
+    const what = code === "unreachable" ? `no server answers at ${this.url}` : `the connection to ${this.url} broke`;
+    const detail = word === "" ? what : `${what}: ${word}`;
     const hint = code === "unreachable" ? "start one with `warren serve`, or say where it is by WARREN_URL" : undefined;
-    return new ConnectionLost({ code, status: 0, detail: word === "" ? detail : `${detail}: ${word}`, hint }, { cause });
+    return new ConnectionLost({ code, status: 0, detail, hint }, { cause });
   }
 }
 

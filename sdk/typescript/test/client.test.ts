@@ -111,6 +111,28 @@ describe("the client", { timeout: 120_000 }, () => {
     await assert.rejects(warren.sessions.get("../keys"), WarrenError);
   });
 
+  it("waits for a command that takes longer than a connection is silent", { timeout }, async () => {
+    // As Node's fetch does after five minutes.
+    let silent = 0;
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const over = new AbortController();
+      const late = setTimeout(() => over.abort(), 300);
+      try {
+        return await globalThis.fetch(input, { ...init, signal: over.signal });
+      } catch (error) {
+        if (!over.signal.aborted) throw error;
+        silent += 1;
+        throw new TypeError("fetch failed", { cause: Object.assign(new Error(), { code: "UND_ERR_HEADERS_TIMEOUT" }) });
+      } finally {
+        clearTimeout(late);
+      }
+    };
+    const session = await server.client().sessions.create();
+    const hurried = server.client({ fetch, patience: 500 }).sessions.at(session.ref);
+    assert.equal((await hurried.exec("echo begun >> log; sleep 2; cat log")).stdout, "begun\n");
+    assert.ok(silent > 1);
+  });
+
   it("deletes what its first attempt may have deleted", { timeout }, async () => {
     const way = await Way.to(server);
     const warren = server.client({ url: way.url });

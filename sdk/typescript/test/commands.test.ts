@@ -117,7 +117,35 @@ describe("commands", { timeout: 120_000 }, () => {
     way.swallow = 0;
     await command.stdin.end();
     assert.equal(await command.stdout.text(), lines.join(""));
-    await assert.rejects(command.stdin.write("more"), (error) => error instanceof Conflict && error.code === "no_input");
+    await assert.rejects(command.stdin.write("more"), (error) => {
+      return error instanceof Conflict && error.code === "no_input";
+    });
+  });
+
+  it("that do not read yet are waited for, over connections that give up", { timeout }, async () => {
+    // As Node's fetch does after five minutes of silence.
+    let silent = 0;
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const over = new AbortController();
+      const late = setTimeout(() => over.abort(), 300);
+      try {
+        return await globalThis.fetch(input, { ...init, signal: over.signal });
+      } catch (error) {
+        if (!over.signal.aborted) throw error;
+        silent += 1;
+        throw new TypeError("fetch failed", { cause: Object.assign(new Error(), { code: "UND_ERR_HEADERS_TIMEOUT" }) });
+      } finally {
+        clearTimeout(late);
+      }
+    };
+    const hurried = server.client({ fetch, patience: 2000 }).sessions.at(session.ref);
+    await session.exec("mkfifo gate");
+    const command = await hurried.spawn("read x < gate; wc -c");
+    const fed = command.stdin.end(new Uint8Array(1 << 20));
+    while (silent === 0) await session.refresh();
+    await session.exec("echo > gate");
+    await fed;
+    assert.equal((await command.stdout.text()).trim(), String(1 << 20));
   });
 
   it("have a window", { timeout }, async () => {

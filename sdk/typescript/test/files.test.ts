@@ -64,7 +64,9 @@ describe("files", { timeout: 120_000 }, () => {
     assert.equal((await files.stat("/tmp/log")).mode, "0640");
     await files.write("/tmp/blob", new Blob(["a", "b"]));
     assert.equal(await files.readText("/tmp/blob"), "ab");
-    await assert.rejects(files.write("/tmp/none/x", ""), (error) => error instanceof NotFound && error.errno === "ENOENT");
+    await assert.rejects(files.write("/tmp/none/x", ""), (error) => {
+      return error instanceof NotFound && error.errno === "ENOENT";
+    });
     await assert.rejects(files.mkdir("/tmp/log"), Conflict);
   });
 
@@ -73,7 +75,9 @@ describe("files", { timeout: 120_000 }, () => {
     await files.mkdir("/tmp/dir");
     assert.deepEqual(await collect(files.list("/tmp/dir")), []);
     await files.write("/tmp/file", "{}");
-    await assert.rejects(files.read("/tmp/dir"), (error) => error instanceof Conflict && error.code === "is_a_directory");
+    await assert.rejects(files.read("/tmp/dir"), (error) => {
+      return error instanceof Conflict && error.code === "is_a_directory";
+    });
     await assert.rejects(files.stream("/tmp/dir"), Conflict);
     await assert.rejects(collect(files.list("/tmp/file")), (error) => {
       return error instanceof Conflict && error.code === "not_a_directory";

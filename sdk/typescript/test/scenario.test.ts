@@ -1,4 +1,7 @@
-/** One program from the beginning to the end of a session, through a server that is killed. The Python client runs the same. */
+/**
+ * One program from the beginning to the end of a session, through a server that is killed. The Python client runs the
+ * same.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -260,7 +263,10 @@ describe("the scenario", { timeout: 300_000 }, () => {
   });
 });
 
-/** What a terminal shows, as it comes. Every byte of its stream comes once and in order, but for what a screen stands for. */
+/**
+ * What a terminal shows, as it comes. Every byte of its stream comes once and in order, but for what a screen stands
+ * for.
+ */
 class Shown {
   screens = 0;
   attaches = 0;

@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { NotFound, type Session, type SessionEvent, type TerminalEvent, Unauthorized, WarrenError, outputOf } from "warren-sdk";
+import {
+  NotFound,
+  type Session,
+  type SessionEvent,
+  type TerminalEvent,
+  Unauthorized,
+  WarrenError,
+  outputOf,
+} from "warren-sdk";
 import { parse } from "../dist/sse.js";
 import { Server, Way, collect } from "./server.js";
 
@@ -25,7 +33,8 @@ describe("streams", { timeout: 180_000 }, () => {
   });
 
   it("of events are read wherever they are cut", { timeout }, async () => {
-    const text = ': hello\n\nid: 1.1\nevent: output\ndata: {"a":"ü"}\n\nevent:resync\r\ndata: {}\r\n\r\nid: 1.2\ndata: lost';
+    const first = ': hello\n\nid: 1.1\nevent: output\ndata: {"a":"ü"}\n\n';
+    const text = `${first}event:resync\r\ndata: {}\r\n\r\nid: 1.2\ndata: lost`;
     const bytes = Buffer.from(text);
     const wanted = [
       { id: "1.1", event: "output", data: '{"a":"ü"}' },
@@ -170,7 +179,8 @@ describe("streams", { timeout: 180_000 }, () => {
   });
 
   it("of a terminal wait for who is slow, without holding all of it", { timeout: 60_000 }, async () => {
-    const terminal = await session.terminal({ name: "slow", argv: ["sh", "-c", "read x; seq 1 600000; echo the end; read x"] });
+    const line = "read x; seq 1 600000; echo the end; read x";
+    const terminal = await session.terminal({ name: "slow", argv: ["sh", "-c", line] });
     await terminal.write("\r");
     const command = (await terminal.screen()).exec;
     assert.ok(command !== null);
