@@ -87,7 +87,7 @@ export class Tenants {
   }
 
   /** Changes what is named, all of it or nothing; `null` is what the server says for all. */
-  async change(id: string, change: Change, { signal }: CallOptions = {}): Promise<Tenant> {
+  async update(id: string, change: TenantUpdate, { signal }: CallOptions = {}): Promise<Tenant> {
     const call = { method: "PATCH" as const, path: path`/v1/tenants/${id}`, json: change, signal };
     return this.#transport.json<Tenant>(call);
   }
@@ -99,7 +99,7 @@ export class Tenants {
 }
 
 /** A change of a tenant. */
-export type Change = Omit<TenantChange, "quotas" | "limits_max"> & {
+export type TenantUpdate = Omit<TenantChange, "quotas" | "limits_max"> & {
   quotas?: { [name: string]: number | string | null };
   limits_max?: { [name: string]: number | string | null };
 };

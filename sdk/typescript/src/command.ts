@@ -68,7 +68,7 @@ export interface ExecResult extends Outcome {
   stderr: string;
   stdoutBytes: Uint8Array;
   stderrBytes: Uint8Array;
-  /** There was more, or some is no longer kept: `session.command(exec)` reads by offset. */
+  /** There was more, or some is no longer kept: `session.attach(exec)` reads by offset. */
   cut: boolean;
 }
 

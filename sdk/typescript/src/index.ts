@@ -22,7 +22,7 @@ export type { Offsets } from "./command.js";
 export { Files, type ListOptions, type ReadOptions, type WriteOptions } from "./files.js";
 export { outputOf, type EventsOptions, type ResyncEvent, type SessionEvent } from "./events.js";
 export { Terminal, type TerminalEvent, type TerminalOptions } from "./terminal.js";
-export { Keys, Tenants, type Change, type TenantOptions, type UsageOptions } from "./admin.js";
+export { Keys, Tenants, type TenantOptions, type TenantUpdate, type UsageOptions } from "./admin.js";
 export type { Bytes, ByteSource } from "./bytes.js";
 export type { PageOptions } from "./pages.js";
 export type { SocketClass, SocketLike } from "./socket.js";

@@ -144,12 +144,12 @@ export class Session {
   }
 
   /** A command that was started before, by its number; its streams go on behind the bytes the caller has. */
-  command(exec: number, offsets: Offsets = {}): Command {
+  attach(exec: number, offsets: Offsets = {}): Command {
     return new Command(this.#transport, this.ref, exec, offsets);
   }
 
   /** Commands that run, and those that ended last. */
-  async commands(options: CallOptions = {}): Promise<Exec[]> {
+  async execs(options: CallOptions = {}): Promise<Exec[]> {
     return (await this.#get<ExecList>("/execs", options)).items;
   }
 

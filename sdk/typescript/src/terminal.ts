@@ -158,7 +158,7 @@ export class Terminal implements AsyncIterable<TerminalEvent> {
   }
 
   /** Hangs it up. */
-  close(options: CallOptions = {}): Promise<void> {
+  hangUp(options: CallOptions = {}): Promise<void> {
     return this.#transport.done({ method: "DELETE", path: this.#path, signal: options.signal });
   }
 

@@ -68,7 +68,7 @@ describe("the client", { timeout: 120_000 }, () => {
   it("asks again what was refused for now, as long as it has patience", { timeout }, async () => {
     const operator = server.client();
     await operator.tenants.create({ id: "slow" });
-    await operator.tenants.change("slow", { quotas: { requests_per_s: 1, requests_burst: 1 } });
+    await operator.tenants.update("slow", { quotas: { requests_per_s: 1, requests_burst: 1 } });
     const { key } = await operator.keys.create({ name: "slow", role: "admin" }, { tenant: "slow" });
     const hasty = server.client({ key, patience: 0 });
     await assert.rejects(async () => {
@@ -82,10 +82,10 @@ describe("the client", { timeout: 120_000 }, () => {
     const had = (await operator.quotas({ tenant: "slow" })).quotas["sessions"]?.used;
     const patient = server.client({ key });
     await Promise.all([patient.sessions.create(), patient.sessions.create()]);
-    await operator.tenants.change("slow", { quotas: { requests_per_s: null, requests_burst: null } });
+    await operator.tenants.update("slow", { quotas: { requests_per_s: null, requests_burst: null } });
     assert.equal((await operator.quotas({ tenant: "slow" })).quotas["sessions"]?.used, (had ?? 0) + 2);
     // A quota that time does not mend is not asked for again.
-    await operator.tenants.change("slow", { quotas: { sessions: 0 } });
+    await operator.tenants.update("slow", { quotas: { sessions: 0 } });
     await assert.rejects(patient.sessions.create(), QuotaExceeded);
   });
 
@@ -148,7 +148,7 @@ describe("the client", { timeout: 120_000 }, () => {
     const warren = server.client();
     assert.equal((await warren.tenants.create({ id: "acme", title: "Acme" })).title, "Acme");
     assert.deepEqual((await collect(warren.tenants.list({ pageSize: 1 }))).map(({ id }) => id).slice(0, 1), ["acme"]);
-    const changed = await warren.tenants.change("acme", { weight: 50, limits_max: { file_bytes: "1GiB" } });
+    const changed = await warren.tenants.update("acme", { weight: 50, limits_max: { file_bytes: "1GiB" } });
     assert.deepEqual([changed.weight, changed.limits_max["file_bytes"]], [50, 1 << 30]);
     assert.equal((await warren.tenants.get("acme")).weight, 50);
     const made = await warren.keys.create({ name: "ci", role: "member", expires_in: "1h" }, { tenant: "acme" });

@@ -30,7 +30,7 @@ describe("commands", { timeout: 120_000 }, () => {
     const none = await session.exec(["/no/such/program"]);
     assert.deepEqual([none.end, none.errno, none.exitCode], ["not_started", "ENOENT", 127]);
     await assert.rejects(session.exec([]), { code: "invalid_request", status: 422 });
-    await assert.rejects(session.command(4711).wait(), { code: "exec_not_found" });
+    await assert.rejects(session.attach(4711).wait(), { code: "exec_not_found" });
   });
 
   it("are interrupted when their server dies, and say so", { timeout }, async () => {
@@ -39,7 +39,7 @@ describe("commands", { timeout: 120_000 }, () => {
     const running = session.exec("sleep 600");
     const waiting = command.wait();
     // It runs when a second one is seen.
-    while ((await session.commands()).filter(({ running }) => running).length < 2);
+    while ((await session.execs()).filter(({ running }) => running).length < 2);
     await server.again();
     assert.deepEqual([(await waiting).end, (await waiting).exitCode], ["interrupted", null]);
     assert.equal((await running).end, "interrupted");
@@ -57,7 +57,7 @@ describe("commands", { timeout: 120_000 }, () => {
   it("write more than an answer holds", { timeout }, async () => {
     const result = await session.exec("seq 1 300000");
     assert.deepEqual([result.cut, result.exitCode, result.stdoutBytes.length], [true, 0, 1 << 20]);
-    const all = await session.command(result.exec).stdout.text();
+    const all = await session.attach(result.exec).stdout.text();
     assert.ok(all.startsWith("1\n2\n") && all.endsWith("\n300000\n"));
     assert.ok(all.startsWith(result.stdout));
   });

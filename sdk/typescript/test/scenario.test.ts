@@ -102,7 +102,7 @@ describe("the scenario", { timeout: 300_000 }, () => {
     const outcome = await waiting;
     assert.deepEqual([outcome.end, outcome.exitCode], ["exited", 5]);
     // Another who comes later reads it from wherever they like.
-    assert.equal(await session.command(command.exec, { stdout: 8 }).stdout.text(), "got two\ngot three\n");
+    assert.equal(await session.attach(command.exec, { stdout: 8 }).stdout.text(), "got two\ngot three\n");
   });
 
   it("signals a command", { timeout }, async () => {
@@ -167,7 +167,7 @@ describe("the scenario", { timeout: 300_000 }, () => {
     terminal.detach();
     await assert.rejects(terminal.write("x"), { code: "detached" });
     assert.deepEqual((await session.terminals()).map((one) => one.terminal), ["main"]);
-    await terminal.close();
+    await terminal.hangUp();
   });
 
   it("forks, and neither sees the other's changes", { timeout }, async () => {
@@ -215,7 +215,7 @@ describe("the scenario", { timeout: 300_000 }, () => {
       return error instanceof Conflict && error.code === "name_taken" && error.status === 409;
     });
     await warren.tenants.create({ id: "small" });
-    await warren.tenants.change("small", { quotas: { sessions: 1 } });
+    await warren.tenants.update("small", { quotas: { sessions: 1 } });
     const { key } = await warren.keys.create({ name: "small", role: "member" }, { tenant: "small" });
     const small = new Warren({ url: way.url, key });
     await small.sessions.create();

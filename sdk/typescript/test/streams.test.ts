@@ -152,7 +152,7 @@ describe("streams", { timeout: 180_000 }, () => {
       assert.ok(value !== undefined);
       refused = value.type === "error" && value.error.code === "invalid_request";
     }
-    await again.close();
+    await again.hangUp();
     const rest: TerminalEvent[] = [];
     for (let next = await events.next(); next.done !== true; next = await events.next()) rest.push(next.value);
     assert.equal(rest.at(-1)?.type, "closed");
@@ -185,7 +185,7 @@ describe("streams", { timeout: 180_000 }, () => {
     const command = (await terminal.screen()).exec;
     assert.ok(command !== null);
     // Nothing is read here until all of it was written.
-    const log = session.command(command);
+    const log = session.attach(command);
     let tail = "";
     for await (const bytes of log.stdout) {
       tail = (tail + Buffer.from(bytes).toString()).slice(-100);
