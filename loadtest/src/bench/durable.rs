@@ -375,8 +375,12 @@ pub(crate) fn http_create(_: &Bed, effort: Effort) -> Result<Measured, Failure> 
 }
 
 /// Over HTTP: `true` in a session.
-pub(crate) fn http_true(_: &Bed, effort: Effort) -> Result<Measured, Failure> {
-    over_http(effort, false)
+pub(crate) fn http_true(bed: &Bed, effort: Effort) -> Result<Measured, Failure> {
+    let over = over_http(effort, false)?;
+    // The same without the gateway, and with a client that does as little as it can, in the same run: what the gateway adds.
+    let (within, lean) = (exec_true(bed, effort, Tier::Checkpoint)?, super::load::exec_true(effort, 1)?);
+    let (p50, p99) = (lean.p50_us - within.p50_us, lean.p99_us - within.p99_us);
+    Ok(over.with("gateway p50", "us", p50).with("gateway p99", "us", p99))
 }
 
 fn over_http(effort: Effort, makes: bool) -> Result<Measured, Failure> {

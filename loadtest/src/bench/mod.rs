@@ -2,11 +2,12 @@
 //!
 //! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe and a terminal, [`network`] sockets
 //! inside a session, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
-//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`socket`] WebSockets, [`neighbour`] a tenant beside one that takes all it can get, and [`kernel`] system calls without guests.
+//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`load`] a server under load, [`socket`] WebSockets, [`neighbour`] a tenant beside one that takes all it can get, and [`kernel`] system calls without guests.
 
 mod command;
 mod durable;
 mod kernel;
+mod load;
 mod neighbour;
 mod network;
 mod session;
@@ -205,14 +206,26 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "http_create",
         about: "over HTTP, tier checkpoint: make a session, run `pwd` in it, read its output",
-        target: Target::None,
+        target: Target::Latency { p50_us: 2000.0, p99_us: Some(6000.0) },
         run: durable::http_create,
     },
     Benchmark {
         name: "http_true",
         about: "over HTTP, tier checkpoint: `true` in a session",
-        target: Target::None,
+        target: Target::Latency { p50_us: 1000.0, p99_us: Some(4000.0) },
         run: durable::http_true,
+    },
+    Benchmark {
+        name: "http_load_exec",
+        about: "32 clients on the server's processors, each `true` over HTTP one after another; tier checkpoint",
+        target: Target::AtLeast { figure: "rate", value: 5_000.0, unit: "/s" },
+        run: load::http_load_exec,
+    },
+    Benchmark {
+        name: "http_load_read",
+        about: "the same, each a file of 4 KiB",
+        target: Target::AtLeast { figure: "rate", value: 10_000.0, unit: "/s" },
+        run: load::http_load_read,
     },
     Benchmark {
         name: "terminal_echo",
