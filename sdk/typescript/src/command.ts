@@ -9,6 +9,7 @@
  * A command belongs to its session: it goes on when its client does not.
  */
 
+import { Ending } from "./abort.js";
 import { type ByteSource, type Bytes, bytesOf, given, joined, streamOf, textOf, toBase64 } from "./bytes.js";
 import { WarrenError } from "./errors.js";
 import { sleep } from "./patience.js";
@@ -301,8 +302,8 @@ async function streamed(command: Command, options: ExecOptions, fed: boolean): P
   const { signal, stdin } = options;
   const stdout = new Kept();
   const stderr = new Kept();
-  const all = new AbortController();
-  const call = { signal: signal === undefined ? all.signal : AbortSignal.any([signal, all.signal]) };
+  const all = new Ending(signal);
+  const call = { signal: all.signal };
   const read = async (output: Output, kept: Kept, seen: ExecOptions["onStdout"]): Promise<void> => {
     for (let bytes = await output.next(call.signal); bytes !== undefined; bytes = await output.next(call.signal)) {
       kept.add(bytes);
@@ -323,7 +324,7 @@ async function streamed(command: Command, options: ExecOptions, fed: boolean): P
     return result(await command.wait(call), stdout.bytes(), stderr.bytes(), cut);
   } finally {
     // The first that fails ends the others.
-    all.abort();
+    all.end();
   }
 }
 

@@ -7,6 +7,7 @@
  * The server counts events without gaps, so what is behind the last one that was seen is all that is missing.
  */
 
+import { Ending } from "./abort.js";
 import { given } from "./bytes.js";
 import { ConnectionLost, WarrenError, parsed, refusal } from "./errors.js";
 import { Patience } from "./patience.js";
@@ -80,13 +81,14 @@ export async function* follow(
 class Stream {
   /** The server took the request; before that the transport had patience enough. */
   began = false;
-  readonly #over = new AbortController();
+  readonly #over: Ending;
   readonly #transport: Transport;
   readonly #path: string;
   readonly #options: EventsOptions;
   readonly #last: string | undefined;
 
   constructor(transport: Transport, path: string, options: EventsOptions, last: string | undefined) {
+    this.#over = new Ending(options.signal);
     this.#transport = transport;
     this.#path = path;
     this.#options = options;
@@ -94,17 +96,16 @@ class Stream {
   }
 
   async *open(): AsyncGenerator<Sent, void, undefined> {
-    const { after, follow, exec, signal } = this.#options;
+    const { after, follow, exec } = this.#options;
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (this.#last !== undefined) headers["last-event-id"] = this.#last;
-    const over = this.#over.signal;
     const answer = await this.#transport.call(
       {
         method: "GET",
         path: this.#path,
         query: { after, follow, exec },
         headers,
-        signal: signal === undefined ? over : AbortSignal.any([signal, over]),
+        signal: this.#over.signal,
       },
       (answer) => answer,
     );
@@ -113,7 +114,7 @@ class Stream {
   }
 
   close(): void {
-    this.#over.abort();
+    this.#over.end();
   }
 
   /** The bytes of a stream, until it is silent for too long. */
@@ -121,7 +122,7 @@ class Stream {
     const reader = body.getReader();
     try {
       for (;;) {
-        const silence = setTimeout(() => this.#over.abort(), SILENCE_MAX);
+        const silence = setTimeout(() => this.#over.end(), SILENCE_MAX);
         const next = await reader.read().finally(() => clearTimeout(silence));
         if (next.done) return;
         yield next.value;

@@ -7,6 +7,7 @@
  * ```
  */
 
+import { abortable } from "./abort.js";
 import { type ByteSource, Upload } from "./bytes.js";
 import { ConnectionLost, WarrenError, refused } from "./errors.js";
 import { Patience } from "./patience.js";
@@ -143,6 +144,11 @@ export class Transport {
     try {
       const fetch = this.#fetch;
       answer = await fetch(request.url, request.init);
+      const { signal } = request.init;
+      if (answer.ok && answer.body !== null && signal instanceof AbortSignal) {
+        const { status, headers } = answer;
+        answer = new Response(abortable(answer.body, signal), { status, headers });
+      }
     } catch (error) {
       throw this.lost(error);
     }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Conflict, type Session, WarrenError } from "warren-sdk";
-import { Server, Way, noise, same } from "./server.js";
+import { Server, Way, noise, assertSame } from "./server.js";
 
 const timeout = 30_000;
 
@@ -70,7 +70,7 @@ describe("commands", { timeout: 120_000 }, () => {
     const seen: Uint8Array[] = [];
     const onStdout = (bytes: Uint8Array): void => void seen.push(bytes);
     const result = await session.exec("cat; echo done >&2", { stdin: parts(), onStdout });
-    assert.ok(same(Buffer.concat(seen), much));
+    assertSame(Buffer.concat(seen), much);
     assert.deepEqual([result.cut, result.stdoutBytes.length, result.stderr], [true, 1 << 20, "done\n"]);
     // One that does not want it all is no error.
     const some = await session.exec("head -c 3; exit 7", { stdin: much });
@@ -101,7 +101,8 @@ describe("commands", { timeout: 120_000 }, () => {
       way.cut();
     }
     const wanted = Array.from({ length: 400_000 }, (_, index) => `${index + 1}\n`).join("");
-    assert.ok(parts.length > 1 && same(Buffer.concat(parts), Buffer.from(wanted)));
+    assert.ok(parts.length > 1);
+    assertSame(Buffer.concat(parts), Buffer.from(wanted));
     assert.deepEqual([command.stdout.offset, command.stdout.lost, command.stdout.ended], [wanted.length, 0, true]);
     assert.equal((await command.wait()).exitCode, 0);
   });

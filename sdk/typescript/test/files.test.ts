@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Conflict, ConnectionLost, NotFound, type Session, WarrenError } from "warren-sdk";
-import { Server, Way, collect, noise, same } from "./server.js";
+import { Server, Way, collect, noise, assertSame } from "./server.js";
 
 const timeout = 30_000;
 
@@ -112,11 +112,11 @@ describe("files", { timeout: 120_000 }, () => {
     });
     assert.ok(held > 0 && held < big.length);
     parts.push(await session.files.read("/tmp/big", { start: held }));
-    assert.ok(same(Buffer.concat(parts), big));
+    assertSame(Buffer.concat(parts), big);
     // One that is wanted whole is asked for again.
     const whole = session.files.read("/tmp/big");
     way.swallow = 1;
-    assert.ok(same(await whole, big));
+    assertSame(await whole, big);
     assert.equal(way.swallow, 0);
   });
 

@@ -18,7 +18,7 @@ import {
   Warren,
   WarrenError,
 } from "warren-sdk";
-import { Server, Way, collect, noise, same } from "./server.js";
+import { Server, Way, collect, noise, assertSame } from "./server.js";
 
 const timeout = 20_000;
 
@@ -67,9 +67,9 @@ describe("the scenario", { timeout: 300_000 }, () => {
     }
     assert.equal((await files.write("/home/agent/deep/er/big", parts(), { parents: true })).size, big.length);
     const back = Buffer.concat(await collect(await files.stream("/home/agent/deep/er/big")));
-    assert.ok(same(back, big));
+    assertSame(back, big);
     const some = await files.read("/home/agent/deep/er/big", { start: 1_000_000, end: 1_000_010 });
-    assert.ok(same(some, big.subarray(1_000_000, 1_000_010)));
+    assertSame(some, big.subarray(1_000_000, 1_000_010));
   });
 
   it("lists and shows files", { timeout }, async () => {
@@ -187,7 +187,7 @@ describe("the scenario", { timeout: 300_000 }, () => {
     await session.exec("rm -r deep; echo bad > state");
     await session.rollback(checkpoint);
     assert.equal(await session.files.readText("/home/agent/state"), "good");
-    assert.ok(same(await session.files.read("/home/agent/deep/er/big"), big));
+    assertSame(await session.files.read("/home/agent/deep/er/big"), big);
     assert.deepEqual((await session.checkpoints()).map(({ name }) => name), ["before"]);
   });
 
@@ -200,7 +200,7 @@ describe("the scenario", { timeout: 300_000 }, () => {
 
   it("travels as an archive", { timeout }, async () => {
     const copy = await warren.sessions.import(await session.export(), { name: "copy" });
-    assert.ok(same(await copy.files.read("/home/agent/deep/er/big"), big));
+    assertSame(await copy.files.read("/home/agent/deep/er/big"), big);
     await copy.delete();
   });
 

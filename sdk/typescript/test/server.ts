@@ -1,5 +1,6 @@
 /** A server of a folder of its own, which can be killed, and a way to it that can be cut. */
 
+import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -156,7 +157,15 @@ export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
   return items;
 }
 
-/** Whether both are the same bytes; comparing them one by one in an assertion takes long, and says little. */
-export function same(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
+/** That both are the same bytes; where they differ if not. Comparing them one by one in an assertion takes long. */
+export function assertSame(bytes: Uint8Array, wanted: Uint8Array): void {
+  if (Buffer.compare(bytes, wanted) === 0) return;
+  const differs = (at: number): boolean => bytes[at] !== wanted[at];
+  let first = 0;
+  while (!differs(first)) first += 1;
+  let last = Math.max(bytes.length, wanted.length) - 1;
+  while (!differs(last)) last -= 1;
+  const some = Buffer.from(bytes.subarray(first, first + 16)).toString("hex");
+  const lengths = `${bytes.length} bytes for ${wanted.length}`;
+  throw new assert.AssertionError({ message: `${lengths}; they differ from ${first} to ${last}: there is ${some}` });
 }

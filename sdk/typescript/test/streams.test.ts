@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   NotFound,
   type Session,
@@ -100,6 +102,21 @@ describe("streams", { timeout: 180_000 }, () => {
     const waiting = collect(session.events({ signal: over.signal }));
     over.abort(new RangeError("given up"));
     await assert.rejects(waiting, RangeError);
+    await session.files.write("/home/agent/zeros", new Uint8Array(32 << 20));
+    // In the middle too, when all that nobody holds is gone.
+    const later = new AbortController();
+    const events = session.events({ signal: later.signal });
+    for (let index = 0; index < 20; index += 1) await events.next();
+    const file = await session.files.stream("/home/agent/zeros", { signal: later.signal });
+    const pending = collect(events);
+    setFlagsFromString("--expose-gc");
+    for (let index = 0; index < 5; index += 1) {
+      (runInNewContext("gc") as () => void)();
+      await session.exec("true");
+    }
+    later.abort(new RangeError("given up"));
+    await assert.rejects(pending, RangeError);
+    await assert.rejects(collect(file), RangeError);
     await server.restart();
     assert.equal((await session.exec("echo back")).stdout, "back\n");
   });
