@@ -143,8 +143,9 @@ impl Writer {
             let old = at.ok().map(|at| page.inodes.remove(at));
             page.gone.retain(|gone| gone != &ino.0);
             let layer = trees.layer.get(*ino);
-            // A file without a name belongs to whoever has it open, who does not outlive the kernel.
-            match trees.after.get(*ino).filter(|after| after.links > 0) {
+            // A file without a name too: it may get one yet, and what the journal then says of it builds on what is here.
+            // Who brings the session up again leaves out what has none still.
+            match trees.after.get(*ino) {
                 Some(after) if layer.is_some_and(|layer| Arc::ptr_eq(layer, after)) => self.drop_record(old)?,
                 Some(after) => {
                     let before = trees.before.get(*ino).map(|inode| &**inode);

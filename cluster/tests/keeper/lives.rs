@@ -306,7 +306,13 @@ async fn what_waits_for_the_store_is_forgotten_once_the_record_knows_it() {
     let shown = owner.shown();
     owner.hibernate().await.unwrap();
     let batches = || async { keys(&keeper).await.into_iter().filter(|key| key.contains("/b")).count() };
-    assert_eq!(batches().await, 0);
+    // What went there before the record knew it is cleared away behind it.
+    let gone = async {
+        while batches().await > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("it is forgotten");
     let mut owner = Owner::claim(&keeper, id).await;
     assert_eq!(owner.shown(), shown);
     owner.run("f", &[2; 10]).await.unwrap();
@@ -334,4 +340,29 @@ fn random(seed: u8, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
     bytes
+}
+
+/// An upload has no name until it is whole. What the journal says of it then builds on what was stored of it before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_gets_its_name_later_is_whole() {
+    for tier in [Tier::Checkpoint, Tier::Journal, Tier::Strict] {
+        // Large enough for the store, and small enough for the journal with a checkpoint in between.
+        for (size, checkpoints) in [(5 << 20, false), (5 << 20, true), (100_000, true), (100_000, false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let keeper = open(dir.path());
+            let mut owner = Owner::create(&keeper, tier, None).await;
+            let ino = owner.put_unnamed(&vec![7; size]);
+            owner.acknowledge().await.unwrap();
+            if checkpoints {
+                let point = owner.point();
+                owner.claim.checkpoint(point, None).await.unwrap();
+            }
+            owner.name(ino, "upload", size as u64, b"the end");
+            owner.acknowledge().await.unwrap();
+            let (id, shown) = (owner.id, owner.shown());
+            drop((owner, keeper));
+            let owner = Owner::claim(&open(dir.path()), id).await;
+            assert!(owner.shown() == shown, "{tier:?}, {size} bytes, checkpoint: {checkpoints}");
+        }
+    }
 }

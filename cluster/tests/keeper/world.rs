@@ -171,6 +171,22 @@ impl Owner {
         ino
     }
 
+    /// A file without a name, as an upload is while it comes in.
+    pub fn put_unnamed(&mut self, bytes: &[u8]) -> Ino {
+        let now = Timestamp(self.tree.log().newest().0 as i64);
+        let birth = Birth { mode: Mode::new(0o640), uid: Uid(1000), gid: Gid(1000), now };
+        let ino = self.tree.create_unnamed(Content::File(Default::default()), birth).expect("made");
+        assert_eq!(self.tree.write(ino, 0, bytes, now).expect("written"), bytes.len());
+        ino
+    }
+
+    /// Its last bytes and its name.
+    pub fn name(&mut self, ino: Ino, name: &str, at: u64, bytes: &[u8]) {
+        let now = Timestamp(self.tree.log().newest().0 as i64);
+        assert_eq!(self.tree.write(ino, at, bytes, now).expect("written"), bytes.len());
+        self.tree.link(ino, ROOT_INO, &name.as_bytes().into(), now).expect("named");
+    }
+
     /// What was done since the last batch.
     pub fn batch(&mut self) -> Batch {
         let (after, to) = (self.tree.snapshot(), self.tree.log().newest());

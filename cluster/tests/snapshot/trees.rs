@@ -430,9 +430,9 @@ pub fn loading<T>(mut step: impl FnMut() -> Step<T>) -> T {
     }
 }
 
-/// Two trees are one, to everything a guest could ask, and to what is charged for them.
+/// Two trees are one, to everything a guest could ask, and to what is charged for them, as a session that wakes has them.
 pub fn assert_same(layer: &Inodes, one: &Inodes, two: &Inodes) {
-    let one = one.clone().without_unnamed(layer);
+    let [one, two] = [one, two].map(|tree| tree.clone().without_unnamed(layer));
     assert_eq!(one.len(), two.len());
     for ((ino, one), (other, two)) in one.iter().zip(two.iter()) {
         assert_eq!(ino, other);
@@ -458,7 +458,7 @@ pub fn assert_same(layer: &Inodes, one: &Inodes, two: &Inodes) {
         }
     }
     let used = |tree: &Inodes| Tree::new(tree.clone(), ROOM).used();
-    assert_eq!(used(&one), used(two));
+    assert_eq!(used(&one), used(&two));
 }
 
 fn bytes(block: &Block) -> Option<Vec<u8>> {

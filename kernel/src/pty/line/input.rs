@@ -20,17 +20,16 @@ impl Line {
     pub(super) fn receive(&mut self, bytes: &[u8], signals: &mut SignalSet) -> usize {
         let mut at = 0;
         while at < bytes.len() {
-            let mut room = (INPUT_MAX - 1).saturating_sub(self.input.len());
-            if self.has_input(InputModes::PARMRK) {
-                room /= 2; // A byte 255 takes two places.
-            }
+            // A byte 255 takes two places then.
+            let places = if self.has_input(InputModes::PARMRK) { 2 } else { 1 };
+            let mut room = (INPUT_MAX - 1).saturating_sub(self.input.len()) / places;
             if room == 0 {
                 if !self.is_canonical() || self.complete > 0 {
                     break; // Someone will read and make room.
                 }
                 // A line too long: its last place is given to byte after byte, so that a newline can end it.
                 room = 1;
-                while self.input.len() > INPUT_MAX - 1 {
+                while self.input.len() > INPUT_MAX - places {
                     self.input.pop_back();
                     if self.has_input(InputModes::IMAXBEL) {
                         self.echo_plain(BELL);

@@ -420,6 +420,22 @@ fn raw_and_back_is_the_same() {
     assert!(!termios.raw().local.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
 }
 
+/// A byte that takes two places has them, where a line that is too long gives its last one away.
+#[test]
+fn a_marked_byte_at_the_end_of_a_long_line_keeps_the_bound() {
+    let mut line = Line::new(Termios::default());
+    line.type_bytes(&[b'a'; 2 * INPUT_MAX]);
+    assert_eq!(line.input.len(), INPUT_MAX);
+    let mut marked = *line.termios();
+    marked.input.insert(InputModes::PARMRK);
+    marked.input.remove(InputModes::ISTRIP);
+    line.set_termios(marked);
+    for _ in 0..3 {
+        line.type_bytes(&[0xff]);
+        assert!(line.input.len() <= INPUT_MAX, "{}", line.input.len());
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Type(Vec<u8>),
