@@ -1,7 +1,8 @@
 //! The metrics of this crate, for whichever recorder the process has; without one they cost nothing.
 
+use crate::system::SystemHost;
 use metrics::Unit;
-use std::time::Instant;
+use warren_kernel::host::{Host, Monotonic};
 
 /// Modules whose compiled code was found, or had to be made, by `source`: `kept` or `made`.
 pub const MODULES: &str = "warren_modules_loaded_total";
@@ -16,17 +17,17 @@ pub const HISTOGRAMS: &[(&str, Unit, &str)] = &[(COMPILE, Unit::Seconds, "Time t
 
 /// A module that is being compiled, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Made(Instant);
+pub(crate) struct Made(Monotonic);
 
 impl Made {
     pub(crate) fn begin() -> Made {
-        Made(Instant::now())
+        Made(SystemHost.monotonic())
     }
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
         metrics::counter!(MODULES, "source" => "made").increment(1);
-        metrics::histogram!(COMPILE).record(self.0.elapsed());
+        metrics::histogram!(COMPILE).record(SystemHost.monotonic().since(self.0));
     }
 }
