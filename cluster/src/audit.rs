@@ -240,7 +240,7 @@ impl Audit {
         for (first, key, ..) in &keys[begin.min(keys.len())..] {
             // One that was collected meanwhile is no longer kept.
             let Some((object, _)) = self.inner.object(key).await? else { continue };
-            let skip = usize::try_from((after + 1).saturating_sub(*first)).unwrap_or(usize::MAX);
+            let skip = usize::try_from(after.saturating_add(1).saturating_sub(*first)).unwrap_or(usize::MAX);
             found.extend(object.lines.into_iter().skip(skip));
             if found.len() > limit {
                 found.truncate(limit);
