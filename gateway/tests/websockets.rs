@@ -79,15 +79,21 @@ fn a_command_on_a_terminal_is_resized_and_signalled() {
     let exec = started(server, &path, body);
     let mut socket = server.socket(&format!("{exec}/attach"));
     socket.say(json!({ "type": "resize", "rows": 50, "columns": 132 }));
-    socket.say(json!({ "type": "signal", "signal": "NOPE" }));
-    let problem = loop {
-        match socket.gets() {
-            Got::Told(value) if value["type"] == "error" => break value,
-            Got::Told(_) | Got::Part(..) => {}
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!((problem["code"].as_str(), problem["status"].as_i64()), (Some("invalid_request"), Some(422)));
+    for wrong in [
+        json!({ "type": "signal", "signal": "NOPE" }),
+        json!({ "type": "resize", "rows": 0, "columns": 80 }),
+        json!({ "type": "resize", "rows": 24, "columns": 401 }),
+    ] {
+        socket.say(wrong);
+        let problem = loop {
+            match socket.gets() {
+                Got::Told(value) if value["type"] == "error" => break value,
+                Got::Told(_) | Got::Part(..) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((problem["code"].as_str(), problem["status"].as_i64()), (Some("invalid_request"), Some(422)));
+    }
     socket.say(json!({ "type": "signal", "signal": "TERM" }));
     assert_eq!(socket.told("exit")["signal"], "SIGTERM");
     assert_eq!(socket.closes(), Some(1000));
@@ -143,6 +149,8 @@ fn what_is_not_of_the_protocol_is_refused() {
         Message::Text("{".into()),
         Message::Text(r#"{"type":"nothing"}"#.into()),
         Message::Text(r#"{"type":"stdin_end","more":1}"#.into()),
+        Message::Text(r#"["stdin_end"]"#.into()),
+        Message::Text(r#" ["resize",24,80]"#.into()),
         Message::Binary(vec![1; 20].into()),
         Message::Binary(vec![0; 8].into()),
     ] {

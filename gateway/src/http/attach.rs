@@ -189,7 +189,7 @@ impl Attached {
                 let signal = request::signal(&signal);
                 async move { Ok(session.signal_exec(exec, signal?).await?) }.boxed()
             }
-            Said::Resize(size) => async move { Ok(session.resize(exec, size.into()).await?) }.boxed(),
+            Said::Resize(size) => async move { Ok(session.resize(exec, size.try_into()?).await?) }.boxed(),
         };
         Ok(acting)
     }

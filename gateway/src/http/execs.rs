@@ -2,6 +2,7 @@
 
 use super::App;
 use super::events::{self, Which};
+use super::input::Input;
 use super::openapi::{Accepted, As, Events, HeaderNames, Headers, NoContent, OutputBytes};
 use super::problem::Problem;
 use super::processes::Send;
@@ -24,6 +25,7 @@ use warren_session::command::{ExecRequest, Stdin, Words};
 use warren_session::event::Stream;
 use warren_session::id::CommandKey;
 use warren_session::position::Position;
+use warren_session::terminal::{COLUMNS_MAX, ROWS_MAX, check_size};
 
 /// Bytes of a stream in one answer, at most.
 const OUTPUT_MAX: usize = 1 << 20;
@@ -55,26 +57,18 @@ pub(crate) struct Run {
     detach: bool,
 }
 
-/// Standard input of a command.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Input {
-    /// To be sent later.
-    Open,
-    /// This, and the end.
-    Text(String),
-    /// These bytes in base64, and the end.
-    Base64(String),
-}
-
 /// A terminal's size, in characters.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WindowSize)]
 pub(crate) struct Size {
-    pub(crate) rows: u16,
-    pub(crate) columns: u16,
+    #[schema(minimum = 1, maximum = 200)]
+    rows: u16,
+    #[schema(minimum = 1, maximum = 400)]
+    columns: u16,
 }
+
+const _: () = assert!(ROWS_MAX == 200 && COLUMNS_MAX == 400, "the document says the same of windows and terminals");
 
 /// Which bytes of a command's output.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -100,9 +94,13 @@ pub(crate) struct StdinAsked {
     close: Option<bool>,
 }
 
-impl From<Size> for WindowSize {
-    fn from(size: Size) -> WindowSize {
-        WindowSize { rows: size.rows, columns: size.columns, ..WindowSize::default() }
+impl TryFrom<Size> for WindowSize {
+    type Error = Problem;
+
+    fn try_from(size: Size) -> Result<WindowSize, Problem> {
+        let size = WindowSize::new(size.rows, size.columns);
+        check_size(size)?;
+        Ok(size)
     }
 }
 
@@ -129,7 +127,7 @@ impl Run {
             environment: self.env,
             cwd: self.cwd,
             stdin,
-            terminal: self.terminal.map(WindowSize::from),
+            terminal: self.terminal.map(WindowSize::try_from).transpose()?,
             timeout: self.timeout.map(|timeout| timeout.0),
             key,
             trace: None,
@@ -265,6 +263,7 @@ pub(crate) async fn resize(
     Exec(exec): Exec,
     Json(size): Json<Size>,
 ) -> Result<NoContent, Problem> {
-    target.wake(&app).await?.resize(exec, size.into()).await?;
+    let size = size.try_into()?;
+    target.wake(&app).await?.resize(exec, size).await?;
     Ok(NoContent)
 }

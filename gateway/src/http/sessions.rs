@@ -16,6 +16,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use warren_config::Template;
+use warren_session::durability::{DurabilityError, Summary};
+use warren_session::event::State as Life;
 use warren_session::id::{SessionId, SessionName, TenantId};
 use warren_session::spec::SessionSpec;
 
@@ -169,9 +171,12 @@ pub(crate) async fn list(
     Ok(axum::Json(Listing::part(found.into_iter().map(SessionView::from).collect(), next)))
 }
 
-/// `GET /v1/sessions/{session}`. It is not woken.
+/// `GET /v1/sessions/{session}`. It is not woken. One that was deleted is gone, as with every other request for it.
 pub(crate) async fn get(State(app): State<App>, target: Target) -> Result<axum::Json<SessionView>, Problem> {
-    Ok(axum::Json(app.sessions.get(&target.tenant, target.id).await?.into()))
+    match app.sessions.get(&target.tenant, target.id).await? {
+        Summary { state: Life::Deleted, .. } => Err(DurabilityError::Deleted(target.id).into()),
+        summary => Ok(axum::Json(summary.into())),
+    }
 }
 
 /// `DELETE /v1/sessions/{session}`.

@@ -41,7 +41,11 @@ pub(crate) struct Open {
     env: BTreeMap<String, String>,
     /// Where it begins.
     cwd: Option<String>,
+    /// 24 unless said otherwise.
+    #[schema(minimum = 1, maximum = 200)]
     rows: Option<u16>,
+    /// 80 unless said otherwise.
+    #[schema(minimum = 1, maximum = 400)]
     columns: Option<u16>,
 }
 
