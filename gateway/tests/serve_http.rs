@@ -141,7 +141,7 @@ fn a_detached_command_is_fed_signalled_and_read() {
 
     let started = server.post(&format!("{path}/exec"), json!({ "argv": ["sleep", "600"], "detach": true })).json();
     let exec = format!("{path}/execs/{}", started["exec"]);
-    server.post(&format!("{exec}/resize"), size.clone()).refused(409, "no_terminal");
+    server.post(&format!("{exec}/resize"), size).refused(409, "no_terminal");
     server.post(&format!("{exec}/resize"), json!({ "rows": 0, "columns": 80 })).refused(422, "invalid_request");
     server.post(&format!("{exec}/resize"), json!([24, 80])).refused(422, "invalid_request");
     assert_eq!(server.post(&format!("{exec}/signal"), json!({ "signal": "9" })).status, 204);
@@ -273,16 +273,32 @@ fn events_are_resumed_without_gap_or_duplicate() {
     for number in 0..5 {
         server.exec("events", &format!("echo {number}"));
     }
-    let all = events(server, &format!("{path}/events?follow=false"), "", |_| false);
+    let mut all = events(server, &format!("{path}/events?follow=false"), "", |_| false);
+    // The end is told, and is no part of the log.
+    let end = all.pop().unwrap().1;
+    assert_eq!(end, json!({ "type": "end", "position": all.last().unwrap().0 }));
     assert!(all.iter().all(|(id, data)| data["position"] == *id));
     let seqs: Vec<u64> = all.iter().map(|(id, _)| id.split_once('.').unwrap().1.parse().unwrap()).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
     for at in [0, 7, all.len() - 1] {
-        let rest = events(server, &format!("{path}/events?follow=false&after={}", all[at].0), "", |_| false);
-        assert_eq!(rest, all[at + 1..], "after {}", all[at].0);
         let header = format!("Last-Event-ID: {}\r\n", all[at].0);
-        assert_eq!(events(server, &format!("{path}/events?follow=false&after=1.1"), &header, |_| false), all[at + 1..]);
+        for (after, headers) in [(all[at].0.as_str(), ""), ("1.1", &*header)] {
+            let mut rest = events(server, &format!("{path}/events?follow=false&after={after}"), headers, |_| false);
+            assert_eq!(rest.pop().unwrap().1, end);
+            assert_eq!(rest, all[at + 1..], "after {}", all[at].0);
+        }
     }
+    // Behind the last there is: what the client has is of no log, and it is told which numbers.
+    let seq = seqs.len() as u64;
+    for beyond in [seq + 1, i64::MAX as u64] {
+        let told = events(server, &format!("{path}/events?follow=false&after=1.{beyond}"), "", |_| false);
+        let told: Vec<Value> = told.into_iter().map(|(_, data)| data).collect();
+        assert_eq!(told, [json!({ "type": "resync", "from": seq + 1, "to": beyond }), end.clone()]);
+    }
+    let one = events(server, &format!("{path}/events?follow=false&exec=1"), "", |_| false);
+    assert_eq!((&one[one.len() - 2].1["type"], &one[one.len() - 1].1), (&json!("exited"), &end));
+    let followed = events(server, &format!("{path}/events?exec=1"), "", |_| false);
+    assert_eq!(followed.last().unwrap().1["type"], "exited", "what is followed has no end of its own");
     server.get(&format!("{path}/events?after=x")).refused(422, "invalid_request");
     server.get(&format!("{path}/events?after=0.1")).refused(422, "invalid_request");
 
@@ -295,6 +311,23 @@ fn events_are_resumed_without_gap_or_duplicate() {
         let new = follower.join().unwrap();
         assert!(new.iter().any(|(_, data)| data["data"] == "new\n"), "{new:?}");
     });
+}
+
+#[test]
+fn input_that_ends_its_command_is_taken() {
+    let Some(server) = server() else { return };
+    let path = session(server, "fed");
+    for number in 1..=16 {
+        let command = json!({ "command": "read line; echo $line", "stdin": "open", "detach": true });
+        assert_eq!(server.post(&format!("{path}/exec"), command).status, 202);
+        // It ends of the line, before or after its input is closed.
+        let stdin = format!("{path}/execs/{number}/stdin?close=true");
+        let fed = server.request("POST", &stdin, &[], b"hello\n");
+        assert_eq!(fed.status, 204, "{}", fed.text());
+        assert_eq!(server.get(&format!("{path}/execs/{number}/output?wait=true")).text(), "hello\n");
+        server.request("POST", &stdin, &[], b"").refused(409, "no_input");
+        server.request("POST", &stdin, &[], b"more\n").refused(409, "no_input");
+    }
 }
 
 #[test]

@@ -212,7 +212,8 @@ fn the_log_is_followed_left_and_resumed() {
     assert_eq!(server.exec("log", "echo one")["status"], 0);
     let shown = server.get(&format!("{path}/events?follow=false")).text();
     let data = shown.lines().filter_map(|line| line.strip_prefix("data: "));
-    let over_sse: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let mut over_sse: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    assert_eq!(over_sse.pop().unwrap()["type"], "end", "a close code says that here");
     let mut socket = server.socket(&format!("{path}/events?follow=false"));
     let mut over_socket = Vec::new();
     let end = loop {
@@ -231,6 +232,8 @@ fn the_log_is_followed_left_and_resumed() {
     // Positions that were never given: told once, the same in both ways.
     socket.say(json!({ "type": "resume", "after": "1.1000" }));
     let resync = socket.told("resync");
+    let mut short = server.socket(&format!("{path}/events?follow=false&after=1.1000"));
+    assert_eq!((short.told("resync"), short.gets()), (resync.clone(), Got::Closed(1000)));
     let mut other = server.socket(&format!("{path}/events?after=1.1000"));
     assert_eq!(other.told("resync"), resync);
     assert_eq!(resync["to"], 1000);

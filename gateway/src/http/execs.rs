@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use warren_config::value::Period;
 use warren_kernel::pty::WindowSize;
+use warren_session::SessionError;
 use warren_session::command::{ExecRequest, Stdin, Words};
 use warren_session::event::Stream;
 use warren_session::id::CommandKey;
@@ -38,13 +39,17 @@ const END: HeaderName = HeaderName::from_static("warren-end");
 #[schema(as = NewExec)]
 pub(crate) struct Run {
     /// A line for the shell.
+    #[schema(min_length = 1, pattern = r"^[^\x00]*$")]
     command: Option<String>,
     /// A program and its arguments.
+    #[schema(value_type = Option<Vec<schema::Word>>, min_items = 1)]
     argv: Option<Vec<String>>,
     /// Environment entries beside the session's own; they win.
     #[serde(default)]
+    #[schema(value_type = schema::Environment)]
     env: BTreeMap<String, String>,
     /// Where it begins.
+    #[schema(pattern = r"^/[^\x00]*$")]
     cwd: Option<String>,
     /// Its standard input; without it there is none.
     stdin: Option<Input>,
@@ -78,6 +83,7 @@ pub(crate) struct OutputAsked {
     #[param(value_type = Option<schema::Stream>, inline)]
     stream: Option<Stream>,
     /// Bytes of the stream before those that are sent.
+    #[param(value_type = Option<schema::Count>, inline)]
     offset: Option<u64>,
     /// How many bytes.
     #[param(minimum = 1, maximum = 1048576)]
@@ -174,7 +180,7 @@ pub(crate) async fn exec(
         true => session.exec_info(started.exec).await.ok().and_then(|info| info.ended),
         false => None,
     };
-    let which = Which { until: ended.map(|(_, position)| position), exec: Some(started.exec) };
+    let which = Which { until: ended.map(|(_, position)| position), exec: Some(started.exec), ..Which::default() };
     let mut response = events::stream(seen, which, app.stop.clone()).into_response();
     response.headers_mut().insert(HeaderName::from_static("warren-exec"), started.exec.0.into());
     Ok(response.into())
@@ -211,7 +217,7 @@ pub(crate) async fn output(
     let read = session.output(exec, stream, asked.offset.unwrap_or(0), limit, asked.wait.unwrap_or(false));
     let output = tokio::select! {
         output = read => output?,
-        () = app.stop.cancelled() => return Err(warren_session::SessionError::ShuttingDown.into()),
+        () = app.stop.cancelled() => return Err(SessionError::ShuttingDown.into()),
     };
     let end = if output.end { "true" } else { "false" };
     let headers = [
@@ -232,14 +238,20 @@ pub(crate) async fn stdin(
 ) -> Result<NoContent, Problem> {
     let session = target.wake(&app).await?;
     let (mut parts, fate) = super::body::parts(body, &app);
+    let mut taken = false;
     while let Some(part) = parts.next().await {
         let part = part.map_err(|_| fate.or(Problem::internal()))?;
         if !part.is_empty() {
             session.write_stdin(exec, part).await?;
+            taken = true;
         }
     }
     if asked.close.unwrap_or(false) {
-        session.close_stdin(exec).await?;
+        match session.close_stdin(exec).await {
+            // It ended of these bytes, and its input with it: what was asked for is so.
+            Err(SessionError::NoInput(_)) if taken => {}
+            closed => closed?,
+        }
     }
     Ok(NoContent)
 }

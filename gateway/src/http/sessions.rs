@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use warren_config::Template;
@@ -53,12 +53,17 @@ pub(crate) struct Wanted(Value);
 
 impl PartialSchema for Wanted {
     fn schema() -> RefOr<Schema> {
-        let text = |about| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+        let null = || ObjectBuilder::new().schema_type(Type::Null);
+        let text = |about| {
+            let types = SchemaType::from_iter([Type::String, Type::Null]);
+            ObjectBuilder::new().schema_type(types).description(Some(about))
+        };
         let RefOr::T(Schema::Object(template)) = Template::schema() else {
             unreachable!("a template is an object with members")
         };
         let template = ObjectBuilder::from(template);
-        let template = template.property("name", Ref::from_schema_name(schema::SessionName::name()));
+        let name = OneOfBuilder::new().item(null()).item(Ref::from_schema_name(schema::SessionName::name()));
+        let template = template.property("name", name);
         let named = text("A template of the configuration, whose choices hold where none is made here.");
         template.property("template", named).description(Some("A session to be made.")).build().into()
     }

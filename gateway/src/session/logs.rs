@@ -47,6 +47,7 @@ pub(crate) fn logs(context: &Context, arguments: &LogsArguments) -> Result<(), C
         };
         let ended = loop {
             match events.next() {
+                Ok(Some(sent)) if sent.kind == "end" => return Ok(()),
                 Ok(Some(sent)) => {
                     gone = None;
                     print(context, &sent)?;
@@ -64,7 +65,7 @@ pub(crate) fn logs(context: &Context, arguments: &LogsArguments) -> Result<(), C
                 gone.get_or_insert_with(Instant::now);
                 std::thread::sleep(BREATH);
             }
-            (false, Ok(())) => return Ok(()),
+            (false, Ok(())) => return Err(ClientError::Local("the server ended the log before its end".to_owned())),
             (false, Err(error)) => return Err(context.client.failed(ureq::Error::Io(error))),
         }
     }
