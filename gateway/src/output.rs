@@ -9,6 +9,12 @@ pub(crate) fn line(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Bytes on standard output, as they are.
+pub(crate) fn bytes(bytes: &[u8]) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
 /// A note on standard error.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "warren: {text}");

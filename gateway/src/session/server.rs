@@ -35,30 +35,47 @@ pub(crate) struct Context {
 
 impl ServerArguments {
     pub(crate) fn context(&self) -> Result<Context, Box<dyn std::error::Error>> {
-        let given = |flag: &Option<String>, name: &str| {
-            flag.clone().or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        };
-        let (url, key) = (given(&self.url, "WARREN_URL"), given(&self.key, "WARREN_KEY"));
         // What is said leaves nothing to look up: a configuration that is wrong is then nobody's business.
-        let config = match (&url, &key) {
+        let config = match (self.url(), self.key()) {
             (Some(_), Some(_)) => None,
             (Some(_), None) => Sources::of_this_process().load().ok().map(|loaded| loaded.config),
             (None, _) => Some(Sources::of_this_process().load()?.config),
         };
-        let url = match (url, &config) {
+        Ok(self.context_of(config.as_ref())?)
+    }
+
+    /// The server and key that are named, else those of a configuration.
+    pub(crate) fn context_of(&self, config: Option<&Config>) -> Result<Context, ClientError> {
+        let url = match (self.url(), config) {
             (Some(url), _) if url.starts_with("http://") || url.starts_with("https://") => url,
             (Some(url), _) => {
-                let wrong = format!("`{url}` is no URL of a server; give http://ADDRESS:PORT");
-                return Err(ClientError::Local(wrong).into());
+                return Err(ClientError::Local(format!("`{url}` is no URL of a server; give http://ADDRESS:PORT")));
             }
-            (None, config) => {
-                let config = config.as_ref().expect("without a URL the configuration was read");
-                format!("http://{}", config.server.listen)
-            }
+            (None, Some(config)) => format!("http://{}", config.server.listen),
+            (None, None) => return Err(ClientError::Local("no server is named; name one by --url".to_owned())),
         };
-        let key = key.or_else(|| own_key(config.as_ref()?, &url));
+        let key = self.key().or_else(|| own_key(config?, &url));
         Ok(Context { client: Client::new(&url, key.as_deref())?, json: self.json })
     }
+
+    /// The server that was named.
+    pub(crate) fn url(&self) -> Option<String> {
+        given(self.url.as_ref(), "WARREN_URL")
+    }
+
+    /// Whether answers are printed as JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// The key that was named.
+    pub(crate) fn key(&self) -> Option<String> {
+        given(self.key.as_ref(), "WARREN_KEY")
+    }
+}
+
+fn given(flag: Option<&String>, name: &str) -> Option<String> {
+    flag.cloned().or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
 impl Context {
@@ -83,7 +100,7 @@ fn own_key(config: &Config, url: &str) -> Option<String> {
 }
 
 /// The port of a URL that leads to this machine.
-fn local_port(url: &str) -> Option<u16> {
+pub(crate) fn local_port(url: &str) -> Option<u16> {
     let authority = url.strip_prefix("http://")?.split(['/', '?', '#']).next()?;
     let (host, port) = authority.rsplit_once(':')?;
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
