@@ -62,6 +62,13 @@ impl Lines {
     }
 }
 
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn sequence(event: &Value) -> u64 {
     event["position"].as_str().unwrap().split_once('.').unwrap().1.parse().unwrap()
 }

@@ -221,7 +221,7 @@ fn a_data_folder_of_another_user() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    for (path, mode) in [(dir.path(), 0o755), (&data, 0o755)] {
+    for (path, mode) in [(dir.path(), 0o755), (data.as_path(), 0o755)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
     // Where the binary lies, others may not be let in.

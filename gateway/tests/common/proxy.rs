@@ -54,8 +54,10 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counted: Option<(Arc<AtomicI64>,
             && left.fetch_sub(count as i64, Ordering::SeqCst) < count as i64
         {
             let _ = sender.lock().unwrap().send(());
-            while then == Then::Stall {
-                std::thread::park();
+            if then == Then::Stall {
+                loop {
+                    std::thread::park();
+                }
             }
             let _ = from.shutdown(Shutdown::Both);
             break;
