@@ -9,7 +9,7 @@
 use crate::disk::{Disk, RealDisk};
 use crate::keeper::{Keeper, KeeperOptions, Recovered};
 use crate::keys::{KeyEncryptionKey, KeyError};
-use crate::store::{self, DiskStore, DiskStoreOptions};
+use crate::store::{self, DiskStore, DiskStoreOptions, Metered};
 use crate::wal::{Wal, WalError, WalOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl Folder {
         let key = KeyEncryptionKey::open_or_create(self.key_file.as_deref().unwrap_or(&place("node.key")))?;
         let journal = |source| OpenError::Journal { path: place("journal"), source };
         let log = Wal::open_on(disk, &place("journal"), self.journal.clone()).map_err(journal)?;
-        Keeper::open(Arc::new(store), log, key, host, handle, self.keeper.clone()).map_err(journal)
+        Keeper::open(Arc::new(Metered(store)), log, key, host, handle, self.keeper.clone()).map_err(journal)
     }
 }
 

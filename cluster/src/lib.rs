@@ -30,4 +30,5 @@ pub mod keeper;
 pub mod registry;
 
 pub mod audit;
+pub mod metrics;
 pub mod usage;

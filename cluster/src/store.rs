@@ -3,6 +3,7 @@
 //! ```text
 //! Store ── MemoryStore   nothing is kept; for tests and for sessions that are never to be
 //!       ── DiskStore     a folder of this machine
+//!       ── Metered       another one, measured and traced
 //! ```
 //!
 //! The semantics are those of S3: a write is seen by every read and list that begins after it was acknowledged; a write can
@@ -17,10 +18,12 @@ use std::time::SystemTime;
 mod disk;
 mod key;
 mod memory;
+mod metered;
 
 pub use disk::{DiskStore, DiskStoreOptions, OpenError};
 pub use key::{KEY_BYTES_MAX, Key, KeyError, SEGMENT_BYTES_MAX};
 pub use memory::MemoryStore;
+pub use metered::Metered;
 
 /// Bytes of the largest object.
 pub const OBJECT_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -3,7 +3,9 @@
 //! Sources, each over those before it: the defaults of [`crate::settings`], one file, environment variables
 //! `WARREN_SECTION__KEY`, flags of the command line. Every value remembers which of them it came from.
 
-use crate::settings::{Audit, Config, Data, KEYS, Log, SECRETS_MAX, Secret, Server, SessionSettings, TEMPLATES_MAX};
+use crate::settings::{
+    Audit, Config, Data, KEYS, Log, SECRETS_MAX, Secret, Server, SessionSettings, TEMPLATES_MAX, Telemetry,
+};
 use crate::template::Template;
 use crate::value::Size;
 use figment::providers::{Format, Serialized, Toml};
@@ -23,8 +25,19 @@ const OTHER_VARIABLES: &[&str] = &["WARREN_CACHE", "WARREN_CONFIG", "WARREN_KEY"
 const PREFIX: &str = "WARREN_";
 /// Bytes of a configuration file, at most.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-const SECTIONS: [&str; 10] =
-    ["server", "data", "sessions", "limits", "limits_max", "quotas", "audit", "log", "secrets", "templates"];
+const SECTIONS: [&str; 11] = [
+    "server",
+    "data",
+    "sessions",
+    "limits",
+    "limits_max",
+    "quotas",
+    "audit",
+    "telemetry",
+    "log",
+    "secrets",
+    "templates",
+];
 
 /// Where to look.
 #[derive(Clone, Debug, Default)]
@@ -286,6 +299,7 @@ impl Reader<'_> {
             limits_max: self.table::<Size>("limits_max", Limits::TABLE.len()),
             quotas: self.table::<Size>("quotas", Quota::ALL.len()),
             audit: Audit::read(self),
+            telemetry: Telemetry::read(self),
             log: Log::read(self),
             secrets: self.table::<Secret>("secrets", SECRETS_MAX),
             templates: self.table::<Template>("templates", TEMPLATES_MAX),

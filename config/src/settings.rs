@@ -1,7 +1,7 @@
 //! Everything that can be set: one table, from which the types, the defaults, the checks and `warren config show` are made.
 
 use crate::template::Template;
-use crate::value::{Period, Size, Timeout};
+use crate::value::{Endpoint, Period, Ratio, Size, Timeout};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,6 +44,8 @@ pub struct Config {
     pub quotas: BTreeMap<String, Size>,
     /// What is kept of who did what.
     pub audit: Audit,
+    /// Where spans of requests go.
+    pub telemetry: Telemetry,
     /// What the server writes about itself.
     pub log: Log,
     /// Where the values of secrets are, by the names that templates use.
@@ -172,6 +174,14 @@ sections! {
         keep: Period = Period(Duration::from_secs(400 * 24 * 3600)), "0.1";
         /// Bytes kept for one tenant; the oldest records go first.
         bytes_max: Size = Size(256 << 20), "0.1";
+    }
+    /// Where spans of requests go. Figures are at `GET /metrics`.
+    telemetry: Telemetry {
+        /// Collector of OpenTelemetry that takes spans by OTLP over HTTP, such as "http://127.0.0.1:4318"; `/v1/traces` is added.
+        /// By default OTEL_EXPORTER_OTLP_ENDPOINT of the environment, else spans go nowhere.
+        otlp_endpoint: Option<Endpoint> = None, "0.1";
+        /// How many of all traces are sent, from 0 to 1; which, their ids say.
+        sampled: Ratio = Ratio(1.0), "0.1";
     }
     /// What the server writes about itself, to standard error.
     log: Log {

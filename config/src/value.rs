@@ -17,6 +17,16 @@ pub struct Period(pub Duration);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeout(pub Option<Duration>);
 
+/// A part of the whole: a number from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Ratio(pub f64);
+
+/// Where a service is: `http://127.0.0.1:4318`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Endpoint(pub String);
+
 impl Size {
     /// As a length in memory.
     pub fn bytes(self) -> usize {
@@ -116,6 +126,58 @@ impl<'de> Deserialize<'de> for Period {
 impl<'de> Deserialize<'de> for Timeout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timeout, D::Error> {
         deserializer.deserialize_any(Durations { never: true }).map(Timeout)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ratio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ratio, D::Error> {
+        struct Ratios;
+        impl Visitor<'_> for Ratios {
+            type Value = Ratio;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number from 0 to 1: 0.01 is one in a hundred")
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Ratio, E> {
+                match (0.0..=1.0).contains(&number) {
+                    true => Ok(Ratio(number)),
+                    false => Err(E::invalid_value(Unexpected::Float(number), &self)),
+                }
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Ratio, E> {
+                self.visit_f64(number as f64)
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Ratio, E> {
+                self.visit_f64(number as f64)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Ratio, E> {
+                let number = text.trim().parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
+                self.visit_f64(number)
+            }
+        }
+        deserializer.deserialize_any(Ratios)
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Endpoint, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let is_sane = rest.is_some_and(|rest| {
+            let host = rest.split('/').next().unwrap_or_default();
+            !host.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic())
+        });
+        match is_sane {
+            true => Ok(Endpoint(text)),
+            false => {
+                let wanted = "an address that begins with http:// or https://, such as \"http://127.0.0.1:4318\"";
+                Err(D::Error::invalid_value(Unexpected::Str(&text), &wanted))
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod config;
 mod copy;
 mod doctor;
 mod http;
+mod metrics;
 mod output;
 mod run;
 mod serve;

@@ -58,6 +58,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
 
 /// Routes without a command, and why.
 const WITHOUT: &[(&str, &str, &str)] = &[
+    ("get", "/metrics", "it is for Prometheus, which fetches it by its URL"),
     ("get", "/v1/openapi.json", "it is for generators of clients, which fetch it by its URL"),
     (
         "get",

@@ -169,7 +169,7 @@ fn each_route_needs_its_scope() {
     let server = Server::start(dir.path());
     let routes = Route::all(&server);
     let scopes: BTreeSet<String> = routes.iter().filter_map(|route| route.scope.clone()).collect();
-    assert_eq!(scopes.len(), 9, "{scopes:?}");
+    assert_eq!(scopes.len(), 10, "{scopes:?}");
     for lacked in &scopes {
         let others: Vec<&String> = scopes.iter().filter(|scope| *scope != lacked).collect();
         let (caller, _) = key(&server, "default", json!({ "name": "k", "scopes": others }));

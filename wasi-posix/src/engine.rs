@@ -11,6 +11,7 @@
 use crate::abi;
 use crate::aot::{AotError, CodeCache};
 use crate::guest::{self, Guest, HandlerStacks};
+use crate::metrics::{self, Made};
 use crate::shape;
 use crate::share::turns::Place;
 use crate::share::{SessionShare, Shares};
@@ -187,9 +188,13 @@ impl Wasm {
         let bytes: &[u8] = (*image.bytes).as_ref();
         let module = match self.inner.cache.as_ref().filter(|_| image.shared) {
             Some(cache) => match cache.load(&self.inner.engine, &image.id) {
-                Some(module) => module,
+                Some(module) => {
+                    ::metrics::counter!(metrics::MODULES, "source" => "kept").increment(1);
+                    module
+                }
                 None => {
                     let _turn = self.inner.compiling.enter();
+                    let _made = Made::begin();
                     let code = self.inner.engine.precompile_module(bytes).map_err(|error| invalid(&error))?;
                     cache.keep(&image.id, &code);
                     match cache.load(&self.inner.engine, &image.id) {
@@ -202,6 +207,7 @@ impl Wasm {
             None => {
                 shape::check(bytes)?;
                 let _turn = self.inner.compiling_private.enter();
+                let _made = Made::begin();
                 Module::new(&self.inner.engine, bytes).map_err(|error| invalid(&error))?
             }
         };

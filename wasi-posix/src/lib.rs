@@ -18,6 +18,7 @@ pub mod errno;
 pub mod guest;
 pub mod layer;
 pub mod memory;
+pub mod metrics;
 pub mod node;
 pub mod shape;
 pub mod share;

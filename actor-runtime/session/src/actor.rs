@@ -11,6 +11,7 @@ use crate::durability::Checkpoint;
 use crate::error::SessionError;
 use crate::event::State;
 use crate::id::{SessionId, SessionName};
+use crate::metrics;
 use crate::node::Node;
 use crate::seat::Seat;
 use futures_util::FutureExt;
@@ -19,8 +20,9 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span, debug_span};
 
 mod turns;
 
@@ -58,6 +60,26 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
+    fn name(&self) -> &'static str {
+        match self {
+            Asked::Hibernate(_) | Asked::HibernateIdle(_) => "hibernate",
+            Asked::Delete(_) => "delete",
+            Asked::Checkpoint(..) => "checkpoint",
+            Asked::Rollback(..) => "rollback",
+            Asked::Fork(..) => "fork",
+        }
+    }
+
+    fn span(&self, parent: &Span, session: SessionId) -> Span {
+        match self {
+            Asked::Hibernate(_) | Asked::HibernateIdle(_) => debug_span!(parent: parent, "hibernate_session", %session),
+            Asked::Delete(_) => debug_span!(parent: parent, "delete_session", %session),
+            Asked::Checkpoint(..) => debug_span!(parent: parent, "checkpoint_session", %session),
+            Asked::Rollback(..) => debug_span!(parent: parent, "roll_back_session", %session),
+            Asked::Fork(..) => debug_span!(parent: parent, "fork_session", %session),
+        }
+    }
+
     /// The session has left before it came to this turn.
     fn too_late(self, id: SessionId) {
         let left = SessionError::WrongState { id, state: State::Hibernated };
@@ -82,9 +104,9 @@ pub(crate) enum Next {
     Leave,
 }
 
-/// A place among the turns that wait.
+/// A place among the turns that wait, and what the turn is part of.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place(Arc<AtomicUsize>, Span);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -130,7 +152,7 @@ impl Seat {
             return Err(Refused { asked, error: SessionError::Failed(self.id) });
         };
         let before = self.turns.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.turns.clone());
+        let place = Place(self.turns.clone(), Span::current());
         if before >= WAITING_MAX {
             return Err(Refused { asked, error: SessionError::Overloaded { id: self.id, retry_after: RETRY_AFTER } });
         }
@@ -201,9 +223,12 @@ impl Held {
         self.busy = true;
         let (myself, node, seat, awake) = (myself.clone(), self.node.clone(), self.seat.clone(), self.awake.clone());
         self.node.runtime.spawn(async move {
-            let turn = turns::take(&node, &seat, &awake, asked);
+            let span = asked.span(&place.1, seat.id);
+            let (begun, name) = (Instant::now(), asked.name());
+            let turn = turns::take(&node, &seat, &awake, asked).instrument(span);
             let next = AssertUnwindSafe(turn).catch_unwind().await;
             drop(place);
+            ::metrics::histogram!(metrics::TURN, "turn" => name).record(begun.elapsed());
             let panicked = next.is_err();
             let done = next.map_err(|panic| {
                 let text = panic.downcast_ref::<String>().cloned();

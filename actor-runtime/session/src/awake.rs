@@ -12,6 +12,7 @@ use crate::event::What;
 use crate::exec::Execs;
 use crate::id::{SessionId, TenantId};
 use crate::meter::Measured;
+use crate::metrics::{self, Counted};
 use crate::node::Node;
 use crate::scribe::{Record, Scribe, Urgency};
 use crate::seat::Seat;
@@ -52,7 +53,7 @@ pub(crate) struct Awake {
     /// Its files may not grow for now.
     pub(crate) growth_stopped: AtomicBool,
     /// Its place among what its tenant may have awake.
-    place: Mutex<Option<AwakePlace>>,
+    place: Mutex<Option<(AwakePlace, Counted)>>,
     /// What was measured of it last.
     pub(crate) measured: Mutex<Measured>,
     gate: Mutex<Gate>,
@@ -157,7 +158,7 @@ impl Awake {
             killing: AtomicBool::new(false),
             hurry: Notify::new(),
             growth_stopped: AtomicBool::new(false),
-            place: Mutex::new(Some(place)),
+            place: Mutex::new(Some((place, Counted::new(metrics::AWAKE)))),
             measured: Mutex::new(Measured::begin(Instant::now(), claimed.last.seq)),
             gate: Mutex::new(Gate { open: true, inside: 0, used: Instant::now() }),
             left: Notify::new(),

@@ -29,13 +29,28 @@ pub struct ExecRequest {
     pub timeout: Option<Duration>,
     /// Run at most once for this key, whatever happens to client, server or machine.
     pub key: Option<CommandKey>,
+    /// The trace that it is part of, for its programs (`TRACEPARENT`, `TRACESTATE`), unless `environment` or the session
+    /// says otherwise. It does not tell one request with a key from another.
+    pub trace: Option<TraceContext>,
+}
+
+/// Where in a trace something happens.
+///
+/// # Standard
+/// W3C Trace Context; its carriage in environment variables is OpenTelemetry's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The value of a `traceparent` header.
+    pub parent: String,
+    /// That of a `tracestate` header.
+    pub state: Option<String>,
 }
 
 impl ExecRequest {
     /// These words and nothing else said.
     pub fn of(command: Words) -> ExecRequest {
         let (environment, stdin) = (BTreeMap::new(), Stdin::Null);
-        ExecRequest { command, environment, cwd: None, stdin, terminal: None, timeout: None, key: None }
+        ExecRequest { command, environment, cwd: None, stdin, terminal: None, timeout: None, key: None, trace: None }
     }
 }
 

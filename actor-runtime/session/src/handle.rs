@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::ops::Range;
 use std::sync::Arc;
+use tracing::{Instrument, debug_span};
 use warren_kernel::Errno;
 use warren_kernel::id::Pid;
 use warren_kernel::process::State;
@@ -54,7 +55,7 @@ impl SessionHandle {
         &self,
         work: impl Future<Output = Result<T, SessionError>> + Send + 'static,
     ) -> Result<T, SessionError> {
-        self.node.runtime.spawn(work).await.map_err(|_| SessionError::Failed(self.id()))?
+        self.node.runtime.spawn(work.in_current_span()).await.map_err(|_| SessionError::Failed(self.id()))?
     }
 
     pub(crate) async fn enter(&self) -> Result<Pass, SessionError> {
@@ -116,13 +117,15 @@ impl SessionHandle {
 
     async fn start(&self, request: ExecRequest, capture: Capture) -> Result<(ExecStarted, Started), SessionError> {
         self.node.check_churn(&self.seat.tenant)?;
-        let pass = self.enter().await?;
+        let span = debug_span!("start_command", session = %self.id());
+        let pass = self.enter().instrument(span.clone()).await?;
         self.node.ticker.watch(&pass);
         if request.key.is_none() {
-            return pass.start(&pass, request, capture).await;
+            return pass.start(&pass, request, capture).instrument(span).await;
         }
         // A client that goes away must not leave a key that started nothing.
-        let started = self.node.runtime.spawn(async move { pass.start(&pass, request, capture).await });
+        let start = async move { pass.start(&pass, request, capture).await };
+        let started = self.node.runtime.spawn(start.instrument(span));
         started.await.map_err(|_| SessionError::Failed(self.id()))?
     }
 

@@ -39,6 +39,7 @@ mod exec;
 mod files;
 mod follow;
 mod log;
+pub mod metrics;
 mod scribe;
 mod template;
 

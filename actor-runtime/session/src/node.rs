@@ -8,6 +8,7 @@ use crate::error::SessionError;
 use crate::event::{End, State, What};
 use crate::id::{SessionId, SessionName, TenantId};
 use crate::lifecycle::{Life, Turn};
+use crate::metrics;
 use crate::position::Position;
 use crate::room::Room;
 use crate::scribe::{Record, Urgency};
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tracing::{Instrument, debug_span};
 use warren_wasi_posix::node::Node as Base;
 use warren_wasi_posix::system::SystemHost;
 
@@ -156,7 +158,8 @@ impl Node {
         built: Built,
     ) -> Result<Summary, SessionError> {
         let (node, tenant) = (self.clone(), tenant.clone());
-        let made = self.runtime.spawn(async move { node.make(&tenant, name, spec, built).await });
+        let make = async move { node.make(&tenant, name, spec, built).await };
+        let made = self.runtime.spawn(make.instrument(debug_span!("create_session")));
         made.await.map_err(|_| SessionError::ShuttingDown)?
     }
 
@@ -203,14 +206,19 @@ impl Node {
 
     fn wake_with(self: &Arc<Self>, seat: &Arc<Seat>, made: Option<(Claimed, Option<Built>, Room)>) {
         let (node, seat) = (self.clone(), seat.clone());
-        self.runtime.spawn(async move {
+        let (span, begun) = (debug_span!("wake_session", session = %seat.id), Instant::now());
+        let wake = async move {
             let woken = AssertUnwindSafe(node.bring_up(&seat, made)).catch_unwind().await;
             let woken = woken.unwrap_or(Err(SessionError::Failed(seat.id)));
+            ::metrics::histogram!(metrics::WAKE).record(begun.elapsed());
+            let outcome = if woken.is_ok() { "woken" } else { "failed" };
+            ::metrics::counter!(metrics::WAKES, "outcome" => outcome).increment(1);
             if let Err(error) = &woken {
                 node.tell_not_woken(seat.id, error);
             }
             seat.wake_ended(woken);
-        });
+        };
+        self.runtime.spawn(wake.instrument(span));
     }
 
     /// A client can ask for the same session again and again: what is nobody's fault is no news, and what is one is told
@@ -243,12 +251,16 @@ impl Node {
             Some(made) => made,
             None => {
                 let room = self.make_room(&seat.tenant, seat.id)?;
-                (self.durability.claim(&seat.tenant, seat.id).await?, None, room)
+                (
+                    self.durability.claim(&seat.tenant, seat.id).instrument(debug_span!("claim_session")).await?,
+                    None,
+                    room,
+                )
             }
         };
         let built = match built {
             Some(built) => built,
-            None => self.build(&seat.tenant, &claimed).await?,
+            None => self.build(&seat.tenant, &claimed).instrument(debug_span!("build_kernel")).await?,
         };
         // The owner before is gone: what it had not finished it never will.
         let mut events = vec![What::EpochBegan { previous: claimed.last }];

@@ -81,12 +81,14 @@ quotas! {
     Checkpoints checkpoints;
     /// Events a second of all sessions together. Output beyond it waits.
     EventsPerS events_per_s;
-    /// Milliseconds of processor time in a second for all guests. Kept for the scheduler.
+    /// Milliseconds of processor time in a second for all guests. Beyond it they wait.
     CpuMsPerS cpu_ms_per_s;
     /// Requests under way at once; each holds a connection.
     Connections connections;
-    /// Streams open at once: events, output as it comes, terminals.
+    /// Streams open at once: events, output as it comes.
     Streams streams;
+    /// WebSockets open at once.
+    Websockets websockets;
     /// Requests a second, for a long time.
     RequestsPerS requests_per_s;
     /// Requests at once after a time without any.

@@ -15,6 +15,7 @@ use crate::error::SessionError;
 use crate::event::{CHANGED_PATHS_MAX, Event, What};
 use crate::id::{CommandKey, ExecId, SessionId, TerminalName};
 use crate::log::Log;
+use crate::metrics;
 use crate::position::{Epoch, Position};
 use crate::spec::Tier;
 use crate::terminal::Kept;
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tracing::{Instrument, debug_span};
 use warren_kernel::event::What as KernelWhat;
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::inodes::Inodes;
@@ -197,6 +199,10 @@ impl Scribe {
     /// # Errors
     /// Why it will never be.
     pub(crate) async fn wait(&self, ticket: &Ticket) -> Result<(), SessionError> {
+        self.settled(ticket).instrument(debug_span!("persist_events")).await
+    }
+
+    async fn settled(&self, ticket: &Ticket) -> Result<(), SessionError> {
         loop {
             let notified = self.settled.notified();
             tokio::pin!(notified);
@@ -397,6 +403,7 @@ impl Scribe {
             kernel.now()
         });
         events.extend(happened);
+        ::metrics::counter!(metrics::EVENTS).increment(events.len() as u64);
         for what in events {
             book.last = Position { epoch: book.epoch, seq: book.last.seq + 1 };
             book.note(&what);

@@ -9,6 +9,7 @@
 
 use crate::durability::DurabilityError;
 use crate::error::SessionError;
+use crate::metrics;
 use crate::node::Node;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::sync::Weak;
@@ -47,6 +48,7 @@ impl Actor for Supervisor {
                     // It wrote something down while it was being deleted.
                     tracing::debug!(session = %seat.id, %reason, "a session's actor ended with its session");
                 } else {
+                    ::metrics::counter!(metrics::FAILURES).increment(1);
                     tracing::error!(session = %seat.id, %reason, "a session's actor failed");
                 }
                 awake.abandon(SessionError::Failed(seat.id));

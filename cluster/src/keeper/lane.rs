@@ -10,10 +10,12 @@ use super::batch::{Entry, FilesImage, Image, LARGE_BYTES, weight};
 use super::claim::{Base, ClaimInner, ClaimState};
 use super::tail::Kept;
 use super::{from_wal, lock, of_session, of_snapshot};
-use crate::wal;
+use crate::{metrics, wal};
 use futures_util::FutureExt;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::oneshot;
+use tracing::{Instrument, debug_span};
 use warren_kernel::id::Lsn;
 use warren_kernel::vfs::change::{BlockImage, Delta, delta_between};
 use warren_session::durability::{Batch, DurabilityError, FileChange, Level, Pending};
@@ -143,6 +145,7 @@ impl ClaimInner {
             tail.push(Kept { entry: entry.clone(), wal: Some(place), in_flight: true });
         }
         let claim = self.clone();
+        let span = debug_span!("append_journal", entry = number, ?level);
         let logged = async move {
             let written = answer.await.unwrap_or(Err(wal::WalError::Closed)).map_err(from_wal);
             if let Err(why) = &written {
@@ -150,13 +153,14 @@ impl ClaimInner {
             }
             written
         };
+        let logged = logged.instrument(span);
         if level < Level::Stored {
             if state.body.spec.durability == Tier::Strict {
                 self.store_entry_later(state, entry);
             }
             return Ok(logged.boxed());
         }
-        let stored = self.store_entry(state, entry);
+        let stored = self.store_entry(state, entry).instrument(debug_span!("store_entry"));
         Ok(async move {
             let (logged, stored) = futures_util::future::join(logged, stored).await;
             logged.and(stored)
@@ -263,7 +267,13 @@ impl ClaimInner {
             _ => (None, layer),
         };
         let meter = self.meter.get().cloned();
-        let written = self.tenant.snapshots.write_metered(at, before, after, layer, lsn, meter).await;
+        let begun = Instant::now();
+        let writing = self.tenant.snapshots.write_metered(at, before, after, layer, lsn, meter);
+        let written = writing.instrument(debug_span!("write_snapshot")).await;
+        ::metrics::histogram!(metrics::SNAPSHOT).record(begun.elapsed());
+        if written.is_err() {
+            ::metrics::counter!(metrics::SNAPSHOT_FAILURES).increment(1);
+        }
         written.map_err(|error| of_snapshot(self.id, error))
     }
 }

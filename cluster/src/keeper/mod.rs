@@ -26,7 +26,7 @@ mod tail;
 mod tenant;
 
 pub use batch::LARGE_BYTES;
-pub use once::{ANSWER_BYTES_MAX, Answered, Begun, KEPT_FOR, Once, Ticket, Whose};
+pub use once::{ANSWER_BYTES_MAX, Answered, Begun, KEPT_FOR, NOTES_MAX, Once, Ticket, Whose};
 pub use recover::Recovered;
 pub use stored::StoredBytes;
 pub use sweep::Swept;

@@ -2,7 +2,7 @@
 
 use super::kept::{self, ApiKey};
 use super::text::{KeyId, KeyText};
-use super::{GRACE_MAX, Inner, KEYS_MAX, Registry, RegistryError, Role, Scope, Scopes, check_name};
+use super::{GRACE_MAX, Inner, KEYS_MAX, Registry, RegistryError, Role, Scopes, check_name};
 use crate::store::{Key, PAGE_ENTRIES_MAX};
 use std::time::Duration;
 use warren_kernel::host::Timestamp;
@@ -43,8 +43,10 @@ impl Registry {
         if new.scopes.is_empty() {
             return Err(invalid("scopes", "a key without any can do nothing; give a role or at least one scope"));
         }
-        if new.scopes.has(Scope::TenantsManage) && new.tenant != TenantId::embedded() {
-            return Err(invalid("scopes", "tenants:manage is for keys of the node's own tenant"));
+        let of_the_node = new.scopes.and(Scopes::of_the_node());
+        if !of_the_node.is_empty() && new.tenant != TenantId::embedded() {
+            let reason = format!("{of_the_node}: only for keys of the node's own tenant");
+            return Err(RegistryError::Invalid { field: "scopes", reason });
         }
         if new.expires.is_some_and(|end| end <= now) {
             return Err(invalid("expires", "lies in the past"));

@@ -80,6 +80,8 @@ named! {
         UsageRead = "usage:read",
         /// See the audit log of the own tenant.
         AuditRead = "audit:read",
+        /// See the figures of the node, which are those of all tenants together.
+        MetricsRead = "metrics:read",
         /// Operate the node: make and disable tenants, manage the keys of each.
         TenantsManage = "tenants:manage",
     }
@@ -105,7 +107,7 @@ impl Role {
         let all: Scopes = Scope::ALL.into_iter().collect();
         match self {
             Role::Operator => all,
-            Role::Admin => all.without(Scope::TenantsManage),
+            Role::Admin => all.without(Scope::TenantsManage).without(Scope::MetricsRead),
             Role::Member => {
                 [Scope::SessionsRead, Scope::SessionsWrite, Scope::Exec, Scope::FilesRead, Scope::FilesWrite]
                     .into_iter()
@@ -126,6 +128,11 @@ impl Scopes {
     /// Those a session-bound token can have: none of them reaches beyond a session.
     pub fn of_a_session() -> Scopes {
         Role::Member.scopes()
+    }
+
+    /// Those that reach beyond a tenant; only keys of the operator's own have them.
+    pub fn of_the_node() -> Scopes {
+        [Scope::TenantsManage, Scope::MetricsRead].into_iter().collect()
     }
 
     /// Whether a scope is among them.

@@ -3,6 +3,7 @@
 //! It sleeps while nobody waits for a sync; bytes that nobody waits for set an alarm, [`super::WalOptions::sync_interval`]
 //! after the first of them.
 use super::{Shared, State, Unsynced, WalError};
+use crate::metrics;
 use std::sync::MutexGuard;
 use std::time::Instant;
 
@@ -44,7 +45,9 @@ fn sync<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<
     state.dirty_since = None;
     drop(state);
 
+    let begun = Instant::now();
     let synced = unsynced.iter().try_for_each(|file| sync_one(shared, file));
+    ::metrics::histogram!(metrics::LOG_SYNC).record(begun.elapsed());
 
     let mut state = shared.lock();
     match synced {
@@ -62,6 +65,7 @@ fn sync<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<
         Err(error) => {
             let done = state.fail(&error);
             drop(state);
+            ::metrics::counter!(metrics::LOG_FAILURES).increment(1);
             tracing::error!(%error, "a log could not be made durable");
             shared.room.notify_waiters();
             for done in done {

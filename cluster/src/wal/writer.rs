@@ -1,6 +1,7 @@
 //! The thread that writes: all that is queued in one go, then tells those who wait for no more than that.
 use super::segment::Tail;
 use super::{Done, Level, Queued, Segment, Shared, Unsynced, WalError, frame};
+use crate::metrics;
 use std::time::Instant;
 
 /// Bytes written at once, if one entry alone is not longer.
@@ -87,6 +88,8 @@ fn write_batch(
         }
         return Err(error);
     }
+    ::metrics::counter!(metrics::LOG_ENTRIES).increment(batch.len() as u64);
+    ::metrics::counter!(metrics::LOG_BYTES).increment(buffer.len() as u64);
     tail.offset += buffer.len() as u64;
     tail.last = last;
     Ok(())
@@ -153,6 +156,7 @@ fn refuse(shared: &Shared, tail: &Tail, batch: Vec<Queued>, error: &WalError) {
         done.extend(state.fail(error));
     }
     drop(state);
+    ::metrics::counter!(metrics::LOG_FAILURES).increment(1);
     tracing::warn!(%error, segment = %tail.path.display(), "entries of a log were not written");
     shared.room.notify_waiters();
     tell_all(done, Some(error.clone()));

@@ -5,6 +5,7 @@ mod damage;
 mod full;
 mod lives;
 mod model;
+mod once;
 mod order;
 mod power;
 mod rot;

@@ -5,6 +5,7 @@
 //! request    ─▶ rate of the address ─▶ key looked at ─┬▶ not valid: counts against the address
 //!                                                     └▶ rate of the key ─▶ rate of the tenant ─▶ Flight ─▶ route
 //! Flight: one request under way, perhaps a stream, bytes of a JSON body; given back when the answer has been sent
+//! SocketPlace: one WebSocket; given back when its task ends
 //! ```
 //! Everything is counted in memory and begins anew with the server. Tables are bounded: see [`addresses`]. Rates are GCRA
 //! ([`rate`]), eight bytes a bucket; governor, which does the same, keeps one rate for all keys of a table and lets the table
@@ -64,6 +65,7 @@ pub(crate) struct Door {
     bucket: Mutex<Bucket>,
     requests: AtomicU64,
     streams: AtomicU64,
+    sockets: AtomicU64,
     body_bytes: AtomicU64,
 }
 
@@ -75,6 +77,9 @@ pub(crate) struct Flight {
     /// What its answer says of rates.
     limits: Vec<Said>,
 }
+
+/// A place among a tenant's WebSockets, until it is dropped.
+pub(crate) struct SocketPlace(Arc<Door>);
 
 /// A rate, as an answer tells it.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +97,7 @@ pub(crate) fn node_quotas(config: &Config) -> Quotas {
         // Others always find a place, unless there are so few that shares of them would be none.
         connections: Some((places.div_ceil(4) * 3).max(places.min(FEW))),
         streams: Some(places.div_ceil(2).max(places.min(FEW))),
+        websockets: Some((config.server.websockets_max as u64).div_ceil(4) * 3),
         body_bytes: Some(config.server.request_bytes_max.0.saturating_mul(BODIES)),
         uncollected_bytes: Some(UNCOLLECTED_BYTES),
         ..Quotas::default()
@@ -169,11 +175,17 @@ impl Admission {
         Ok(flight)
     }
 
-    /// Requests and streams of a tenant that are under way, and bytes of their bodies.
-    pub(crate) fn under_way(&self, tenant: &TenantId) -> (u64, u64, u64) {
+    /// What requests of a tenant hold, where that is counted here.
+    pub(crate) fn under_way(&self, tenant: &TenantId, quota: Quota) -> Option<u64> {
         let door = self.door(tenant);
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (of(&door.requests), of(&door.streams), of(&door.body_bytes))
+        let count = match quota {
+            Quota::Connections => &door.requests,
+            Quota::Streams => &door.streams,
+            Quota::Websockets => &door.sockets,
+            Quota::BodyBytes => &door.body_bytes,
+            _ => return None,
+        };
+        Some(count.load(Ordering::Relaxed))
     }
 
     fn take_of_key(&self, key: KeyId, rate: Rate, now: u64) -> Result<(u64, Duration), Duration> {
@@ -198,6 +210,7 @@ impl Admission {
             bucket: Mutex::default(),
             requests: AtomicU64::new(0),
             streams: AtomicU64::new(0),
+            sockets: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
         });
         tenants.insert(tenant.clone(), door.clone());
@@ -219,6 +232,15 @@ impl Flight {
         take(&self.door.body_bytes, bytes, Quota::BodyBytes, self.door.account.terms().quotas.body_bytes)?;
         self.body_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// A place for the WebSocket that it becomes.
+    ///
+    /// # Errors
+    /// The tenant has as many open as it may.
+    pub(crate) fn socket(&self) -> Result<SocketPlace, Problem> {
+        take(&self.door.sockets, 1, Quota::Websockets, self.door.account.terms().quotas.websockets)?;
+        Ok(SocketPlace(self.door.clone()))
     }
 
     /// Says in an answer what is left of the rates.
@@ -257,6 +279,12 @@ impl Drop for Flight {
         if self.streams {
             self.door.streams.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Drop for SocketPlace {
+    fn drop(&mut self) {
+        self.0.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

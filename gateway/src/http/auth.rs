@@ -13,6 +13,7 @@ use super::once;
 use super::problem::Problem;
 use super::routes::{Reach, Route};
 use super::socket;
+use super::trace;
 use super::trail::{self, Peer, Trail};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
@@ -46,7 +47,14 @@ pub(crate) struct By(pub(crate) Caller);
 pub(crate) struct Proof(pub(crate) String);
 
 /// Lets a request through to its route, if whoever made it may.
-pub(super) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(super) async fn authorize(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    trace::name(gate.route);
+    let mut response = through(gate.clone(), request, next).await;
+    response.extensions_mut().insert(gate.route);
+    response
+}
+
+async fn through(gate: Gate, mut request: Request, next: Next) -> Response {
     let Reach::Scope(scope, _) = gate.route.reach else { return next.run(request).await };
     let headers = request.headers();
     let bearer = match gate.route.upgrades() && socket::is_upgrade(headers) {
@@ -98,11 +106,13 @@ fn enter(gate: &Gate, caller: &Caller, scope: Scope, streams: bool) -> Result<Fl
     gate.app.admission.enter(caller, streams)
 }
 
-/// Whether what is answered may be a stream, whose place has to be there before anything is done.
+/// Whether what is answered may be a stream, whose place has to be there before anything is done. A WebSocket has a place
+/// of its own.
 fn is_for_a_stream(route: &Route, request: &Request) -> bool {
     let accepts = |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream"));
     let headers = request.headers();
-    route.path.ends_with("/events") || headers.contains_key(UPGRADE) || headers.get_all(ACCEPT).iter().any(accepts)
+    let upgrades = headers.contains_key(UPGRADE);
+    !upgrades && (route.path.ends_with("/events") || headers.get_all(ACCEPT).iter().any(accepts))
 }
 
 /// Whose key or token it is. An address that has shown too many that are not valid has no further one looked for: what it

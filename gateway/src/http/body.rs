@@ -26,6 +26,10 @@ impl Fate {
     }
 }
 
+/// A body that has come in and counts for its tenant already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted;
+
 /// All of a small body, which counts for its tenant as it comes in.
 pub(crate) async fn whole(body: Body, app: &App, flight: Option<&Flight>) -> Result<Bytes, Problem> {
     let (mut parts, fate) = limited(body, app, app.config.server.request_bytes_max.0);

@@ -132,6 +132,7 @@ impl Run {
             terminal: self.terminal.map(WindowSize::from),
             timeout: self.timeout.map(|timeout| timeout.0),
             key,
+            trace: None,
         })
     }
 }
@@ -154,7 +155,7 @@ pub(crate) async fn exec(
 ) -> Result<As<(axum::Json<FinishedView>, Accepted<StartedView>, Events)>, Problem> {
     let key = super::once::key(&headers)?;
     let detach = run.detach;
-    let request = run.request(key)?;
+    let request = ExecRequest { trace: super::trace::current(&headers), ..run.request(key)? };
     let streams = headers.get_all(ACCEPT).iter().any(|accept| {
         accept.to_str().is_ok_and(|accept| accept.split(',').any(|media| media.trim().starts_with("text/event-stream")))
     });

@@ -6,6 +6,7 @@
 
 use super::App;
 use super::problem::Problem;
+use super::trace::Seen;
 use super::trail::{Peer, RequestId};
 use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::{Request, State};
@@ -21,6 +22,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tracing::Instrument;
 use warren_config::Config;
 
 /// Bytes of a body that are read and thrown away behind a refusal, at most.
@@ -31,8 +33,11 @@ const READ_OUT_TIME: Duration = Duration::from_secs(2);
 /// Refuses foreign requests, and makes an answer of a panic.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    let mut response = admitted(&app, &id, request, next).await;
+    let seen = Seen::new(&request, &id);
+    let span = seen.span.clone();
+    let mut response = admitted(&app, &id, request, next).instrument(span).await;
     id.put_on(&mut response);
+    seen.answered(&mut response);
     response
 }
 

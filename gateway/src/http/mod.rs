@@ -23,6 +23,7 @@ mod execs;
 mod files;
 mod guard;
 mod keys;
+mod metrics;
 mod node;
 mod once;
 mod openapi;
@@ -38,6 +39,7 @@ mod tenants;
 mod terminal_socket;
 mod terminals;
 mod tokens;
+mod trace;
 mod trail;
 mod usage;
 mod view;
@@ -59,6 +61,10 @@ use warren_wasi_posix::share::Shares;
 /// What every request can reach. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
+    /// The figures, for whoever looks at them.
+    pub(crate) metrics: crate::metrics::Metrics,
+    /// The executor of guests.
+    pub(crate) guests: tokio::runtime::Handle,
     pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
     /// Answers of requests with an `Idempotency-Key`.

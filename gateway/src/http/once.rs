@@ -16,12 +16,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use warren_cluster::keeper::{ANSWER_BYTES_MAX, Answered, Begun, Ticket, Whose};
+use warren_cluster::keeper::{ANSWER_BYTES_MAX, Answered, Begun, NOTES_MAX, Ticket, Whose};
 use warren_cluster::registry::Caller;
 use warren_session::id::CommandKey;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// When it is worth coming back after too many: old ones are looked for so often.
+const FULL_FOR: Duration = Duration::from_secs(3600);
 /// Handlers that know keys themselves.
 const OWN: &[&str] = &["execs::exec"];
 /// Handlers whose bodies are read as they arrive: of those the length is compared, and not the content.
@@ -72,6 +74,13 @@ async fn keyed(
             "the server stopped while it did the first request with this key",
             "it may or may not have been done: look, then use another key",
         )),
+        Begun::Full => Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "request_keys_full",
+            format!("{NOTES_MAX} requests of the tenant with an Idempotency-Key are remembered, as many as may be"),
+            "each is for 24 hours: come back later, or send what may be done twice without a key",
+        )
+        .retry_after(FULL_FOR)),
         Begun::Reused => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "key_reused",
@@ -136,9 +145,10 @@ async fn hashed(app: &App, route: &Route, request: Request) -> Result<([u8; 32],
         add(request.headers().get(CONTENT_LENGTH).map_or(&[][..], HeaderValue::as_bytes));
         return Ok((hasher.finalize().into(), request));
     }
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let flight = parts.extensions.get::<Arc<Flight>>().cloned();
     let bytes = body::whole(body, app, flight.as_deref()).await?;
     add(&bytes);
+    parts.extensions.insert(body::Counted);
     Ok((hasher.finalize().into(), Request::from_parts(parts, Body::from(bytes))))
 }

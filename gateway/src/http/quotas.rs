@@ -122,7 +122,6 @@ pub(crate) fn apply(app: &App, tenant: &Tenant) {
 pub(crate) fn view(app: &App, tenant: &Tenant) -> QuotasView {
     let account = app.sessions.accounts().of(&tenant.id);
     let (terms, taken): (_, _) = (account.terms(), account.taken());
-    let (requests, streams, body_bytes) = app.admission.under_way(&tenant.id);
     let used = |quota| match quota {
         Quota::Sessions => taken.sessions,
         Quota::SessionsAwake => Some(taken.sessions_awake),
@@ -130,15 +129,7 @@ pub(crate) fn view(app: &App, tenant: &Tenant) -> QuotasView {
         Quota::StoredBytes => Some(taken.stored.bytes),
         Quota::UncollectedBytes => Some(taken.stored.uncollected),
         Quota::Inodes => Some(taken.inodes),
-        Quota::Connections => Some(requests),
-        Quota::Streams => Some(streams),
-        Quota::BodyBytes => Some(body_bytes),
-        Quota::Checkpoints
-        | Quota::EventsPerS
-        | Quota::CpuMsPerS
-        | Quota::RequestsPerS
-        | Quota::RequestsBurst
-        | Quota::EgressBytesPerS => None,
+        other => app.admission.under_way(&tenant.id, other),
     };
     let one = |quota: &Quota| {
         let own = tenant.quotas.get(*quota).is_some();

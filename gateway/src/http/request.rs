@@ -71,6 +71,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
         let media = request.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
         let media = media.map(|media| media.split(';').next().unwrap_or(media).trim().to_ascii_lowercase());
         let flight = request.extensions().get::<Arc<Flight>>().cloned();
+        let flight = flight.filter(|_| request.extensions().get::<body::Counted>().is_none());
         let bytes = body::whole(request.into_body(), app, flight.as_deref()).await?;
         if bytes.is_empty() {
             return read(b"{}").map(Json);

@@ -3,7 +3,7 @@
 use super::auth::{Gate, authorize};
 use super::openapi::{As, Description, Index, described};
 use super::view::Listing;
-use super::{App, archive, attach, audit, checkpoints, events, execs, files, keys, node, processes};
+use super::{App, archive, attach, audit, checkpoints, events, execs, files, keys, metrics, node, processes};
 use super::{quotas, sessions, tenants, terminals, tokens, usage};
 use axum::Json;
 use axum::Router;
@@ -109,7 +109,8 @@ macro_rules! routes {
 
 use Reach::Open;
 use Scope::{
-    AuditRead, Exec, FilesRead, FilesWrite, KeysManage, SessionsRead, SessionsWrite, TenantsManage, UsageRead,
+    AuditRead, Exec, FilesRead, FilesWrite, KeysManage, MetricsRead, SessionsRead, SessionsWrite, TenantsManage,
+    UsageRead,
 };
 
 routes! {
@@ -117,6 +118,7 @@ routes! {
     get "/readyz" Open, "Whether requests are taken." => node::ready;
     get "/v1" Open, "All routes, and the scope each needs." => index;
     get "/v1/openapi.json" Open, "This document." => openapi;
+    get "/metrics" key(MetricsRead), "Figures of the node, for Prometheus." => metrics::get;
     get "/v1/templates" key(SessionsRead), "Templates of the configuration, without the values in them." => node::templates;
 
     get "/v1/sessions" key(SessionsRead), "Sessions of the tenant, in the order they were made." => sessions::list;

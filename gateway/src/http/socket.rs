@@ -10,8 +10,10 @@
 //! (`serve/listener.rs`).
 
 use super::App;
+use super::admission::Flight;
 use super::auth::Proof;
 use super::problem::Problem;
+use crate::metrics::{self, Counted};
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
@@ -87,7 +89,7 @@ impl Sockets {
 }
 
 /// What a request says of an upgrade; nothing if it asks for none.
-pub(crate) struct Upgrade(Option<(WebSocketUpgrade, Proof)>);
+pub(crate) struct Upgrade(Option<(WebSocketUpgrade, Proof, Arc<Flight>)>);
 
 impl FromRequestParts<App> for Upgrade {
     type Rejection = Problem;
@@ -97,6 +99,7 @@ impl FromRequestParts<App> for Upgrade {
             return Ok(Upgrade(None));
         }
         let proof = parts.extensions.get::<Proof>().cloned().ok_or_else(Problem::internal)?;
+        let flight = parts.extensions.get::<Arc<Flight>>().cloned().ok_or_else(Problem::internal)?;
         let mut upgrade = WebSocketUpgrade::from_request_parts(parts, app).await.map_err(|refused| {
             let detail = format!("the upgrade: {}", refused.body_text());
             Problem::new(StatusCode::BAD_REQUEST, "bad_upgrade", detail, "RFC 6455 says what a WebSocket begins with")
@@ -113,7 +116,7 @@ impl FromRequestParts<App> for Upgrade {
                 "offer `warren.v1`; a key or token may stand beside it as `bearer.KEY`",
             ));
         }
-        Ok(Upgrade(Some((upgrade, proof))))
+        Ok(Upgrade(Some((upgrade, proof, flight))))
     }
 }
 
@@ -139,14 +142,16 @@ impl Upgrade {
     /// Takes the socket over: `attend` has it until it returns.
     ///
     /// # Errors
-    /// When as many are open as may be.
+    /// When as many are open as may be, of the tenant or of all.
     pub(crate) fn take<F: Future<Output = ()> + Send + 'static>(
         self,
         app: &App,
         attend: impl FnOnce(Socket) -> F + Send + 'static,
     ) -> Result<Response, Problem> {
         self.require()?;
-        let Some((upgrade, proof)) = self.0 else { return Err(Problem::internal()) };
+        let Some((upgrade, proof, flight)) = self.0 else { return Err(Problem::internal()) };
+        let own = flight.socket()?;
+        drop(flight);
         let place = app.sockets.free.clone().try_acquire_owned().map_err(|_| {
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -165,7 +170,7 @@ impl Upgrade {
             .max_message_size(MESSAGE_MAX)
             .max_frame_size(MESSAGE_MAX);
         Ok(upgrade.on_upgrade(async move |ws| {
-            let _places = (place, counted);
+            let _places = (place, own, counted, Counted::new(metrics::WEBSOCKETS));
             let mut checks = interval_at(Instant::now() + CHECK, CHECK);
             checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             attend(Socket { ws, proof, registry, stop, checks, passed: 0, heard: Instant::now() }).await;

@@ -8,6 +8,7 @@
 //! ```
 
 use crate::http::App;
+use crate::metrics::DISK_FREE;
 use std::time::{Duration, Instant};
 use warren_cluster::keeper::Keeper;
 use warren_cluster::usage::{Amounts, FLUSH_EVERY, Hour};
@@ -35,7 +36,10 @@ pub(super) async fn run(app: App, keeper: Keeper) {
             note_stored(&app, &keeper);
             note_disk(&app).await;
         }),
-        each(MEASURE_EVERY, || async { app.sessions.measure(None) }),
+        each(MEASURE_EVERY, || async {
+            app.sessions.measure(None);
+            app.metrics.tidy();
+        }),
         write_usage(&app, &keeper),
         each(PRUNE_EVERY, || prune(&app)),
     );
@@ -71,6 +75,7 @@ async fn note_disk(app: &App) {
     let (dir, reserve) = (app.config.data.dir.clone(), app.config.data.reserve.0);
     let free = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&dir).map(|disk| disk.f_bavail * disk.f_frsize));
     let Ok(Ok(free)) = free.await else { return };
+    metrics::gauge!(DISK_FREE).set(free as f64);
     let accounts = app.sessions.accounts();
     let was_low = accounts.is_disk_low();
     let low = free < if was_low { reserve.saturating_mul(AGAIN) } else { reserve };

@@ -2,6 +2,7 @@
 
 use crate::http::admission::Network;
 use crate::http::{App, Peer};
+use crate::metrics::{self, Counted};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -106,6 +107,7 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, app: &App) {
 }
 
 async fn serve(stream: TcpStream, peer: IpAddr, router: Router, app: App) {
+    let _counted = Counted::new(metrics::CONNECTIONS);
     // Answers are small and wait for nothing.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Patient::new(stream, app.config.server.body_timeout.0));

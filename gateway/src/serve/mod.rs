@@ -13,9 +13,11 @@ mod bookkeeping;
 mod listener;
 mod log;
 mod notify;
+mod traces;
 
 use crate::http::admission::{self, Admission};
 use crate::http::{self, App};
+use crate::metrics::Metrics;
 use crate::output;
 use crate::software::{self, SoftwareError};
 pub(crate) use base::has_secrets;
@@ -33,7 +35,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use warren_cluster::audit::{Audit, AuditOptions};
 use warren_cluster::folder::Folder;
-use warren_cluster::keeper::Keeper;
+use warren_cluster::keeper::{Keeper, Once};
 use warren_cluster::registry::{KeyText, Registry, USED_EVERY};
 use warren_cluster::usage::Usage;
 use warren_config::{Config, ConfigError, Sources};
@@ -53,6 +55,8 @@ pub(crate) const KEY_FILE: &str = "client.key";
 const TIDY: Duration = Duration::from_secs(5);
 /// How long it is between two looks for what nobody refers to, at least.
 const SWEEP: Duration = Duration::from_secs(60);
+/// How often old answers are looked for.
+const FORGET: Duration = Duration::from_secs(3600);
 /// How many times as long as the look before took it is then, at least: looking goes through all sessions.
 const SWEEP_REST: u32 = 20;
 
@@ -83,6 +87,8 @@ pub(crate) enum ServeError {
     Config(#[from] ConfigError),
     #[error("log.level: {0}; give error, warn, info, debug or trace, or PART=LEVEL with commas between")]
     Level(String),
+    #[error("spans cannot be sent: {0}; look at telemetry.otlp_endpoint and the OTEL_EXPORTER_OTLP variables")]
+    Telemetry(String),
     #[error("the data folder {path} cannot be used: {source}; give another by --dir or data.dir")]
     Data { path: PathBuf, source: std::io::Error },
     #[error(
@@ -107,12 +113,13 @@ pub(crate) enum ServeError {
 
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = Arc::new(arguments.sources().load().map_err(ServeError::Config)?.config);
-    log::start(&config.log).map_err(ServeError::Level)?;
+    let traces = log::start(&config)?;
     let lock = lock(&config.data.dir)?;
     let guests = guests_executor().map_err(ServeError::Executor)?;
     let mut clients = Builder::new_multi_thread();
     let clients = clients.enable_all().thread_name("clients").build().map_err(ServeError::Executor)?;
     clients.block_on(run(&config, &guests, lock, arguments.new_key))?;
+    traces.end();
     // Whatever of a guest still runs has nobody left to run for.
     guests.shutdown_background();
     clients.shutdown_background();
@@ -145,6 +152,8 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
     let address = listener.local_addr().map_err(refused)?;
     let told = writeln!(lock, "process {} at http://{address}", std::process::id()).and_then(|()| lock.sync_all());
     told.map_err(|source| ServeError::Data { path: config.data.dir.clone(), source })?;
+    // Before anything is there to be measured.
+    let _ = Metrics::of_this_process();
     let keeper = keeper(config).await?;
     let registry = keeper.registry();
     let key_file = config.data.dir.join(KEY_FILE);
@@ -154,14 +163,14 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
     };
     let usage = Usage::new(keeper.store().clone(), Arc::new(SystemHost));
     let (sessions, shares) = sessions(config, guests, Arc::new(keeper.clone()), usage.clone()).await?;
-    let app = app(config, &keeper, &registry, &sessions, &usage, shares);
+    let app = app(config, &keeper, &registry, &sessions, &usage, shares, guests.handle());
     for tenant in registry.all_tenants().await? {
         http::quotas::apply(&app, &*registry.tenant(&tenant).await?);
         if tenant != TenantId::embedded() {
             sessions.look_after(&tenant);
         }
     }
-    let kept_up = tokio::spawn(upkeep(keeper.clone(), registry.clone(), app.stop.clone()));
+    let kept_up = tokio::spawn(upkeep(keeper.clone(), registry.clone(), app.once.clone(), app.stop.clone()));
     let counted = tokio::spawn(bookkeeping::run(app.clone(), keeper.clone()));
     let stop = app.stop.clone();
     let told = tokio::spawn(async move {
@@ -202,9 +211,12 @@ fn app(
     sessions: &Sessions,
     usage: &Usage,
     shares: Shares,
+    guests: &Handle,
 ) -> App {
     let options = AuditOptions { keep: config.audit.keep.0, bytes_max: config.audit.bytes_max.0 };
     App {
+        metrics: Metrics::of_this_process(),
+        guests: guests.clone(),
         sessions: sessions.clone(),
         registry: registry.clone(),
         once: keeper.once(),
@@ -271,15 +283,21 @@ fn show(key: &KeyText, file: &Path) {
 }
 
 /// Keeps the journal short, clears away what nobody refers to, and writes when keys were last used.
-async fn upkeep(keeper: Keeper, registry: Registry, stop: CancellationToken) {
+async fn upkeep(keeper: Keeper, registry: Registry, once: Once, stop: CancellationToken) {
     let sweeping = async {
         loop {
             let begun = Instant::now();
             sweep_all(&keeper, &registry).await;
-            if let Err(error) = keeper.once().sweep().await {
+            tokio::time::sleep(SWEEP.max(begun.elapsed() * SWEEP_REST)).await;
+        }
+    };
+    let forgetting = async {
+        let mut due = tokio::time::interval(FORGET);
+        loop {
+            due.tick().await;
+            if let Err(error) = once.sweep().await {
                 tracing::warn!(%error, "answers that are kept no longer could not be cleared away");
             }
-            tokio::time::sleep(SWEEP.max(begun.elapsed() * SWEEP_REST)).await;
         }
     };
     let tidying = async {
@@ -301,6 +319,7 @@ async fn upkeep(keeper: Keeper, registry: Registry, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = sweeping => {}
+        () = forgetting => {}
         () = tidying => {}
         () = noting => {}
     }

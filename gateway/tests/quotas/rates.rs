@@ -143,6 +143,43 @@ fn streams_have_a_share_and_give_it_back() {
 }
 
 #[test]
+fn websockets_have_a_share_for_as_long_as_they_are_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(dir.path(), &[("WARREN_SERVER__WEBSOCKETS_MAX", "4")]);
+    let (a, b) = (tenant(&server, "a"), tenant(&server, "b"));
+    for caller in [&a, &b] {
+        assert_eq!(caller.post("/v1/sessions", json!({ "name": "s" })).status, 201);
+    }
+    let open = |caller: &Caller| {
+        let bearer = format!("Bearer {}", caller.key);
+        let headers = [("authorization", bearer.as_str()), ("sec-websocket-protocol", "warren.v1")];
+        server.socket_with("/v1/sessions/s/events", &headers)
+    };
+    let used = || a.get("/v1/quotas").json()["quotas"]["websockets"].clone();
+    assert_eq!((used()["limit"].as_u64(), used()["used"].as_u64()), (Some(3), Some(0)), "three quarters of four");
+    // One tenant cannot have all of them.
+    let mut held: Vec<_> = (0..3).map(|_| open(&a).unwrap()).collect();
+    let (status, body) = open(&a).map(drop).unwrap_err();
+    assert!(status == 429 && body.contains("\"quota\":\"websockets\""), "{status} {body}");
+    assert_eq!(used()["used"], 3);
+    let other = open(&b).unwrap();
+    // Beyond all of them is another refusal, and takes nothing of the tenant's.
+    let (status, body) = open(&b).map(drop).unwrap_err();
+    assert!(status == 503 && body.contains("too_many_websockets"), "{status} {body}");
+    drop(other);
+    held.pop();
+    until(|| a.get("/v1/quotas"), |answer| answer.json()["quotas"]["websockets"]["used"] == 2);
+    until(|| b.get("/v1/quotas"), |answer| answer.json()["quotas"]["websockets"]["used"] == 0);
+    held.push(open(&a).unwrap());
+    // A number of the tenant's own holds for those to come.
+    set(&server, "a", json!({ "quotas": { "websockets": 1 } }));
+    assert_eq!(open(&a).map(drop).unwrap_err().0, 429);
+    held.clear();
+    until(|| a.get("/v1/quotas"), |answer| answer.json()["quotas"]["websockets"]["used"] == 0);
+    open(&a).unwrap();
+}
+
+#[test]
 fn each_answer_has_the_id_of_its_request() {
     if !common::software() {
         return;

@@ -105,6 +105,7 @@ pub(super) fn request(words: &[&str]) -> ExecRequest {
         terminal: None,
         timeout: None,
         key: None,
+        trace: None,
     }
 }
 

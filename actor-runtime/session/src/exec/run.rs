@@ -5,6 +5,7 @@ use crate::awake::Awake;
 use crate::durability::KeyedCommand;
 use crate::event::{End, OUTPUT_EVENT_BYTES_MAX, Stream, What};
 use crate::id::CommandKey;
+use crate::metrics::{self, Counted};
 use crate::scribe::{Record, Ticket, Urgency};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -12,8 +13,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Span;
 use warren_kernel::Errno;
 use warren_kernel::id::Pid;
+use warren_kernel::process::ExitStatus;
 use warren_wasi_posix::node::{OnTerminal, PipeEnd, Running, Terminal};
 
 /// Bytes of one stream that are read and not yet durable, at most: then its writer waits.
@@ -83,6 +86,7 @@ pub(super) async fn attend(
     timeout: Option<Duration>,
     feed: Option<((Input, Bytes), Given)>,
 ) {
+    let (_counted, begun) = (Counted::new(metrics::EXECS), Instant::now());
     let Ends { pid, outputs, .. } = ends;
     let mut outputs = outputs.into_iter();
     let (first, second) = (outputs.next(), outputs.next());
@@ -113,13 +117,16 @@ pub(super) async fn attend(
         Ok((status, _)) => End::Status(status),
         Err(_) => End::Interrupted,
     };
-    exec.lock().cpu = collected.map_or(Duration::ZERO, |(_, cpu)| cpu);
+    let cpu = collected.map_or(Duration::ZERO, |(_, cpu)| cpu);
+    exec.lock().cpu = cpu;
+    note(&end, cpu);
     let keys = key.into_iter().map(|(key, keyed)| (key, KeyedCommand { end: Some(end.clone()), ..keyed })).collect();
     let events = vec![What::Exited { exec: exec.id, end: end.clone() }];
     let settled = match awake.scribe.record(Record { events, keys, files: true }, Urgency::Call) {
         Ok(ticket) => awake.scribe.wait(&ticket).await.map(|()| (end, ticket.last)),
         Err(error) => Err(error),
     };
+    ::metrics::histogram!(metrics::EXEC).record(begun.elapsed());
     if pumped {
         exec.lock().drained = true;
         exec.release();
@@ -133,6 +140,22 @@ pub(super) async fn attend(
         exec.release();
         exec.changed.notify_waiters();
     }
+}
+
+/// Says how a command ended to who looks at all of them.
+fn note(end: &End, cpu: Duration) {
+    let how = match end {
+        End::Status(ExitStatus::Exited(_)) => "exited",
+        End::Status(_) => "signaled",
+        End::NotStarted(_) => "not_started",
+        End::TimedOut => "timed_out",
+        End::Interrupted => "interrupted",
+    };
+    ::metrics::counter!(metrics::ENDED, "end" => how).increment(1);
+    ::metrics::counter!(metrics::CPU).increment(u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX));
+    let span = Span::current();
+    span.record("end", how);
+    span.record("cpu_us", u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX));
 }
 
 /// Writes what a command was given as its input, and ends it.

@@ -8,11 +8,14 @@ use crate::durability::KeyedCommand;
 use crate::error::SessionError;
 use crate::event::{End, What};
 use crate::id::{CommandKey, ExecId};
+use crate::metrics;
 use crate::scribe::{Record, Urgency};
 use crate::template::{Environment, add_secrets, check_entry, check_path, permit_entry, refuse};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span};
 use warren_kernel::CallError;
 use warren_kernel::id::Pid;
 use warren_wasi_posix::node::{Command, Stdio};
@@ -125,8 +128,14 @@ impl Awake {
             self.scribe.wait(&ticket).await?;
         }
         let launched = match request.terminal {
-            Some(size) => command.launch_on_terminal(&self.session, size).await.map(Ends::of_terminal),
-            None => command.launch(&self.session).await.map(Ends::of_pipes),
+            Some(size) => {
+                let launched = command.launch_on_terminal(&self.session, size);
+                launched.instrument(debug_span!("spawn_process")).await.map(Ends::of_terminal)
+            }
+            None => {
+                let launched = command.launch(&self.session);
+                launched.instrument(debug_span!("spawn_process")).await.map(Ends::of_pipes)
+            }
         };
         let shown = exec.command.clone();
         let ends = match launched {
@@ -141,7 +150,8 @@ impl Awake {
         let started = self.scribe.record(Record { events, ..Record::default() }, urgency);
         let ticket = started.inspect_err(|_| self.kill_posix_session(pid))?;
         let runner = attend(self.clone(), exec.clone(), ends, key, request.timeout, feed);
-        self.own(runner);
+        let span = debug_span!("run_process", exec = exec.id.0, pid = pid.0, end = Empty, cpu_us = Empty);
+        self.own(runner.instrument(span));
         std::mem::forget(guard);
         // Whoever waits for the end is told of both at once.
         if let Urgency::Call = urgency {
@@ -180,6 +190,7 @@ impl Awake {
             state.position = Some(position);
             state.drained = true;
         }
+        ::metrics::counter!(metrics::ENDED, "end" => "not_started").increment(1);
         exec.settle(Ok((end, ticket.last)));
         // Its place in the table is given back, as of one that did not start.
         drop(guard);
@@ -238,6 +249,14 @@ impl Awake {
         }
         if request.terminal.is_some() && !environment.has("TERM") {
             environment.set("TERM", "xterm-256color");
+        }
+        if let Some(trace) = &request.trace {
+            let state = trace.state.as_deref().map(|state| ("TRACESTATE", state));
+            for (name, value) in [Some(("TRACEPARENT", trace.parent.as_str())), state].into_iter().flatten() {
+                if !environment.has(name) {
+                    environment.set(name, value);
+                }
+            }
         }
         let mut command = match &request.command {
             Words::Line(line) => Command::shell(&self.template, line),

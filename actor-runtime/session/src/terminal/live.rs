@@ -270,7 +270,7 @@ impl Terminal {
             _ => None,
         };
         let terminal = Some(kept.size());
-        ExecRequest { command, environment, cwd, stdin: Stdin::Open, terminal, timeout: None, key: None }
+        ExecRequest { command, environment, cwd, stdin: Stdin::Open, terminal, timeout: None, key: None, trace: None }
     }
 
     /// Reads what its command writes, until its end.

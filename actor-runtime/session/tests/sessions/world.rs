@@ -312,6 +312,7 @@ pub(crate) fn request(words: &[&str]) -> ExecRequest {
         terminal: None,
         timeout: None,
         key: None,
+        trace: None,
     }
 }
 

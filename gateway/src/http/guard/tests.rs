@@ -54,6 +54,8 @@ async fn app() -> App {
     let wasm = warren_wasi_posix::Wasm::new(&engine, tokio::runtime::Handle::current()).unwrap();
     let options = warren_cluster::audit::AuditOptions { keep: Duration::from_secs(60), bytes_max: 1 << 20 };
     App {
+        metrics: crate::metrics::Metrics::of_this_process(),
+        guests: tokio::runtime::Handle::current(),
         admission: Arc::new(crate::http::admission::Admission::new(&config, sessions.accounts().clone())),
         audit: warren_cluster::audit::Audit::new(store.clone(), host.clone(), options),
         usage: warren_cluster::usage::Usage::new(store, host),
