@@ -32,7 +32,7 @@ enum KeyCommand {
         #[arg(long, conflicts_with = "scopes", required_unless_present = "scopes")]
         role: Option<String>,
         /// Single scopes instead of a role: sessions:read, sessions:write, exec, files:read, files:write, usage:read,
-        /// audit:read, keys:manage, tenants:manage.
+        /// audit:read, metrics:read, keys:manage, tenants:manage.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
         /// Ends it after this long: 12h, 30d.
