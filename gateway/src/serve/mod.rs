@@ -51,6 +51,9 @@ use warren_wasi_posix::{EngineOptions, Wasm};
 pub(crate) const LOCK: &str = "server.lock";
 /// The file in the data folder with the key that was made at the first start, for this user's own clients.
 pub(crate) const KEY_FILE: &str = "client.key";
+/// How long a folder that another process has is waited for, and how often it is looked at.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// How often the journal is looked at.
 const TIDY: Duration = Duration::from_secs(5);
 /// How long it is between two looks for what nobody refers to, at least.
@@ -345,7 +348,15 @@ fn lock(folder: &Path) -> Result<File, ServeError> {
     let path = folder.join(LOCK);
     let mut options = File::options();
     let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(wrong)?;
-    match file.try_lock() {
+    let begun = Instant::now();
+    let locked = loop {
+        match file.try_lock() {
+            // A server that was killed a moment ago may still be on its way out.
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
+            locked => break locked,
+        }
+    };
+    match locked {
         Ok(()) => {
             file.set_len(0).and_then(|()| file.rewind()).map_err(wrong)?;
             Ok(file)
