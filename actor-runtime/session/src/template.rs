@@ -4,6 +4,7 @@ use crate::error::SessionError;
 use crate::id::TenantId;
 use crate::sessions::Secrets;
 use crate::spec::{ENVIRONMENT_BYTES_MAX, FILE_BYTES_MAX, FILES_MAX, LABELS_MAX, SessionSpec};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use warren_kernel::Template;
@@ -195,25 +196,39 @@ fn user(spec: &SessionSpec) -> Result<(Credentials, Option<Account>), SessionErr
 
 /// An environment being put together: the last entry of a name wins.
 #[derive(Clone, Debug)]
-pub(crate) struct Environment(Vec<Vec<u8>>);
+pub(crate) struct Environment {
+    /// In order; one that was set again is at its new place.
+    entries: Vec<Option<Vec<u8>>>,
+    places: HashMap<Vec<u8>, usize>,
+}
 
 impl Environment {
     pub(crate) fn new(base: &Strings) -> Environment {
-        Environment(base.iter().map(|entry| entry.to_vec()).collect())
+        let mut environment = Environment { entries: Vec::new(), places: HashMap::new() };
+        for entry in base.iter() {
+            let end = entry.iter().position(|byte| *byte == b'=').unwrap_or(entry.len());
+            environment.put(entry[..end].to_vec(), entry.to_vec());
+        }
+        environment
+    }
+
+    fn put(&mut self, name: Vec<u8>, entry: Vec<u8>) {
+        if let Some(place) = self.places.insert(name, self.entries.len()) {
+            self.entries[place] = None;
+        }
+        self.entries.push(Some(entry));
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        let prefix = [name.as_bytes(), b"="].concat();
-        self.0.retain(|entry| !entry.starts_with(&prefix));
-        self.0.push([&prefix, value.as_bytes()].concat());
+        self.put(name.into(), [name.as_bytes(), b"=", value.as_bytes()].concat());
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|entry| entry.starts_with(name.as_bytes()) && entry.get(name.len()) == Some(&b'='))
+        self.places.contains_key(name.as_bytes())
     }
 
     pub(crate) fn strings(self) -> Strings {
-        strings(self.0)
+        strings(self.entries.into_iter().flatten())
     }
 }
 

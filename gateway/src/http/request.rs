@@ -18,6 +18,9 @@ use warren_kernel::signal::Signal;
 use warren_session::id::{ExecId, SessionId, TenantId, TerminalName};
 use warren_session::{SessionError, SessionHandle};
 
+/// Values in the JSON body of a request, at most.
+pub(crate) const VALUES_MAX: usize = 65_536;
+
 /// A JSON body; an empty one is an empty object.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
@@ -89,8 +92,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
-/// Reads JSON; serde_json bounds how deep it is nested.
+/// Reads JSON; serde_json bounds how deep it is nested, and [`VALUES_MAX`] how much memory it can become: a value of two bytes
+/// takes a hundred.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if values(bytes) > VALUES_MAX {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body has more than {VALUES_MAX} values"),
+            "ask for it in parts",
+        ));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let (status, code) = match error.classify() {
             serde_json::error::Category::Data => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
@@ -98,6 +110,25 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         };
         Problem::new(status, code, format!("the body: {error}"), "docs/http.md lists the fields")
     })
+}
+
+/// Values in JSON, at most: what separates or begins them, outside of texts. Of what is no JSON it says nothing.
+fn values(bytes: &[u8]) -> usize {
+    let (mut count, mut at) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b',' | b'[' | b'{' => count += 1,
+            b'"' => {
+                at += 1;
+                while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'"') {
+                    at += if *byte == b'\\' { 2 } else { 1 };
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    count
 }
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
@@ -214,4 +245,34 @@ async fn number(parts: &mut Parts, app: &App, name: &str) -> Result<u64, Problem
         let text: String = text.chars().take(32).collect();
         Problem::invalid(format!("`{text}` has to be a whole number"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{VALUES_MAX, read, values};
+    use serde_json::Value;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        for (text, count) in [
+            ("", 0),
+            ("7", 0),
+            ("{}", 1),
+            (r#"{"a":1,"b":[2,3]}"#, 4),
+            (r#"{"a,b[{":"c,\"d,[","e":""}"#, 2),
+            (r#"["\\",1]"#, 2),
+            (r#"["\\\",1]"#, 1),
+            (r#"["no end, [ {"#, 1),
+            ("[\"\\", 1),
+        ] {
+            assert_eq!(values(text.as_bytes()), count, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_has_so_many_values_and_no_more() {
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(read::<Value>(list(VALUES_MAX - 1).as_bytes()).is_ok());
+        assert!(read::<Value>(list(VALUES_MAX + 1).as_bytes()).is_err());
+    }
 }

@@ -46,7 +46,7 @@ pub fn software() -> bool {
     })
 }
 
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     Store::default_root(&|name| std::env::var_os(name)).expect("HOME or WARREN_CACHE is set")
 }
 

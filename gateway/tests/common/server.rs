@@ -148,6 +148,7 @@ impl Server {
         command
     }
 
+    /// The number of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -10,6 +10,7 @@ use crate::event::{End, What};
 use crate::id::{CommandKey, ExecId};
 use crate::metrics;
 use crate::scribe::{Record, Urgency};
+use crate::spec::ENVIRONMENT_BYTES_MAX;
 use crate::template::{Environment, add_secrets, check_entry, check_path, permit_entry, refuse};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -301,6 +302,10 @@ pub(crate) fn check(request: &ExecRequest) -> Result<Vec<String>, SessionError> 
     }
     if words.iter().any(|word| word.contains('\0')) {
         return refuse("command", "a word has a NUL in it".to_owned());
+    }
+    let bytes: usize = request.environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    if bytes > ENVIRONMENT_BYTES_MAX {
+        return refuse("environment", format!("{bytes} bytes of entries; at most {ENVIRONMENT_BYTES_MAX} are taken"));
     }
     for (name, value) in &request.environment {
         check_entry("environment", name, value)?;

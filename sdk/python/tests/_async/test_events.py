@@ -1,0 +1,102 @@
+"""Events: all of them, in order and once, over connections that break and servers that die."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Server, Way
+
+from warren import AsyncWarren, NotFound, models
+
+pytestmark = pytest.mark.anyio
+
+
+def seqs(events: list[models.Event | models.Resync]) -> list[int]:
+    """The numbers of events, which count without gaps."""
+    return [int(event["position"].split(".")[1]) for event in events if event["type"] != "resync"]
+
+
+async def test_the_log_has_what_happened(server: Server) -> None:
+    async with AsyncWarren(server.url, server.key) as warren:
+        session = await warren.sessions.create()
+        done = await session.exec("echo hi")
+        events = [event async for event in session.events(follow=False)]
+        assert seqs(events) == list(range(1, len(events) + 1))
+        kinds = [event["type"] for event in events]
+        assert kinds[0] == "epoch_began" and {"created", "started", "output", "exited"} <= set(kinds)
+        for event in events:
+            if event["type"] == "output":
+                assert (event["exec"], event["stream"], event.get("data")) == (done.exec, "stdout", "hi\n")
+        behind = [event async for event in session.events(done.position, follow=False)]
+        assert seqs(behind) == [seq for seq in seqs(events) if seq > int((done.position or "").split(".")[1])]
+
+        of_one = [event["type"] async for event in session.events(exec=done.exec)]
+        assert of_one == ["started", "output", "exited"]
+        await session.delete()
+        with pytest.raises(NotFound):
+            _ = [event async for event in session.events()]
+
+
+async def test_events_go_on_where_a_connection_was_cut(way: Way, server: Server) -> None:
+    async with AsyncWarren(way.url, server.key) as warren:
+        session = await warren.sessions.create()
+        seen: list[models.Event | models.Resync] = []
+        last = await session.spawn("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done")
+        async for event in session.events():
+            seen.append(event)
+            if event["type"] == "output":
+                way.cut()
+            if event["type"] == "exited" and event["exec"] == last.exec:
+                break
+        assert seqs(seen) == list(range(1, len(seen) + 1))
+        output = "".join(event.get("data") or "" for event in seen if event["type"] == "output")
+        assert output == "".join(f"{number}\n" for number in range(1, 10))
+        await session.delete()
+
+
+async def test_events_go_on_behind_the_death_of_the_server(mortal: Server) -> None:
+    async with AsyncWarren(mortal.url, mortal.key) as warren:
+        session = await warren.sessions.create(durability="journal")
+        await session.exec("echo before")
+        seen: list[models.Event | models.Resync] = []
+        outputs = 0
+        async for event in session.events():
+            seen.append(event)
+            if event["type"] != "output":
+                continue
+            outputs += 1
+            if outputs == 1:
+                mortal.restart()
+                await session.exec("echo after")
+            else:
+                break
+        assert seqs(seen) == list(range(1, len(seen) + 1))
+        assert [event.get("data") for event in seen if event["type"] == "output"] == ["before\n", "after\n"]
+        epochs = [event["position"].split(".")[0] for event in seen if event["type"] == "epoch_began"]
+        assert epochs == ["1", "2"]
+
+
+async def test_events_that_can_no_longer_be_had_are_told(server: Server) -> None:
+    async with AsyncWarren(server.url, server.key) as warren:
+        session = await warren.sessions.create()
+        await session.exec("true")
+        # A position that was never given: what a client saw there was lost with a server.
+        seen: list[models.Event | models.Resync] = []
+        async for event in session.events("1.1000", follow=True):
+            seen.append(event)
+            break
+        assert [event["type"] for event in seen] == ["resync"]
+        await session.delete()
+
+
+async def test_the_log_of_a_session_that_is_deleted_ends(server: Server) -> None:
+    async with AsyncWarren(server.url, server.key) as warren:
+        session = await warren.sessions.create()
+        seen = []
+        try:
+            async for event in session.events():
+                seen.append(event)
+                if len(seen) == 3:
+                    await session.delete()
+        except NotFound as error:
+            assert error.code in ("session_deleted", "session_not_found")
+        assert seqs(seen) == list(range(1, len(seen) + 1))

@@ -1,0 +1,139 @@
+/**
+ * A session's log, followed over as many connections as it takes.
+ *
+ * ```text
+ * GET events ──▶ event, event, event ──╳ broken off or silent: again, with Last-Event-ID ──▶ event, …
+ * ```
+ * The server counts events without gaps, so what is behind the last one that was seen is all that is missing.
+ */
+
+import { given } from "./bytes.js";
+import { ConnectionLost, WarrenError, parsed, refusal } from "./errors.js";
+import { Patience } from "./patience.js";
+import type { Event, Problem, Resync } from "./schema.js";
+import { type Sent, parse } from "./sse.js";
+import { type CallOptions, type Transport } from "./transport.js";
+
+/** Milliseconds after which a stream that says nothing is gone. The server says something every 15 seconds. */
+const SILENCE_MAX = 45_000;
+
+/** Something that happened to a session. Pass over types you do not know: there may come more. */
+export type SessionEvent = Event;
+/**
+ * Events from number `from` to `to` can no longer be had, or were lost with a server and these numbers are given
+ * again: what was made of events before may be wrong, so read the session's state anew.
+ */
+export type ResyncEvent = Resync & { type: "resync" };
+
+export interface EventsOptions extends CallOptions {
+  /** Those behind this position, `EPOCH.SEQ`; from the first that is kept without it. */
+  after?: string | undefined;
+  /** `false` ends at the event that is the last now. */
+  follow?: boolean | undefined;
+  /** Those of one command, until it ends. */
+  exec?: number | undefined;
+}
+
+/** The bytes of an `output` event. */
+export function outputOf(event: Extract<SessionEvent, { type: "output" }>): Uint8Array {
+  return given(event.data, event.data_base64);
+}
+
+export async function* follow(
+  transport: Transport,
+  path: string,
+  options: EventsOptions,
+): AsyncGenerator<SessionEvent | ResyncEvent, void, undefined> {
+  const patience = new Patience(transport.patience);
+  let last: string | undefined;
+  for (;;) {
+    let failure: WarrenError;
+    const stream = new Stream(transport, path, options, last);
+    try {
+      for await (const sent of stream.open()) {
+        patience.renew();
+        if (sent.event === "error") {
+          throw problem(sent);
+        }
+        const event = parsed(sent.data) as SessionEvent | ResyncEvent | undefined;
+        if (event === undefined) continue;
+        last = sent.id ?? last;
+        yield event;
+        if (event.type === "exited" && event.exec === options.exec) return;
+      }
+      // The server stopped, unless the end was asked for.
+      if (options.follow === false) return;
+      failure = transport.lost(undefined);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      failure = error instanceof WarrenError ? error : transport.lost(error);
+      const passing = failure instanceof ConnectionLost || (failure.status === 503 && stream.began);
+      if (!passing || !stream.began) throw failure;
+    } finally {
+      stream.close();
+    }
+    await patience.rest(failure, undefined, options.signal);
+  }
+}
+
+/** One connection. */
+class Stream {
+  /** The server took the request; before that the transport had patience enough. */
+  began = false;
+  readonly #over = new AbortController();
+  readonly #transport: Transport;
+  readonly #path: string;
+  readonly #options: EventsOptions;
+  readonly #last: string | undefined;
+
+  constructor(transport: Transport, path: string, options: EventsOptions, last: string | undefined) {
+    this.#transport = transport;
+    this.#path = path;
+    this.#options = options;
+    this.#last = last;
+  }
+
+  async *open(): AsyncGenerator<Sent, void, undefined> {
+    const { after, follow, exec, signal } = this.#options;
+    const headers: Record<string, string> = { accept: "text/event-stream" };
+    if (this.#last !== undefined) headers["last-event-id"] = this.#last;
+    const over = this.#over.signal;
+    const answer = await this.#transport.call(
+      {
+        method: "GET",
+        path: this.#path,
+        query: { after, follow, exec },
+        headers,
+        signal: signal === undefined ? over : AbortSignal.any([signal, over]),
+      },
+      (answer) => answer,
+    );
+    this.began = true;
+    if (answer.body !== null) yield* parse(this.#heard(answer.body));
+  }
+
+  close(): void {
+    this.#over.abort();
+  }
+
+  /** The bytes of a stream, until it is silent for too long. */
+  async *#heard(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    const reader = body.getReader();
+    try {
+      for (;;) {
+        const silence = setTimeout(() => this.#over.abort(), SILENCE_MAX);
+        const next = await reader.read().finally(() => clearTimeout(silence));
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      await reader.cancel().catch(() => undefined);
+    }
+  }
+}
+
+/** A stream that has begun cannot be answered with a status; it says why it ends. */
+function problem(sent: Sent): WarrenError {
+  const said = parsed(sent.data) as Problem | undefined;
+  return refusal(said ?? { code: "strange_answer", status: 0, detail: "the stream ended with an error" });
+}
