@@ -4,7 +4,7 @@
 pub mod common;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -103,7 +103,7 @@ fn the_quickstart_does_what_it_says() {
         assert!(is_like(&said, &pattern), "$ {command}\n{said}\n  is not\n{pattern}");
         // A reader types slower than a server starts.
         let since = Instant::now();
-        while begins && TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
+        while begins && !shell.types(&format!("curl -s http://127.0.0.1:{port}/healthz")).starts_with("ok") {
             assert!(since.elapsed() < common::server::LIMIT, "the server does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -113,5 +113,7 @@ fn the_quickstart_does_what_it_says() {
 #[test]
 fn a_pattern_is_what_it_is_like() {
     assert!(is_like("a b c\n", "a...c\n") && is_like("abc", "...") && is_like("abc", "abc"));
-    assert!(!is_like("abc", "ab") && !is_like("abd", "a...c") && !is_like("xabc", "a...c") && is_like("a1b2c", "a...b...c"));
+    assert!(
+        !is_like("abc", "ab") && !is_like("abd", "a...c") && !is_like("xabc", "a...c") && is_like("a1b2c", "a...b...c")
+    );
 }
