@@ -1,5 +1,5 @@
 //! The lines of README's quickstart, as a reader types them: one shell, real curl, and what they are said to print.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
 pub mod common;
 

@@ -1,6 +1,8 @@
 //! What is left behind when the command is told to end in the middle: nothing.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,9 +43,13 @@ impl Cleanup {
         Ok(cleanup)
     }
 
-    /// From now on this file goes when the command is told to end.
-    pub(super) fn watch(&self, path: &Path) {
-        *self.staged() = Some(path.to_owned());
+    /// Makes a file, which goes when the command is told to end. One that is there is somebody else's, and stays.
+    pub(super) fn create(&self, path: &Path, mode: u32) -> io::Result<File> {
+        // Held meanwhile: a signal comes before the file or after it is known.
+        let mut staged = self.staged();
+        let file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+        *staged = Some(path.to_owned());
+        Ok(file)
     }
 
     /// It has its name, or is gone.

@@ -38,11 +38,9 @@ impl Local {
         }
         self.staged.set(self.staged.get() + 1);
         let beside = directory.join(format!(".warren-{}-{}.part", std::process::id(), self.staged.get()));
-        self.cleanup.watch(&beside);
-        let mut options = File::options();
-        options.write(true).create_new(true).mode(what.mode.unwrap_or(0o666) & MODE);
-        let written = options.open(&beside).map_err(|error| failure(path, &error)).and_then(|mut file| {
-            let bytes = pour(path, from, &mut file)?;
+        let file = self.cleanup.create(&beside, what.mode.unwrap_or(0o666) & MODE);
+        let mut file = file.map_err(|error| failure(path, &error))?;
+        let written = pour(path, from, &mut file).and_then(|bytes| {
             if let Some(modified) = what.modified {
                 // A time that this system cannot have is no reason to have no file.
                 let _ = file.set_times(FileTimes::new().set_modified(modified));
@@ -114,7 +112,8 @@ impl Files for Local {
                 }
             }
             // A device or a pipe: there is nothing to replace.
-            Ok(_) => pour_into(path, from),
+            Ok(_) if named == Named::Typed => pour_into(path, from),
+            Ok(_) => Err(Failure::One(format!("{}: is there, and is no file", path.display()))),
             Err(_) => self.replace(path, from, what),
         }
     }

@@ -255,11 +255,11 @@ impl Copy<'_> {
     }
 
     fn leave_out(&mut self, path: &Path, why: &str) {
-        let (called, why) = (printable(&self.from.called(path)), printable(why));
-        output::note(format!("left out {called}: {why}"));
+        let called = self.from.called(path);
+        output::note(format!("left out {}: {}", printable(&called), printable(why)));
         self.missed += 1;
         if self.left_out.len() < LEFT_OUT_LISTED {
-            self.left_out.push((called, why));
+            self.left_out.push((called, why.to_owned()));
         }
     }
 

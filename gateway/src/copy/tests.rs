@@ -86,6 +86,11 @@ fn links_in_a_tree_are_replaced_and_never_led_by() {
     local.write(&dir.path().join("link"), &mut &b"typed"[..], &what, Named::Typed).unwrap();
     assert_eq!(std::fs::read(outside.join("f")).unwrap(), b"typed");
     assert!(dir.path().join("link").is_symlink());
+    // Into a pipe that lies in a tree nothing is poured, nor waited for.
+    rustix::fs::mknodat(rustix::fs::CWD, inside.join("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
+    let refused = local.write(&inside.join("pipe"), &mut &b"x"[..], &what, Named::Met);
+    assert!(matches!(refused, Err(Failure::One(why)) if why.contains("is no file")));
     // A file that became a link since it was listed is not followed.
     assert!(local.open(&dir.path().join("link"), Named::Met).is_err());
 }

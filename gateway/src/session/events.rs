@@ -7,8 +7,10 @@ use super::follow::{self, Follow};
 use super::server::{Context, ServerArguments};
 use super::stream::Sent;
 use super::table::{printable, text};
+use crate::output;
 use clap::Args;
 use serde_json::Value;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,33 +51,43 @@ pub(crate) fn events(context: &Context, arguments: &EventsArguments) -> Result<(
         let mut follow = Follow::new(&context.client, path, arguments.after.clone(), PATIENCE);
         loop {
             let sent = follow.next()?;
-            print(context, arguments, &sent)?;
-            if sent.kind == "lifecycle" && sent.data["state"] == "deleted" {
+            let read = print(context, arguments, &sent)?;
+            if !read || sent.kind == "lifecycle" && sent.data["state"] == "deleted" {
                 return Ok(());
             }
         }
     }
     let mut events = follow::open(&context.client, &path, arguments.after.as_deref(), Duration::ZERO)?;
     while let Some(sent) = events.next().map_err(|error| context.client.failed(ureq::Error::Io(error)))? {
-        print(context, arguments, &sent)?;
+        if !print(context, arguments, &sent)? {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
-fn print(context: &Context, arguments: &EventsArguments, sent: &Sent) -> Result<(), ClientError> {
+/// Prints an event, if it is wanted; whether there is still somebody who reads.
+fn print(context: &Context, arguments: &EventsArguments, sent: &Sent) -> Result<bool, ClientError> {
     if sent.kind == "error" {
         return Err(ClientError::Local(text(&sent.data["detail"])));
     }
     // What is no event of the log says that some are missing, whatever is asked for.
     let wanted = sent.id.is_none() || arguments.types.is_empty() || arguments.types.contains(&sent.kind);
-    if wanted {
-        let position = sent.id.as_deref().unwrap_or("-");
-        context.show(&sent.data, || {
-            let time = sent.data["time"].as_str().unwrap_or("-");
-            format!("{position:<8}  {time}  {}", what(&sent.kind, &sent.data)).trim_end().to_owned()
-        });
+    if !wanted {
+        return Ok(true);
     }
-    Ok(())
+    let line = match context.json {
+        true => sent.data.to_string(),
+        false => {
+            let (position, time) = (printable(sent.id.as_deref().unwrap_or("-")), text(&sent.data["time"]));
+            format!("{position:<8}  {time}  {}", what(&sent.kind, &sent.data)).trim_end().to_owned()
+        }
+    };
+    match output::next_line(line) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(ClientError::Local(format!("standard output: {error}"))),
+    }
 }
 
 /// An event in words: its type, then what it says.
@@ -105,5 +117,5 @@ fn what(kind: &str, data: &Value) -> String {
         "resync" => format!("events {} to {} are no longer kept, or are replaced", field("from"), field("to")),
         _ => String::new(),
     };
-    format!("{kind:<14}  {says}")
+    format!("{:<14}  {says}", printable(kind))
 }

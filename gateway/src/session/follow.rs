@@ -54,6 +54,10 @@ impl<'a> Follow<'a> {
                 }
                 return Ok(sent);
             }
+            // It was there meanwhile, although nothing happened.
+            if events.alive() {
+                self.gone = None;
+            }
             // A stream that is followed has no end of its own.
             self.open = None;
             self.gone.get_or_insert_with(Instant::now);

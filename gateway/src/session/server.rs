@@ -5,10 +5,9 @@ use crate::output;
 use crate::serve::{KEY_FILE, LOCK};
 use clap::Args;
 use serde_json::Value;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::net::IpAddr;
-use std::path::Path;
 use warren_config::{Config, Sources};
 
 /// Bytes of the small files of a data folder that are looked at.
@@ -88,14 +87,17 @@ impl Context {
     }
 }
 
-/// The key in the data folder, for the server of that folder: it is on this machine, and at the port that it said it is
-/// at. Whoever listens elsewhere is not shown it.
+/// The key in the data folder, for the server of that folder: it is on this machine, runs, and is at the port that it said
+/// it is at. Whoever listens elsewhere is not shown it, nor who took the port when the server was gone.
 fn own_key(config: &Config, url: &str) -> Option<String> {
     let port = local_port(url)?;
-    let said = read(&config.data.dir.join(LOCK))?;
+    let lock = File::open(config.data.dir.join(LOCK)).ok()?;
+    // A server that runs does not let go of it; without one it is held for the blink of an eye.
+    let Err(TryLockError::WouldBlock) = lock.try_lock_shared() else { return None };
+    let said = read(lock)?;
     let said = said.split_whitespace().find(|word| word.starts_with("http://"))?;
     (local_port(said)? == port).then_some(())?;
-    let key = read(&config.data.dir.join(KEY_FILE))?;
+    let key = read(File::open(config.data.dir.join(KEY_FILE)).ok()?)?;
     Some(key.trim().to_owned())
 }
 
@@ -108,9 +110,9 @@ pub(crate) fn local_port(url: &str) -> Option<u16> {
     local.then(|| port.parse().ok())?
 }
 
-fn read(path: &Path) -> Option<String> {
+fn read(file: File) -> Option<String> {
     let mut text = String::new();
-    File::open(path).ok()?.take(FILE_MAX).read_to_string(&mut text).ok()?;
+    file.take(FILE_MAX).read_to_string(&mut text).ok()?;
     Some(text)
 }
 

@@ -24,6 +24,8 @@ const AHEAD: usize = 16;
 pub(crate) struct Events {
     heard: Receiver<io::Result<Heard>>,
     silence_max: Duration,
+    /// Whether anything was heard, if only a comment.
+    alive: bool,
 }
 
 /// What a server says.
@@ -68,7 +70,12 @@ impl Events {
                 }
             }
         });
-        Events { heard, silence_max }
+        Events { heard, silence_max, alive: false }
+    }
+
+    /// Whether anything was heard on this connection, if only that the server is there.
+    pub(crate) fn alive(&self) -> bool {
+        self.alive
     }
 
     /// The next event; `None` at the end of the answer.
@@ -77,7 +84,9 @@ impl Events {
     /// The connection broke or fell silent, or a line is too long.
     pub(crate) fn next(&mut self) -> io::Result<Option<Sent>> {
         loop {
-            match self.heard.recv_timeout(self.silence_max) {
+            let heard = self.heard.recv_timeout(self.silence_max);
+            self.alive |= matches!(heard, Ok(Ok(_)));
+            match heard {
                 Ok(Ok(Heard::Event(sent))) => return Ok(Some(sent)),
                 Ok(Ok(Heard::Comment)) => {}
                 Ok(Err(error)) => return Err(error),

@@ -28,6 +28,9 @@ pub struct Proxy {
     pub stopped: Receiver<()>,
 }
 
+/// What is left to be passed on, and who hears that nothing is.
+type Counted = (Arc<AtomicI64>, Arc<Mutex<Sender<()>>>);
+
 /// A proxy to this address, which stops after `bytes` of all its connections in one direction.
 pub fn between(address: &str, way: Way, bytes: i64, then: Then) -> Proxy {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -47,7 +50,7 @@ pub fn between(address: &str, way: Way, bytes: i64, then: Then) -> Proxy {
     Proxy { url, stopped }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, counted: Option<(Arc<AtomicI64>, Arc<Mutex<Sender<()>>>)>, then: Then) {
+fn pass(mut from: TcpStream, mut to: TcpStream, counted: Option<Counted>, then: Then) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         if let Some((left, sender)) = &counted
