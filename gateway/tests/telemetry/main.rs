@@ -1,4 +1,5 @@
 //! What an operator sees of a server: its figures, its traces, its log.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 #[path = "../common/mod.rs"]
 mod common;
