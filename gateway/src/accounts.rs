@@ -5,7 +5,7 @@ use crate::session::client::{ClientError, escape};
 use crate::session::server::{Context, ServerArguments};
 use crate::session::table::{Table, text};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
 use ureq::SendBody;
@@ -136,6 +136,11 @@ pub(crate) fn audit(arguments: &AuditArguments) -> Result<ExitCode, Box<dyn std:
             return Err(error.into());
         }
         match verify(told.iter().map(String::as_str))? {
+            found if context.json => {
+                let found = found
+                    .map(|it| json!({ "first": it.first, "last": it.last, "hash": it.hash, "records": it.records }));
+                output::line(found.unwrap_or_else(|| json!({ "records": 0 })));
+            }
             Some(found) => output::line(format!(
                 "{} records, {} to {}, are as they were written; the last has the hash {}",
                 found.records, found.first, found.last, found.hash

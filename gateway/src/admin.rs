@@ -8,6 +8,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
+/// What is shown of a key.
+const COLUMNS: &[&str] = &["id", "name", "state", "role", "scopes", "expires", "last_used"];
+
 #[derive(Debug, Args)]
 pub(crate) struct KeyArguments {
     #[command(flatten)]
@@ -28,8 +31,8 @@ enum KeyCommand {
         /// operator, admin, member or viewer.
         #[arg(long, conflicts_with = "scopes", required_unless_present = "scopes")]
         role: Option<String>,
-        /// Single scopes instead of a role: sessions:read, sessions:write, exec, files:read, files:write, keys:manage,
-        /// tenants:manage.
+        /// Single scopes instead of a role: sessions:read, sessions:write, exec, files:read, files:write, usage:read,
+        /// audit:read, metrics:read, keys:manage, tenants:manage.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
         /// Ends it after this long: 12h, 30d.
@@ -38,6 +41,11 @@ enum KeyCommand {
     },
     /// Lists keys.
     List,
+    /// Shows one.
+    Get {
+        /// Its id.
+        id: String,
+    },
     /// Gives a key a new secret and prints it.
     Rotate {
         /// Its id.
@@ -128,7 +136,11 @@ pub(crate) fn keys(arguments: &KeyArguments) -> Result<ExitCode, Box<dyn std::er
         KeyCommand::List => {
             let mut answer = client.get(&format!("/v1/keys{query}"))?;
             let keys = answer["items"].take();
-            context.show(&keys, || table(&keys, &["id", "name", "state", "role", "scopes", "expires", "last_used"]));
+            context.show(&keys, || table(&keys, COLUMNS));
+        }
+        KeyCommand::Get { id } => {
+            let key = client.get(&of(id, ""))?;
+            context.show(&key, || table(&json!([key]), COLUMNS));
         }
         KeyCommand::Rotate { id, grace } => {
             let body = grace.as_ref().map_or(json!({}), |grace| json!({ "grace": grace }));
@@ -199,14 +211,5 @@ fn shown(context: &Context, key: &Value) {
 }
 
 fn table(items: &Value, columns: &[&str]) -> String {
-    let headings: Vec<String> = columns.iter().map(|column| column.to_ascii_uppercase().replace('_', " ")).collect();
-    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let mut table = Table::new(&headings);
-    for item in items.as_array().into_iter().flatten() {
-        table.row(columns.iter().map(|column| match &item[*column] {
-            Value::Array(words) => words.iter().map(text).collect::<Vec<_>>().join(" "),
-            other => text(other),
-        }));
-    }
-    table.to_string()
+    Table::of(items, columns).to_string()
 }

@@ -1,8 +1,9 @@
 //! `warren software`: what sessions can run, fetched, listed, removed, verified, compiled.
 
 use crate::output;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +16,17 @@ use warren_wasi_posix::software::{
 };
 use warren_wasi_posix::{EngineOptions, Wasm};
 
+#[derive(Debug, Args)]
+pub(crate) struct SoftwareArguments {
+    /// Prints what was done or found as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: SoftwareCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(crate) enum SoftwareCommand {
+enum SoftwareCommand {
     /// Fetches and installs packages by their pinned names; without a name, the default set.
     Add {
         /// Names, as `warren software list --available` shows them.
@@ -33,9 +43,6 @@ pub(crate) enum SoftwareCommand {
         /// Lists what can be added instead.
         #[arg(long)]
         available: bool,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Removes a package.
     Remove {
@@ -80,53 +87,75 @@ pub(crate) enum SoftwareError {
     Executor(std::io::Error),
 }
 
-pub(crate) fn main(command: &SoftwareCommand) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main(arguments: &SoftwareArguments) -> Result<(), Box<dyn std::error::Error>> {
     let store = open_store()?;
-    match command {
+    let json = arguments.json;
+    match &arguments.command {
         SoftwareCommand::Add { names, from, no_compile } => {
-            for record in add(&store, names, from.as_deref())? {
-                output::line(format!("{} {} commands", record.label(), record.commands.len()));
+            let added = add(&store, names, from.as_deref())?;
+            match json {
+                true => show_packages(&added, json)?,
+                false => {
+                    added.iter().for_each(|it| output::line(format!("{} {} commands", it.label(), it.commands.len())))
+                }
             }
             if !no_compile {
                 compile_all(&store)?;
             }
         }
-        SoftwareCommand::List { available: true, .. } => {
-            for pin in warren_config::software()?.all() {
-                let size = pin.size.map_or(String::new(), |size| format!("{} MB", size / 1_000_000));
-                output::line(format!("{:<14} {} {} {} {size}", pin.name, pin.package, pin.version, pin.licence));
-            }
-        }
-        SoftwareCommand::List { json, .. } => {
-            let packages = store.packages()?;
-            if *json {
-                output::line(serde_json::to_string_pretty(&packages)?);
-            } else {
-                for record in packages {
-                    output::line(format!(
-                        "{:<24} {:>4} commands  {}",
-                        record.label(),
-                        record.commands.len(),
-                        record.installed_at
-                    ));
-                }
-            }
-        }
+        SoftwareCommand::List { available: true } => show_available(json)?,
+        SoftwareCommand::List { .. } => show_packages(&store.packages()?, json)?,
         SoftwareCommand::Remove { name } => {
             let removed = store.lock()?.remove(name)?;
-            output::line(format!("removed {}", removed.label()));
+            match json {
+                true => output::line(serde_json::to_string(&removed)?),
+                false => output::line(format!("removed {}", removed.label())),
+            }
         }
         SoftwareCommand::Verify { name } => {
             let problems = store.verify(name.as_deref())?;
-            for problem in &problems {
-                output::line(problem);
+            if json {
+                output::line(json!(problems.iter().map(ToString::to_string).collect::<Vec<_>>()));
+            } else {
+                problems.iter().for_each(output::line);
             }
-            if !problems.is_empty() {
-                return Err(SoftwareError::Damaged { count: problems.len() }.into());
+            match problems.len() {
+                0 if json => {}
+                0 => output::line("all files are as installed"),
+                count => return Err(SoftwareError::Damaged { count }.into()),
             }
-            output::line("all files are as installed");
         }
         SoftwareCommand::Compile => compile_all(&store)?,
+    }
+    Ok(())
+}
+
+fn show_packages(packages: &[PackageRecord], json: bool) -> Result<(), serde_json::Error> {
+    if json {
+        output::line(serde_json::to_string_pretty(packages)?);
+        return Ok(());
+    }
+    for record in packages {
+        let commands = record.commands.len();
+        output::line(format!("{:<24} {commands:>4} commands  {}", record.label(), record.installed_at));
+    }
+    Ok(())
+}
+
+fn show_available(json: bool) -> Result<(), SoftwareError> {
+    let pins = warren_config::software()?;
+    if json {
+        let view = |pin: &warren_config::Pin| {
+            json!({
+                "name": pin.name, "package": pin.package, "version": pin.version, "licence": pin.licence, "size": pin.size,
+            })
+        };
+        output::line(serde_json::Value::Array(pins.all().iter().map(view).collect()));
+        return Ok(());
+    }
+    for pin in pins.all() {
+        let size = pin.size.map_or(String::new(), |size| format!("{} MB", size / 1_000_000));
+        output::line(format!("{:<14} {} {} {} {size}", pin.name, pin.package, pin.version, pin.licence));
     }
     Ok(())
 }

@@ -23,6 +23,8 @@ use warren_session::position::Position;
 
 /// A segment below this is written again together with what comes after it.
 const SEGMENT_SMALL: u64 = 64 * 1024;
+/// Segments of a session, each a line of its record; events that pack well would make more of them than its bytes allow.
+const SEGMENTS_MAX: usize = 4096;
 
 /// What the record is to become.
 enum Turn {
@@ -217,7 +219,9 @@ impl ClaimInner {
             }
         }
         let mut kept: u64 = record.segments.iter().map(|segment| segment.bytes).sum();
-        while kept > self.shared.options.log_bytes && record.segments.len() > 1 {
+        while (kept > self.shared.options.log_bytes && record.segments.len() > 1)
+            || record.segments.len() > SEGMENTS_MAX
+        {
             let oldest = record.segments.remove(0);
             kept -= oldest.bytes;
             record.first_event = oldest.last + 1;
@@ -384,7 +388,7 @@ fn parts(events: &[Event]) -> impl Iterator<Item = &[Event]> {
         let mut count = 0;
         for event in rest {
             bytes += 512 + super::events::weight(event);
-            if count > 0 && bytes > segment::SEGMENT_BYTES_MAX / 2 {
+            if count > 0 && bytes > segment::SEGMENT_FULL {
                 break;
             }
             count += 1;

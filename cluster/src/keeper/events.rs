@@ -24,7 +24,7 @@ impl Shared {
         let mut seen = None;
         loop {
             // A checkpoint moves events from the tail to a segment: the tail is read first, so that none is missed between.
-            let newer = self.tail_events(&keys, id, after)?;
+            let newer = self.tail_events(&keys, id, after, bytes)?;
             let (record, version) = self.record(tenant, id).await?;
             if matches!(record.standing, Standing::Deleted { .. }) {
                 return Err(DurabilityError::Deleted(id));
@@ -45,7 +45,7 @@ impl Shared {
         tenant: &TenantId,
         keys: &Arc<TenantKeys>,
         record: &Record,
-        mut newer: Vec<Event>,
+        newer: Newer,
         after: Position,
         bytes: usize,
     ) -> Result<Past, DurabilityError> {
@@ -67,8 +67,8 @@ impl Shared {
             }
         }
         let known = past.events.last().map_or(after.seq, |event| event.position.seq);
-        newer.retain(|event| event.position.seq > known);
-        for event in newer {
+        past.more = newer.more;
+        for event in newer.events.into_iter().filter(|event| event.position.seq > known) {
             if taken >= bytes {
                 past.more = true;
                 break;
@@ -79,20 +79,33 @@ impl Shared {
         Ok(past)
     }
 
-    fn tail_events(&self, keys: &TenantKeys, id: SessionId, after: Position) -> Result<Vec<Event>, DurabilityError> {
-        let Some(tail) = self.tail_of(id) else { return Ok(Vec::new()) };
+    /// What the journal holds after a position, up to about `bytes` of it: a reader takes a long tail part by part, and
+    /// many readers do not each hold all of it.
+    fn tail_events(
+        &self,
+        keys: &TenantKeys,
+        id: SessionId,
+        after: Position,
+        bytes: usize,
+    ) -> Result<Newer, DurabilityError> {
+        let Some(tail) = self.tail_of(id) else { return Ok(Newer::default()) };
         let entries: Vec<_> = {
             let tail = lock(&tail);
             tail.iter().filter(|kept| kept.entry.last_event > after.seq).map(|kept| kept.entry.clone()).collect()
         };
-        let mut events = Vec::new();
+        let (mut newer, mut taken) = (Newer::default(), 0);
         for entry in entries {
+            if taken >= bytes {
+                newer.more = true;
+                break;
+            }
             let image = entry
                 .open(keys)
                 .map_err(|reason| DurabilityError::Damaged { id, reason: format!("in the journal: {reason}") })?;
-            events.extend(image.events.into_iter().filter(|event| event.position.seq > after.seq));
+            let events = image.events.into_iter().filter(|event| event.position.seq > after.seq);
+            newer.events.extend(events.inspect(|event| taken += 128 + weight(event)));
         }
-        Ok(events)
+        Ok(newer)
     }
 
     /// The events of one segment.
@@ -138,7 +151,15 @@ impl Shared {
     }
 }
 
-/// Segments that are unpacked at once, and stay so: each has up to 32 MiB of events.
+/// Events that are in no segment yet.
+#[derive(Default)]
+struct Newer {
+    events: Vec<Event>,
+    /// There are others behind them.
+    more: bool,
+}
+
+/// Segments that are unpacked at once, and stay so: each has about 4 MiB of events, 32 MiB at most.
 const UNPACKED_MAX: usize = 2;
 
 /// The segments that were read last. They never change under their keys.

@@ -9,7 +9,9 @@ use warren_session::id::SessionId;
 
 const SEGMENT: Kind = Kind { magic: *b"WRNE", version: 1, name: "event segment", bytes_max: 64 << 20 };
 /// Bytes of a segment's events before they are packed, at most.
-pub(crate) const SEGMENT_BYTES_MAX: usize = 32 << 20;
+const SEGMENT_BYTES_MAX: usize = 32 << 20;
+/// A segment gets no more events behind so many bytes of them: readers unpack it whole.
+pub(crate) const SEGMENT_FULL: usize = 4 << 20;
 const LEVEL: i32 = 3;
 
 #[derive(Serialize, Deserialize)]

@@ -63,7 +63,16 @@ pub fn open(dir: &std::path::Path) -> Keeper {
 pub fn open_with(dir: &std::path::Path, change: impl FnOnce(&mut Folder)) -> Keeper {
     let mut folder = Folder::new(dir);
     change(&mut folder);
-    folder.open(host(), tokio::runtime::Handle::current()).expect("the folder opens").0
+    // What an earlier keeper began in the background may still hold the folder for a moment.
+    for _ in 0..2000 {
+        match folder.open(host(), tokio::runtime::Handle::current()) {
+            Err(error) if format!("{error:?}").contains("Held") => {
+                tokio::task::block_in_place(|| std::thread::sleep(std::time::Duration::from_millis(5)));
+            }
+            opened => return opened.expect("the folder opens").0,
+        }
+    }
+    panic!("an earlier keeper holds the folder");
 }
 
 pub fn tenant() -> TenantId {

@@ -33,7 +33,7 @@ mod problem;
 mod processes;
 pub(crate) mod quotas;
 mod request;
-mod routes;
+pub(crate) mod routes;
 mod schema;
 mod sessions;
 mod socket;

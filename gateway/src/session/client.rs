@@ -1,5 +1,6 @@
 //! Requests to a server, and what its refusals mean to whoever typed the command.
 
+use super::tls;
 use serde_json::Value;
 use std::time::Duration;
 use ureq::http::{HeaderValue, Response};
@@ -28,6 +29,11 @@ pub(crate) enum ClientError {
     Broken { url: String, source: Box<ureq::Error> },
     #[error("{detail} ({code}){}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     Refused { status: u16, code: String, detail: String, hint: Option<String> },
+    #[error(
+        "no TLS with the server at {url}: {reason}; SSL_CERT_FILE can name a file of certificates to trust, and a server \
+         that nothing does TLS for is at http://"
+    )]
+    Tls { url: String, reason: String },
     #[error("the server at {0} does not answer as a warren server does")]
     Strange(String),
     #[error("{0}")]
@@ -35,14 +41,27 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
-    /// Whether the server, or the way to it, is gone rather than unwilling.
+    /// Whether the server, or the way to it, is gone or has too much to do, rather than unwilling.
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             ClientError::NoServer(_) | ClientError::Broken { .. } => true,
-            ClientError::Refused { status, .. } => *status == 503,
-            ClientError::Strange(_) | ClientError::Local(_) => false,
+            ClientError::Refused { status, .. } => matches!(*status, 429 | 503),
+            ClientError::Tls { .. } | ClientError::Strange(_) | ClientError::Local(_) => false,
         }
     }
+}
+
+fn agent(limit: Option<Duration>) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_global(limit)
+        // A server on this machine, or one that was named; what the environment says of proxies is not about it.
+        .proxy(None)
+        .max_redirects(0)
+        .tls_config(tls::for_requests())
+        .build();
+    Agent::new_with_config(config)
 }
 
 impl Client {
@@ -53,14 +72,12 @@ impl Client {
         if let Some(bearer) = &mut bearer {
             bearer.set_sensitive(true);
         }
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            // A server on this machine, or one that was named; what the environment says of proxies is not about it.
-            .proxy(None)
-            .max_redirects(0)
-            .build();
-        Ok(Client { url: url.trim_end_matches('/').to_owned(), agent: Agent::new_with_config(config), bearer })
+        Ok(Client { url: url.trim_end_matches('/').to_owned(), agent: agent(None), bearer })
+    }
+
+    /// The same, whose every call fails when its answer is not there within `limit`.
+    pub(crate) fn within(self, limit: Duration) -> Client {
+        Client { agent: agent(Some(limit)), ..self }
     }
 
     /// Where it is.
@@ -152,11 +169,19 @@ impl Client {
             ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 ClientError::NoServer(self.url.clone())
             }
+            ureq::Error::Rustls(error) => self.no_tls(error.to_string()),
+            ureq::Error::Io(error) if let Some(reason) = tls::reason(&error) => self.no_tls(reason),
             source => ClientError::Broken { url: self.url.clone(), source: Box::new(source) },
         }
     }
 
-    fn json(&self, mut response: Response<Body>) -> Result<Value, ClientError> {
+    /// What protects the way to the server cannot be set up.
+    pub(super) fn no_tls(&self, reason: String) -> ClientError {
+        ClientError::Tls { url: self.url.clone(), reason }
+    }
+
+    /// The object of an answer.
+    pub(crate) fn json(&self, mut response: Response<Body>) -> Result<Value, ClientError> {
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
         let text = text.map_err(|error| self.failed(error))?;
         match text.is_empty() {

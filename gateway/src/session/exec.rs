@@ -8,6 +8,7 @@
 //! The command belongs to its session: when this client ends, it goes on.
 
 use super::client::{Client, ClientError};
+use super::follow::Follow;
 use super::pairs;
 use super::server::Context;
 use super::stream::{Events, Sent};
@@ -18,14 +19,12 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use ureq::SendBody;
 
 /// How long a server may be gone before a command that it ran is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between attempts to reach it.
-const BREATH: Duration = Duration::from_millis(200);
 /// Bytes of standard input that are sent at a time.
 const PART: usize = 64 * 1024;
 
@@ -84,8 +83,17 @@ pub(crate) fn exec(context: &Context, arguments: &ExecArguments) -> Result<ExitC
         let client = client.clone();
         std::thread::spawn(move || feed(&client, &this));
     }
-    let events = Client::session(&arguments.session, &format!("/events?exec={number}"));
-    follow(client, &events, Events::of(answer))
+    print(events(client, &arguments.session, number).begun(Events::of(answer)))
+}
+
+/// Prints all that a running command wrote and writes; Ctrl-C goes to it.
+pub(super) fn follow(client: &Client, session: &str, number: u64) -> Result<ExitCode, ClientError> {
+    on_interrupt(client, &Client::session(session, &format!("/execs/{number}")))?;
+    print(events(client, session, number))
+}
+
+fn events<'a>(client: &'a Client, session: &str, number: u64) -> Follow<'a> {
+    Follow::new(client, Client::session(session, &format!("/events?exec={number}")), None, PATIENCE)
 }
 
 fn request(arguments: &ExecArguments, json: bool) -> Result<Value, ClientError> {
@@ -116,32 +124,12 @@ fn request(arguments: &ExecArguments, json: bool) -> Result<Value, ClientError> 
     Ok(body)
 }
 
-/// Prints a command's output until it ends, over as many connections as it takes.
-fn follow(client: &Client, path: &str, mut events: Events) -> Result<ExitCode, ClientError> {
-    let mut last: Option<String> = None;
-    let mut gone: Option<Instant> = None;
+/// Prints a command's output until it ends.
+fn print(mut follow: Follow<'_>) -> Result<ExitCode, ClientError> {
     loop {
-        while let Ok(Some(sent)) = events.next() {
-            gone = None;
-            if let Some(status) = act(&sent)? {
-                return Ok(status);
-            }
-            last = sent.id.or(last);
+        if let Some(status) = act(&follow.next()?)? {
+            return Ok(status);
         }
-        // The stream ended before the command did: the server was stopped, or the connection broke.
-        let since = *gone.get_or_insert_with(Instant::now);
-        let after = last.as_ref().map(|last| format!("&after={last}")).unwrap_or_default();
-        events = loop {
-            match client.open("GET", &format!("{path}{after}"), &[], SendBody::none()) {
-                Ok(answer) => break Events::of(answer),
-                Err(error) if error.is_gone() && since.elapsed() < PATIENCE => std::thread::sleep(BREATH),
-                Err(error) => return Err(error),
-            }
-        };
-        if since.elapsed() > PATIENCE {
-            return Err(ClientError::Local("the connection to the server breaks again and again".into()));
-        }
-        std::thread::sleep(BREATH);
     }
 }
 
@@ -170,7 +158,7 @@ fn act(sent: &Sent) -> Result<Option<ExitCode>, ClientError> {
 }
 
 /// The status for how it ended.
-fn end(data: &Value) -> ExitCode {
+pub(super) fn end(data: &Value) -> ExitCode {
     match data["end"].as_str() {
         Some("timed_out") => output::note("the command was killed: its time was up"),
         Some("interrupted") => {

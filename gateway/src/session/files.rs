@@ -1,10 +1,10 @@
 //! `warren session files`: a session's files, in and out.
 
 use super::client::{Client, ClientError, escape};
-use super::table::{self, Table};
+use super::table::Table;
 use super::{Context, all, save};
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
 use ureq::SendBody;
@@ -17,6 +17,13 @@ pub(crate) enum FilesCommand {
         session: String,
         /// The directory.
         #[arg(default_value = "/")]
+        path: String,
+    },
+    /// Shows the attributes of a file; a link's own.
+    Stat {
+        /// The session's name or id.
+        session: String,
+        /// What.
         path: String,
     },
     /// Writes a file's bytes to standard output.
@@ -42,6 +49,25 @@ pub(crate) enum FilesCommand {
         #[arg(long)]
         parents: bool,
     },
+    /// Makes a directory.
+    Mkdir {
+        /// The session's name or id.
+        session: String,
+        /// Where it is to be.
+        path: String,
+        /// Makes directories on the way; one that is there is fine.
+        #[arg(long, short)]
+        parents: bool,
+    },
+    /// Moves a file or directory; a file in its place is replaced.
+    Mv {
+        /// The session's name or id.
+        session: String,
+        /// What.
+        from: String,
+        /// Its new path.
+        to: String,
+    },
     /// Removes a file or directory.
     Rm {
         /// The session's name or id.
@@ -54,6 +80,19 @@ pub(crate) enum FilesCommand {
     },
 }
 
+const FIELDS: &[&str] = &["mode", "kind", "size", "modified", "name", "target"];
+
+fn shown(context: &Context, file: &Value) {
+    context.show(file, || Table::of(&json!([file]), FIELDS).to_string());
+}
+
+/// What was made, for a program; to a person it is what they asked for.
+fn made(context: &Context, file: &Value) {
+    if context.json {
+        shown(context, file);
+    }
+}
+
 fn place(session: &str, path: &str) -> String {
     Client::session(session, &format!("/files/{}", escape(path.trim_start_matches('/'), true)))
 }
@@ -63,13 +102,11 @@ pub(crate) fn files(context: &Context, command: &FilesCommand) -> Result<(), Cli
     match command {
         FilesCommand::Ls { session, path } => {
             let entries = all(client, &place(session, path))?;
-            context.show(&json!(entries), || {
-                let mut table = Table::new(&["MODE", "KIND", "SIZE", "MODIFIED", "NAME"]);
-                for entry in &entries {
-                    table.row(["mode", "kind", "size", "modified", "name"].map(|field| table::text(&entry[field])));
-                }
-                table.to_string()
-            });
+            let entries = json!(entries);
+            context.show(&entries, || Table::of(&entries, FIELDS).to_string());
+        }
+        FilesCommand::Stat { session, path } => {
+            shown(context, &client.get(&format!("{}?stat=true", place(session, path)))?)
         }
         FilesCommand::Cat { session, path } => {
             let answer = client.open("GET", &place(session, path), &[], SendBody::none())?;
@@ -91,7 +128,15 @@ pub(crate) fn files(context: &Context, command: &FilesCommand) -> Result<(), Cli
             // A refusal comes before the bytes are sent.
             let headers = [("content-type", "application/octet-stream"), ("expect", "100-continue")];
             let path = format!("{}?{}", place(session, path), query.join("&"));
-            client.open("PUT", &path, &headers, SendBody::from_reader(&mut input))?;
+            let written = client.json(client.open("PUT", &path, &headers, SendBody::from_reader(&mut input))?)?;
+            made(context, &written);
+        }
+        FilesCommand::Mkdir { session, path, parents } => {
+            made(context, &client.post(&format!("{}?op=mkdir&parents={parents}", place(session, path)), &json!({}))?);
+        }
+        FilesCommand::Mv { session, from, to } => {
+            let asked = format!("{}?op=rename&to={}", place(session, from), escape(to, false));
+            made(context, &client.post(&asked, &json!({}))?);
         }
         FilesCommand::Rm { session, path, recursive } => {
             client.delete(&format!("{}?recursive={recursive}", place(session, path)))?;

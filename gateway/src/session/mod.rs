@@ -2,13 +2,18 @@
 
 pub(crate) mod attach;
 pub(crate) mod client;
+pub(crate) mod events;
 mod exec;
+mod execs;
 mod files;
-mod logs;
+mod follow;
+mod processes;
 pub(crate) mod server;
 mod socket;
 mod stream;
 pub(crate) mod table;
+mod terminals;
+mod tls;
 
 use clap::{Args, Subcommand};
 use client::{Client, ClientError};
@@ -66,8 +71,22 @@ enum SessionCommand {
     },
     /// Runs a command in a session and ends with its status.
     Exec(exec::ExecArguments),
+    /// Commands of a session that run, or ended last.
+    #[command(subcommand)]
+    Execs(execs::ExecsCommand),
+    /// Processes of a session.
+    Ps {
+        /// The session's name or id.
+        session: String,
+    },
+    /// Signals one process of a session.
+    Kill(processes::KillArguments),
+    /// Terminals of a session; `warren attach` uses one.
+    #[command(subcommand)]
+    Terminals(terminals::TerminalsCommand),
     /// Prints what happened in a session.
-    Logs(logs::LogsArguments),
+    #[command(visible_alias = "logs")]
+    Events(events::EventsArguments),
     /// Reads and changes files of a session.
     #[command(subcommand)]
     Files(files::FilesCommand),
@@ -128,6 +147,19 @@ enum SessionCommand {
         #[arg(long)]
         template: Option<String>,
     },
+    /// Makes a token, which reaches this one session, and prints it. It is shown this once.
+    Token {
+        /// The session's name or id.
+        session: String,
+        /// What it may do there: sessions:read, sessions:write, exec, files:read, files:write.
+        #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// How long it works, an hour at most.
+        #[arg(long, value_name = "TIME", default_value = "15m")]
+        life: String,
+    },
+    /// Lists what sessions can be made from.
+    Templates,
     /// Deletes a session.
     Delete {
         /// Its name or id.
@@ -146,7 +178,11 @@ fn run(context: &Context, command: &SessionCommand) -> Result<ExitCode, ClientEr
         SessionCommand::List => list(context)?,
         SessionCommand::Get { session } => context.session(&client.get(&Client::session(session, ""))?),
         SessionCommand::Exec(arguments) => return exec::exec(context, arguments),
-        SessionCommand::Logs(arguments) => logs::logs(context, arguments)?,
+        SessionCommand::Execs(command) => return execs::execs(context, command),
+        SessionCommand::Ps { session } => processes::list(context, session)?,
+        SessionCommand::Kill(arguments) => processes::kill(context, arguments)?,
+        SessionCommand::Terminals(command) => terminals::terminals(context, command)?,
+        SessionCommand::Events(arguments) => events::events(context, arguments)?,
         SessionCommand::Files(command) => files::files(context, command)?,
         SessionCommand::Fork { session, name } => {
             context.session(&client.post(&Client::session(session, "/fork"), &json!({ "name": name }))?);
@@ -170,12 +206,26 @@ fn run(context: &Context, command: &SessionCommand) -> Result<ExitCode, ClientEr
         SessionCommand::Import { archive, name, template } => {
             context.session(&import(client, archive, name.as_deref(), template.as_deref())?);
         }
+        SessionCommand::Token { session, scopes, life } => {
+            let body = json!({ "scopes": scopes, "life": life });
+            let token = client.post(&Client::session(session, "/tokens"), &body)?;
+            context.show(&token, || table::text(&token["token"]));
+        }
+        SessionCommand::Templates => templates(context)?,
         SessionCommand::Delete { session } => client.delete(&Client::session(session, ""))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl Context {
+    /// Shows a list that comes in one piece, by these fields.
+    fn items(&self, path: &str, fields: &[&str]) -> Result<(), ClientError> {
+        let mut answer = self.client.get(path)?;
+        let items = answer["items"].take();
+        self.show(&items, || Table::of(&items, fields).to_string());
+        Ok(())
+    }
+
     fn session(&self, session: &Value) {
         self.show(session, || sessions(std::slice::from_ref(session)).to_string());
     }
@@ -246,16 +296,11 @@ fn sessions(found: &[Value]) -> Table {
 }
 
 fn checkpoints(context: &Context, session: &str) -> Result<(), ClientError> {
-    let mut answer = context.client.get(&Client::session(session, "/checkpoints"))?;
-    let kept = answer["items"].take();
-    context.show(&kept, || {
-        let mut table = Table::new(&["CHECKPOINT", "NAME", "POSITION", "TIME"]);
-        for point in kept.as_array().into_iter().flatten() {
-            table.row(["checkpoint", "name", "position", "time"].map(|field| table::text(&point[field])));
-        }
-        table.to_string()
-    });
-    Ok(())
+    context.items(&Client::session(session, "/checkpoints"), &["checkpoint", "name", "position", "time"])
+}
+
+fn templates(context: &Context) -> Result<(), ClientError> {
+    context.items("/v1/templates", &["name", "software", "durability", "idle_timeout", "time_to_live", "user", "cwd"])
 }
 
 fn export(client: &Client, session: &str, to: Option<&Path>) -> Result<(), ClientError> {

@@ -5,10 +5,9 @@ use crate::output;
 use crate::serve::{KEY_FILE, LOCK};
 use clap::Args;
 use serde_json::Value;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::net::IpAddr;
-use std::path::Path;
 use warren_config::{Config, Sources};
 
 /// Bytes of the small files of a data folder that are looked at.
@@ -35,30 +34,47 @@ pub(crate) struct Context {
 
 impl ServerArguments {
     pub(crate) fn context(&self) -> Result<Context, Box<dyn std::error::Error>> {
-        let given = |flag: &Option<String>, name: &str| {
-            flag.clone().or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        };
-        let (url, key) = (given(&self.url, "WARREN_URL"), given(&self.key, "WARREN_KEY"));
         // What is said leaves nothing to look up: a configuration that is wrong is then nobody's business.
-        let config = match (&url, &key) {
+        let config = match (self.url(), self.key()) {
             (Some(_), Some(_)) => None,
             (Some(_), None) => Sources::of_this_process().load().ok().map(|loaded| loaded.config),
             (None, _) => Some(Sources::of_this_process().load()?.config),
         };
-        let url = match (url, &config) {
+        Ok(self.context_of(config.as_ref())?)
+    }
+
+    /// The server and key that are named, else those of a configuration.
+    pub(crate) fn context_of(&self, config: Option<&Config>) -> Result<Context, ClientError> {
+        let url = match (self.url(), config) {
             (Some(url), _) if url.starts_with("http://") || url.starts_with("https://") => url,
             (Some(url), _) => {
-                let wrong = format!("`{url}` is no URL of a server; give http://ADDRESS:PORT");
-                return Err(ClientError::Local(wrong).into());
+                return Err(ClientError::Local(format!("`{url}` is no URL of a server; give http://ADDRESS:PORT")));
             }
-            (None, config) => {
-                let config = config.as_ref().expect("without a URL the configuration was read");
-                format!("http://{}", config.server.listen)
-            }
+            (None, Some(config)) => format!("http://{}", config.server.listen),
+            (None, None) => return Err(ClientError::Local("no server is named; name one by --url".to_owned())),
         };
-        let key = key.or_else(|| own_key(config.as_ref()?, &url));
+        let key = self.key().or_else(|| own_key(config?, &url));
         Ok(Context { client: Client::new(&url, key.as_deref())?, json: self.json })
     }
+
+    /// The server that was named.
+    pub(crate) fn url(&self) -> Option<String> {
+        given(self.url.as_ref(), "WARREN_URL")
+    }
+
+    /// Whether answers are printed as JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// The key that was named.
+    pub(crate) fn key(&self) -> Option<String> {
+        given(self.key.as_ref(), "WARREN_KEY")
+    }
+}
+
+fn given(flag: Option<&String>, name: &str) -> Option<String> {
+    flag.cloned().or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
 impl Context {
@@ -71,19 +87,22 @@ impl Context {
     }
 }
 
-/// The key in the data folder, for the server of that folder: it is on this machine, and at the port that it said it is
-/// at. Whoever listens elsewhere is not shown it.
+/// The key in the data folder, for the server of that folder: it is on this machine, runs, and is at the port that it said
+/// it is at. Whoever listens elsewhere is not shown it, nor who took the port when the server was gone.
 fn own_key(config: &Config, url: &str) -> Option<String> {
     let port = local_port(url)?;
-    let said = read(&config.data.dir.join(LOCK))?;
+    let lock = File::open(config.data.dir.join(LOCK)).ok()?;
+    // A server that runs does not let go of it; without one it is held for the blink of an eye.
+    let Err(TryLockError::WouldBlock) = lock.try_lock_shared() else { return None };
+    let said = read(lock)?;
     let said = said.split_whitespace().find(|word| word.starts_with("http://"))?;
     (local_port(said)? == port).then_some(())?;
-    let key = read(&config.data.dir.join(KEY_FILE))?;
+    let key = read(File::open(config.data.dir.join(KEY_FILE)).ok()?)?;
     Some(key.trim().to_owned())
 }
 
 /// The port of a URL that leads to this machine.
-fn local_port(url: &str) -> Option<u16> {
+pub(crate) fn local_port(url: &str) -> Option<u16> {
     let authority = url.strip_prefix("http://")?.split(['/', '?', '#']).next()?;
     let (host, port) = authority.rsplit_once(':')?;
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -91,9 +110,9 @@ fn local_port(url: &str) -> Option<u16> {
     local.then(|| port.parse().ok())?
 }
 
-fn read(path: &Path) -> Option<String> {
+fn read(file: File) -> Option<String> {
     let mut text = String::new();
-    File::open(path).ok()?.take(FILE_MAX).read_to_string(&mut text).ok()?;
+    file.take(FILE_MAX).read_to_string(&mut text).ok()?;
     Some(text)
 }
 

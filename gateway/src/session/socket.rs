@@ -1,6 +1,7 @@
 //! A WebSocket of a server, for commands that are more than a question and an answer.
 
 use super::client::{Client, ClientError};
+use super::tls::{self, Wire};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::time::Duration;
@@ -25,7 +26,7 @@ const HEADER: usize = 9;
 
 /// An open WebSocket.
 pub(crate) struct Connection {
-    ws: WebSocketStream<TcpStream>,
+    ws: WebSocketStream<Box<dyn Wire>>,
     heard: Instant,
 }
 
@@ -42,30 +43,64 @@ pub(crate) enum Said {
 #[derive(Debug)]
 pub(crate) struct Gone;
 
+/// Where a server is.
+#[derive(Debug, PartialEq)]
+struct Place<'a> {
+    secure: bool,
+    /// Without the brackets of an address of IPv6.
+    host: &'a str,
+    port: u16,
+    /// All behind the scheme.
+    rest: &'a str,
+}
+
+impl Place<'_> {
+    fn of(url: &str) -> Option<Place<'_>> {
+        let (secure, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => return None,
+        };
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let usual = if secure { 443 } else { 80 };
+        let (host, port) = match authority.rsplit_once(':') {
+            // A colon of an address within brackets is none before a port.
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+            _ => (authority, usual),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        (!host.is_empty()).then_some(Place { secure, host, port, rest })
+    }
+}
+
 /// Opens a WebSocket at a path of the server.
 ///
 /// # Errors
 /// As a request's: the server is gone, or refuses.
 pub(crate) async fn connect(client: &Client, path: &str) -> Result<Connection, ClientError> {
     let url = client.url();
-    let Some(authority) = url.strip_prefix("http://") else {
-        let detail = format!("{url}: a terminal needs a server at http://; put what does TLS on this machine too");
-        return Err(ClientError::Local(detail));
-    };
+    let place = Place::of(url).ok_or_else(|| ClientError::Local(format!("`{url}` is no URL of a server")))?;
     let local = |error: tungstenite::Error| ClientError::Local(format!("{url}{path}: {error}"));
-    let mut request = format!("ws://{authority}{path}").into_client_request().map_err(local)?;
+    let (scheme, rest) = (if place.secure { "wss" } else { "ws" }, place.rest);
+    let mut request = format!("{scheme}://{rest}{path}").into_client_request().map_err(local)?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("warren.v1"));
     if let Some(bearer) = client.bearer() {
         request.headers_mut().insert("authorization", bearer.clone());
     }
     let no_server = || ClientError::NoServer(url.to_owned());
-    let address = if authority.rsplit(']').next().is_some_and(|rest| rest.contains(':')) {
-        authority.to_owned()
-    } else {
-        format!("{authority}:80")
-    };
-    let stream = timeout(WITHIN, TcpStream::connect(address)).await.ok().and_then(Result::ok).ok_or_else(no_server)?;
+    let stream = timeout(WITHIN, TcpStream::connect((place.host, place.port))).await;
+    let stream = stream.ok().and_then(Result::ok).ok_or_else(no_server)?;
     let _ = stream.set_nodelay(true);
+    let stream: Box<dyn Wire> = match place.secure {
+        false => Box::new(stream),
+        true => match timeout(WITHIN, tls::secure(stream, place.host)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                return Err(tls::reason(&error).map_or_else(no_server, |reason| client.no_tls(reason)));
+            }
+            Err(_) => return Err(no_server()),
+        },
+    };
     let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
     match timeout(WITHIN, client_async_with_config(request, stream, Some(config))).await {
         Ok(Ok((ws, _))) => Ok(Connection { ws, heard: Instant::now() }),
@@ -121,3 +156,6 @@ impl Connection {
         self.ws.send(Message::Binary(Bytes::from(frame))).await.map_err(|_| Gone)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,20 @@ impl Table {
         Table { rows: vec![headings.iter().map(|&heading| heading.to_owned()).collect()] }
     }
 
+    /// Items of a list, by these fields; each has its heading.
+    pub(crate) fn of(items: &Value, fields: &[&str]) -> Table {
+        let headings: Vec<String> = fields.iter().map(|field| field.to_ascii_uppercase().replace('_', " ")).collect();
+        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+        let mut table = Table::new(&headings);
+        for item in items.as_array().into_iter().flatten() {
+            table.row(fields.iter().map(|field| match &item[*field] {
+                Value::Array(words) => words.iter().map(text).collect::<Vec<_>>().join(" "),
+                other => text(other),
+            }));
+        }
+        table
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());

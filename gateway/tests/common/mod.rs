@@ -7,6 +7,7 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod proxy;
 pub mod screen;
 pub mod server;
 pub mod socket;

@@ -136,8 +136,15 @@ impl Server {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.client(&["session"]);
+        command.args(arguments);
+        command
+    }
+
+    /// Any command of the binary, as a client of it.
+    pub fn client(&self, arguments: &[&str]) -> Command {
         let mut command = super::warren();
-        command.arg("session").args(arguments).env("WARREN_URL", &self.url).env("WARREN_KEY", &self.key);
+        command.args(arguments).env("WARREN_URL", &self.url).env("WARREN_KEY", &self.key);
         command
     }
 

@@ -3,7 +3,7 @@
 use super::Stop;
 use super::model::{Files, HOME, KEYED, Outcome, Session, describe, steps, with_line};
 use super::random::Random;
-use super::server::Link;
+use super::server::{Link, Pieces};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -11,6 +11,10 @@ use std::sync::Arc;
 const TIERS: [&str; 4] = ["scratch", "checkpoint", "journal", "strict"];
 /// Bytes of a file that goes to the store by itself, beside the journal.
 const LARGE: usize = 300 << 10;
+/// Bytes of an upload that takes its time, at least.
+const UPLOAD: usize = 1 << 20;
+/// Bytes of it that are sent at once.
+const PIECE: usize = 256 << 10;
 /// Files under test of a session.
 const SLOTS: usize = 6;
 /// Checkpoints of a session; the server takes 64.
@@ -83,7 +87,8 @@ impl Client {
 
     fn one(&mut self, at: usize, link: &Link) -> Result<(), Stop> {
         match self.random.below(100) {
-            0..=24 => self.put(at, link),
+            0..=22 => self.put(at, link),
+            23..=24 => self.upload(at, link),
             25..=29 => self.remove(at, link),
             30..=47 => self.append(at, link),
             48..=61 => self.keyed(at, link),
@@ -147,6 +152,65 @@ impl Client {
         let path = format!("/v1/sessions/{}/files{HOME}/{name}", session.id);
         link.call("PUT", &path, &[], &content)?.expect("PUT", &[200])?;
         session.settle(after);
+        Ok(())
+    }
+
+    /// A large file comes slowly, and other calls are answered between its pieces; some of them make points of the
+    /// session, in which the file has no name yet. Sometimes its client goes away before the end.
+    fn upload(&mut self, at: usize, link: &Link) -> Result<(), Stop> {
+        let length = UPLOAD + self.random.below(4 * UPLOAD);
+        let content = Arc::new(self.random.bytes(length));
+        let ends_at = match self.random.percent(20) {
+            true => Some(self.random.below(length)),
+            false => None,
+        };
+        let name = format!("up{}", self.random.below(2));
+        let session = &mut self.sessions[at];
+        session.note(format!("? upload {name}, {length} bytes {:02x?}, until {ends_at:?}", &content[..8]));
+        let path = format!("/v1/sessions/{}/files{HOME}/{name}", session.id);
+        let (send, coming) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            let sender = scope.spawn(|| link.upload(&path, length, Pieces::new(coming)));
+            let between = self.pieces(at, link, &content[..ends_at.unwrap_or(length)], &send);
+            if between.is_ok() && ends_at.is_none() {
+                // From its last bytes on it may be there.
+                let session = &mut self.sessions[at];
+                let mut after = session.files.clone();
+                after.insert(name, content.clone());
+                session.begin("upload's end", vec![after.clone()]);
+                let _ = send.send(content[length - 1..].to_vec());
+                let answer = sender.join().map_err(|_| Stop::Wrong("an upload panicked".to_owned()))??;
+                answer.ok_or(Stop::Down)?.expect("upload", &[200])?;
+                session.settle(after);
+                return Ok(());
+            }
+            drop(send);
+            let sent = sender.join().map_err(|_| Stop::Wrong("an upload panicked".to_owned()))?;
+            between.and(sent.map(|_| ()))
+        })
+    }
+
+    /// Sends all of a content but its last byte, with other calls between.
+    fn pieces(
+        &mut self,
+        at: usize,
+        link: &Link,
+        content: &[u8],
+        send: &std::sync::mpsc::SyncSender<Vec<u8>>,
+    ) -> Result<(), Stop> {
+        let Some((_, most)) = content.split_last() else { return Ok(()) };
+        for piece in most.chunks(PIECE) {
+            // Whoever would take it has failed, and says why.
+            if send.send(piece.to_vec()).is_err() {
+                return Ok(());
+            }
+            match self.random.below(10) {
+                0..=2 => self.append(at, link)?,
+                3 => self.put(at, link)?,
+                4 => self.checkpoint(at, link)?,
+                _ => {}
+            }
+        }
         Ok(())
     }
 

@@ -3,11 +3,12 @@
 use super::Stop;
 use crate::bed::Failure;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use ureq::{Agent, SendBody};
 
@@ -121,6 +122,37 @@ impl Drop for Server {
     }
 }
 
+/// A body that comes piece by piece; an empty piece is its end.
+pub(crate) struct Pieces {
+    coming: Receiver<Vec<u8>>,
+    piece: Cursor<Vec<u8>>,
+    /// No more came, and its end did not either.
+    is_given_up: bool,
+}
+
+impl Pieces {
+    pub(crate) fn new(coming: Receiver<Vec<u8>>) -> Pieces {
+        Pieces { coming, piece: Cursor::default(), is_given_up: false }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.piece.read(into)?;
+        if count > 0 || into.is_empty() {
+            return Ok(count);
+        }
+        match self.coming.recv() {
+            Ok(piece) => self.piece = Cursor::new(piece),
+            Err(_) => {
+                self.is_given_up = true;
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+        }
+        self.piece.read(into)
+    }
+}
+
 fn agent(limit: Option<Duration>) -> Agent {
     let config = Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(limit);
     Agent::new_with_config(config.build())
@@ -154,6 +186,23 @@ impl Link {
         let answer =
             Answer { status: answer.status().as_u16(), body: read.map_err(|error| self.broken(&what(), &error))? };
         Ok(answer)
+    }
+
+    /// A PUT whose body comes piece by piece, `length` bytes in all. A body that ends before has been given up by its
+    /// client, and so has the answer: `None`.
+    pub(crate) fn upload(&self, path: &str, length: usize, mut body: Pieces) -> Result<Option<Answer>, Stop> {
+        let request = ureq::http::Request::put(format!("{}{path}", self.url));
+        let request = request.header("authorization", &self.bearer).header("content-length", length.to_string());
+        let request = request.body(SendBody::from_reader(&mut body)).map_err(|error| Stop::Wrong(error.to_string()))?;
+        // A connection of its own: one that was left in the middle is good for nothing else.
+        let answer = agent(Some(LIMIT)).run(request);
+        if body.is_given_up {
+            return Ok(None);
+        }
+        let broken = |error| self.broken(&format!("PUT {path}"), &error);
+        let mut answer = answer.map_err(broken)?;
+        let read = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_vec();
+        Ok(Some(Answer { status: answer.status().as_u16(), body: read.map_err(broken)? }))
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Answer, Stop> {

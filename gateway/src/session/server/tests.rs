@@ -33,6 +33,9 @@ fn the_own_key_is_for_the_own_server() {
     std::fs::write(dir.path().join(KEY_FILE), "wrn_x\n").unwrap();
     assert_eq!(own_key(&config, "http://127.0.0.1:7717"), None, "no server has said where it is");
     std::fs::write(dir.path().join(LOCK), "process 1 at http://127.0.0.1:7717\n").unwrap();
+    assert_eq!(own_key(&config, "http://127.0.0.1:7717"), None, "it was at that port once, and does not run now");
+    let held = File::open(dir.path().join(LOCK)).unwrap();
+    held.lock().unwrap();
     assert_eq!(own_key(&config, "http://localhost:7717/").as_deref(), Some("wrn_x"));
     assert_eq!(own_key(&config, "http://localhost:7718"), None);
     assert_eq!(own_key(&config, "http://192.168.0.1:7717"), None);
