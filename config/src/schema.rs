@@ -3,9 +3,11 @@
 use crate::value::{Period, Size, Timeout};
 use serde_json::Value;
 use std::borrow::Cow;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+use warren_kernel::limits::Limits;
+use warren_kernel::policy::{PATTERN_MAX, RULES_MAX};
 
 macro_rules! schemas {
     ($($Name:ident = $schema:expr, $about:literal;)*) => {
@@ -37,15 +39,69 @@ pub struct Rules;
 #[derive(Debug)]
 pub struct NewFile;
 
+/// Entries of an environment: values by name.
+#[derive(Debug)]
+pub struct Environment;
+
+/// Labels of a session: values by name.
+#[derive(Debug)]
+pub struct Labels;
+
+/// Numbers by the name of a limit.
+#[derive(Debug)]
+pub struct LimitsByName;
+
+/// What a length of time looks like: numbers, each with its unit. `humantime` reads them.
+const PERIOD: &str = "([0-9]{1,9} *(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|\
+                      hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y) *)+";
+/// What a number of bytes looks like, as text; the digits are so many that it is below 2^64 with any unit.
+const SIZE: &str = "^([0-9]{1,19} *[bB]?|[0-9]{1,7} *[kKmMgGtT]([iI][bB])?)$";
+
 schemas! {
     Durability = string().enum_values(Some(["scratch", "checkpoint", "journal", "strict"])),
         "How durable what is acknowledged is.";
     Rules = rules(), "Rules of a domain: of `rules` the last that matches decides, else `default`.";
     NewFile = file(), "A file to begin with.";
-    Size = OneOfBuilder::new().item(number()).item(string().pattern(Some("^[0-9]+ *([kKmMgGtT]([iI][bB])?|[bB])?$"))),
+    Size = OneOfBuilder::new().item(number().maximum(Some(u64::MAX))).item(string().pattern(Some(SIZE))),
         "A number of bytes, or of things: whole, or as text with `KiB`, `MiB`, `GiB`.";
-    Period = string().examples([Value::from("1h 30m")]), "A length of time with its unit.";
-    Timeout = string().examples([Value::from("5m")]), "A length of time with its unit, or `never`.";
+    Period = string().pattern(Some(format!("^{PERIOD}$"))).examples([Value::from("1h 30m")]), "A length of time with its unit.";
+    Timeout = string().pattern(Some(format!("^(never|{PERIOD})$"))).examples([Value::from("5m")]), "A length of time with its unit, or `never`.";
+    Environment = map(string().pattern(Some("^[^=\\x00]+$")), string().pattern(Some("^[^\\x00]*$"))),
+        "Entries of an environment: values by name.";
+    Labels = map(string().min_length(Some(1)).max_length(Some(256)), string().max_length(Some(256))).max_properties(Some(32)),
+        "Labels: values by name.";
+}
+
+impl PartialSchema for LimitsByName {
+    fn schema() -> RefOr<Schema> {
+        let limits = by_name(Limits::TABLE.iter().map(|limit| limit.name), Ref::from_schema_name(Size::name()));
+        RefOr::T(limits.description(Some("Numbers by the name of a limit.")).build().into())
+    }
+}
+
+impl ToSchema for LimitsByName {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("LimitsByName")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Size::name().into_owned(), Size::schema()));
+    }
+}
+
+/// An object whose members have one of these names, and values that look the same.
+pub fn by_name<'a>(names: impl Iterator<Item = &'a str>, values: impl Into<RefOr<Schema>>) -> ObjectBuilder {
+    map(string().enum_values(Some(names)), values)
+}
+
+fn map(names: ObjectBuilder, values: impl Into<RefOr<Schema>>) -> ObjectBuilder {
+    let values = AdditionalProperties::RefOr(values.into());
+    ObjectBuilder::new().schema_type(Type::Object).property_names(Some(names)).additional_properties(Some(values))
+}
+
+/// An object without other members.
+fn closed(object: ObjectBuilder) -> ObjectBuilder {
+    object.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 fn string() -> ObjectBuilder {
@@ -58,15 +114,16 @@ fn number() -> ObjectBuilder {
 
 fn rules() -> ObjectBuilder {
     let effect = || string().enum_values(Some(["deny", "allow"]));
-    let rule = ObjectBuilder::new().property("effect", effect()).property("pattern", string());
-    let rule = rule.required("effect").required("pattern").build();
-    let rules = ArrayBuilder::new().items(rule);
-    ObjectBuilder::new().property("default", effect()).property("rules", rules)
+    let rule = ObjectBuilder::new().property("effect", effect());
+    let pattern = string().min_length(Some(1)).max_length(Some(PATTERN_MAX));
+    let rule = closed(rule.property("pattern", pattern).required("effect").required("pattern"));
+    let rules = ArrayBuilder::new().items(rule.build()).max_items(Some(RULES_MAX));
+    closed(ObjectBuilder::new().property("default", effect()).property("rules", rules))
 }
 
 fn file() -> ObjectBuilder {
-    let path = string().pattern(Some("^/")).description(Some("Absolute; directories on the way are made."));
+    let path = string().pattern(Some(r"^/[^\x00]*$")).description(Some("Absolute; directories on the way are made."));
     let mode = number().maximum(Some(0o7777)).description(Some("Permission bits, as a number: 420 is 0644."));
     let file = ObjectBuilder::new().property("path", path).property("content", string()).property("mode", mode);
-    file.required("path").required("content")
+    closed(file.required("path").required("content"))
 }

@@ -18,15 +18,19 @@ pub struct Template {
     pub software: Option<Vec<String>>,
     /// Environment entries, added to those there are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = schema::Environment)]
     pub environment: BTreeMap<String, String>,
     /// Environment entries with the value of a secret: name in the session, name in `secrets`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = schema::Environment)]
     pub secrets: BTreeMap<String, String>,
     /// Directory where commands begin. By default the user's home.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^/[^\x00]*$")]
     pub cwd: Option<String>,
     /// The user that commands run as: `agent` (the default), `root`, `nobody` or `UID[:GID]`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^(agent|root|nobody|[0-9]{1,9}(:[0-9]{1,9})?)$")]
     pub user: Option<String>,
     /// Files to begin with, added to those there are: `path`, `content`, `mode`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,6 +41,7 @@ pub struct Template {
     pub policy: Option<PolicyChoice>,
     /// Limits by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = schema::LimitsByName)]
     pub limits: BTreeMap<String, Size>,
     /// How durable what it acknowledged is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +55,7 @@ pub struct Template {
     pub time_to_live: Option<Timeout>,
     /// For its owner to find it by.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = schema::Labels)]
     pub labels: BTreeMap<String, String>,
 }
 

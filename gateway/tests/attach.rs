@@ -119,6 +119,11 @@ fn a_terminal_over_a_socket() {
     let mut back = server.socket(&format!("{attach}?offset=7"));
     back.told("size");
     assert_eq!(back.gets(), Got::Part(1, 7, b"hello\r\n".to_vec()));
+    // One whose offset is ahead has it of another life, and misses nothing but the screen.
+    let mut ahead = server.socket(&format!("{attach}?offset={}", u64::MAX));
+    ahead.told("size");
+    let Got::Told(screen) = ahead.gets() else { panic!("there is a screen") };
+    assert_eq!((screen["type"].as_str(), screen["offset"].as_u64()), (Some("screen"), Some(14)));
     // One who may only look.
     let token = server.post("/v1/sessions/a/tokens", json!({ "scopes": ["sessions:read"] })).json();
     let entry = format!("warren.v1, bearer.{}", token["token"].as_str().unwrap());

@@ -6,7 +6,8 @@ pub mod common;
 
 use common::server::{LIMIT, Server};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -116,6 +117,37 @@ fn events_are_followed_through_a_server_that_dies() {
     // The end of the session is the end of its events.
     assert_eq!(server.request("DELETE", "/v1/sessions/a", &[], b"").status, 204);
     assert_eq!((all.ends(), some.ends()), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_log_that_is_cut_off_is_not_taken_for_the_whole() {
+    // Between two events no bytes tell a proxy that broke from the end of the log.
+    let event =
+        "id: 1.7\nevent: lifecycle\ndata: {\"position\":\"1.7\",\"type\":\"lifecycle\",\"state\":\"active\"}\n\n";
+    let end = "event: end\ndata: {\"type\":\"end\",\"position\":\"1.7\"}\n\n";
+    for (body, status) in [(format!("{event}{end}"), 0), (event.to_owned(), 125), (String::new(), 125)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let asked = BufReader::new(stream.try_clone().unwrap());
+            assert!(asked.lines().any(|line| line.unwrap().is_empty()), "the head of a request");
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        });
+        let mut command = common::warren();
+        command.args(["events", "a"]).env("WARREN_URL", url).env("WARREN_KEY", "wrn_key");
+        let shown = command.output().unwrap();
+        server.join().unwrap();
+        let complaint = text(&shown.stderr);
+        assert_eq!(shown.status.code(), Some(status), "{complaint}");
+        assert!(status == 0 || complaint.contains("before its end"), "{complaint}");
+        assert_eq!(
+            complaint.contains("--after 1.7"),
+            status != 0 && text(&shown.stdout).contains("1.7"),
+            "{complaint}"
+        );
+    }
 }
 
 #[test]

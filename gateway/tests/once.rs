@@ -5,6 +5,8 @@ pub mod common;
 
 use common::server::{Answer, Server};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 fn keyed(server: &Server, path: &str, key: &str, body: &Value) -> Answer {
     let headers = [("content-type", "application/json"), ("idempotency-key", key)];
@@ -50,6 +52,39 @@ fn a_request_is_done_once_and_answered_alike() {
     assert_eq!(server.request("POST", "/v1/sessions/a/execs/1/stdin?close=true", &[], b"").status, 204);
     let path = "/v1/sessions/a/execs/1/output?wait=true";
     assert_eq!(server.get(path).text(), "hello\n");
+}
+
+#[test]
+fn input_with_a_key_is_whole_before_any_of_it_is_taken() {
+    if !common::software() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    assert_eq!(server.post("/v1/sessions", json!({ "name": "a" })).status, 201);
+    let body = json!({ "command": "cat", "stdin": "open", "detach": true });
+    assert_eq!(server.post("/v1/sessions/a/exec", body).status, 202);
+    // Half of it comes, and the client is gone.
+    let head = format!(
+        "POST /v1/sessions/a/execs/1/stdin HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+         idempotency-key: k\r\ncontent-length: 12\r\n\r\nhello\n",
+        server.key
+    );
+    let mut cut = TcpStream::connect(server.address()).unwrap();
+    cut.write_all(head.as_bytes()).unwrap();
+    cut.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    cut.read_to_string(&mut answer).unwrap();
+    assert!(!answer.contains(" 204 "), "{answer}");
+    // Then all of it with the same key, twice.
+    for _ in 0..2 {
+        let headers = [("idempotency-key", "k")];
+        assert_eq!(server.request("POST", "/v1/sessions/a/execs/1/stdin", &headers, b"hello\nworld\n").status, 204);
+    }
+    let headers = [("idempotency-key", "k")];
+    server.request("POST", "/v1/sessions/a/execs/1/stdin", &headers, b"hello\nother\n").refused(422, "key_reused");
+    assert_eq!(server.request("POST", "/v1/sessions/a/execs/1/stdin?close=true", &[], b"").status, 204);
+    assert_eq!(server.get("/v1/sessions/a/execs/1/output?wait=true").text(), "hello\nworld\n");
 }
 
 #[test]

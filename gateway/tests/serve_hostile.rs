@@ -154,7 +154,9 @@ fn positions_from_nowhere_harm_nobody() {
             server.request("GET", "/v1/sessions/a/events", &header, b"").refused(422, "invalid_request");
         }
         let last = "18446744073709551615.9223372036854775807";
-        assert_eq!(server.get(&format!("/v1/sessions/a/events?after={last}&follow=false")).status, 200);
+        let told = server.get(&format!("/v1/sessions/a/events?after={last}&follow=false"));
+        assert_eq!(told.status, 200);
+        assert!(told.text().contains("event: resync") && told.text().contains("event: end"), "{}", told.text());
         let follow = format!("GET /v1/sessions/a/events?after={last} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         assert_eq!(head(&mut connection(&server, &follow)), "HTTP/1.1 200");
     }

@@ -60,6 +60,7 @@ fn sessions_are_made_found_listed_and_deleted() {
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     assert_eq!(server.request("DELETE", "/v1/sessions/made", &[], b"").status, 204);
     server.get("/v1/sessions/made").refused(404, "session_not_found");
+    server.get(&format!("/v1/sessions/{id}")).refused(410, "session_deleted");
     server.post(&format!("/v1/sessions/{id}/exec"), json!({ "command": "true" })).refused(410, "session_deleted");
     // The name is free again, the id is not.
     let again = server.post("/v1/sessions", json!({ "name": "made" })).json();
@@ -88,9 +89,26 @@ fn commands_answer_with_their_outcome() {
         (none["end"].as_str(), none["errno"].as_str(), none["status"].as_i64()),
         (Some("not_started"), Some("ENOENT"), Some(127))
     );
-    server.post(&format!("{path}/exec"), json!({})).refused(422, "invalid_request");
-    server.post(&format!("{path}/exec"), json!({ "command": "x", "argv": ["x"] })).refused(422, "invalid_request");
-    server.post(&format!("{path}/exec"), json!({ "command": "x", "wrokdir": "/" })).refused(422, "invalid_request");
+    let window =
+        |rows: u32, columns: u32| json!({ "command": "true", "terminal": { "rows": rows, "columns": columns } });
+    for (rows, columns) in [(1, 1), (200, 400)] {
+        assert_eq!(server.post(&format!("{path}/exec"), window(rows, columns)).status, 200);
+    }
+    for wrong in [
+        json!({}),
+        json!({ "command": "x", "argv": ["x"] }),
+        json!({ "command": "x", "wrokdir": "/" }),
+        json!({ "command": "x", "stdin": { "text": "a", "base64": "" } }),
+        window(0, 80),
+        window(24, 0),
+        window(201, 80),
+        window(24, 401),
+        // An array is no object, with its values in the order of the fields.
+        json!(["echo hi", null, {}, null, null, null, null, false]),
+        json!({ "command": "true", "terminal": [24, 80] }),
+    ] {
+        server.post(&format!("{path}/exec"), wrong).refused(422, "invalid_request");
+    }
     server.get(&format!("{path}/execs/999")).refused(404, "exec_not_found");
 }
 
@@ -116,6 +134,17 @@ fn a_detached_command_is_fed_signalled_and_read() {
     server.post(&format!("{exec}/signal"), json!({ "signal": "NOPE" })).refused(422, "invalid_request");
     assert_eq!(server.post(&format!("{exec}/signal"), json!({ "signal": "SIGKILL" })).status, 204);
     eventually("sleep ends", || server.get(&exec).json()["signal"] == "SIGKILL");
+    server.post(&format!("{exec}/signal"), json!({ "signal": "TERM" })).refused(409, "exec_over");
+    let size = json!({ "rows": 24, "columns": 80 });
+    server.post(&format!("{exec}/resize"), size.clone()).refused(409, "exec_over");
+    server.post(&format!("{path}/processes/777/signal"), json!({ "signal": "TERM" })).refused(404, "process_not_found");
+
+    let started = server.post(&format!("{path}/exec"), json!({ "argv": ["sleep", "600"], "detach": true })).json();
+    let exec = format!("{path}/execs/{}", started["exec"]);
+    server.post(&format!("{exec}/resize"), size).refused(409, "no_terminal");
+    server.post(&format!("{exec}/resize"), json!({ "rows": 0, "columns": 80 })).refused(422, "invalid_request");
+    server.post(&format!("{exec}/resize"), json!([24, 80])).refused(422, "invalid_request");
+    assert_eq!(server.post(&format!("{exec}/signal"), json!({ "signal": "9" })).status, 204);
 }
 
 #[test]
@@ -170,6 +199,11 @@ fn files_go_in_and_out() {
     let second = server.get(&format!("{path}/files/tmp/a?limit=1&after=d")).json();
     assert_eq!((second["items"][0]["kind"].as_str(), second["next"].as_str()), (Some("directory"), None));
     assert_eq!(server.get(&format!("{path}/files/")).json()["items"][0]["name"], "bin");
+    // A limit is one, whatever the path turns out to be.
+    for wrong in ["limit=0", "limit=1001", "limit=0&stat=true"] {
+        server.get(&format!("{path}/files/tmp/a/d?{wrong}")).refused(422, "invalid_request");
+    }
+    assert_eq!(server.get(&format!("{path}/files/tmp/a/d?limit=1000")).status, 200);
     server.exec("files", "ln -s d /tmp/a/link; ln -s loop /tmp/a/loop");
     assert!(server.get(&format!("{path}/files/tmp/a/link")).body == bytes, "a link is followed");
     server.get(&format!("{path}/files/tmp/a/loop")).refused(422, "file_error");
@@ -239,16 +273,32 @@ fn events_are_resumed_without_gap_or_duplicate() {
     for number in 0..5 {
         server.exec("events", &format!("echo {number}"));
     }
-    let all = events(server, &format!("{path}/events?follow=false"), "", |_| false);
+    let mut all = events(server, &format!("{path}/events?follow=false"), "", |_| false);
+    // The end is told, and is no part of the log.
+    let end = all.pop().unwrap().1;
+    assert_eq!(end, json!({ "type": "end", "position": all.last().unwrap().0 }));
     assert!(all.iter().all(|(id, data)| data["position"] == *id));
     let seqs: Vec<u64> = all.iter().map(|(id, _)| id.split_once('.').unwrap().1.parse().unwrap()).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
     for at in [0, 7, all.len() - 1] {
-        let rest = events(server, &format!("{path}/events?follow=false&after={}", all[at].0), "", |_| false);
-        assert_eq!(rest, all[at + 1..], "after {}", all[at].0);
         let header = format!("Last-Event-ID: {}\r\n", all[at].0);
-        assert_eq!(events(server, &format!("{path}/events?follow=false&after=1.1"), &header, |_| false), all[at + 1..]);
+        for (after, headers) in [(all[at].0.as_str(), ""), ("1.1", &*header)] {
+            let mut rest = events(server, &format!("{path}/events?follow=false&after={after}"), headers, |_| false);
+            assert_eq!(rest.pop().unwrap().1, end);
+            assert_eq!(rest, all[at + 1..], "after {}", all[at].0);
+        }
     }
+    // Behind the last there is: what the client has is of no log, and it is told which numbers.
+    let seq = seqs.len() as u64;
+    for beyond in [seq + 1, i64::MAX as u64] {
+        let told = events(server, &format!("{path}/events?follow=false&after=1.{beyond}"), "", |_| false);
+        let told: Vec<Value> = told.into_iter().map(|(_, data)| data).collect();
+        assert_eq!(told, [json!({ "type": "resync", "from": seq + 1, "to": beyond }), end.clone()]);
+    }
+    let one = events(server, &format!("{path}/events?follow=false&exec=1"), "", |_| false);
+    assert_eq!((&one[one.len() - 2].1["type"], &one[one.len() - 1].1), (&json!("exited"), &end));
+    let followed = events(server, &format!("{path}/events?exec=1"), "", |_| false);
+    assert_eq!(followed.last().unwrap().1["type"], "exited", "what is followed has no end of its own");
     server.get(&format!("{path}/events?after=x")).refused(422, "invalid_request");
     server.get(&format!("{path}/events?after=0.1")).refused(422, "invalid_request");
 
@@ -261,6 +311,23 @@ fn events_are_resumed_without_gap_or_duplicate() {
         let new = follower.join().unwrap();
         assert!(new.iter().any(|(_, data)| data["data"] == "new\n"), "{new:?}");
     });
+}
+
+#[test]
+fn input_that_ends_its_command_is_taken() {
+    let Some(server) = server() else { return };
+    let path = session(server, "fed");
+    for number in 1..=16 {
+        let command = json!({ "command": "read line; echo $line", "stdin": "open", "detach": true });
+        assert_eq!(server.post(&format!("{path}/exec"), command).status, 202);
+        // It ends of the line, before or after its input is closed.
+        let stdin = format!("{path}/execs/{number}/stdin?close=true");
+        let fed = server.request("POST", &stdin, &[], b"hello\n");
+        assert_eq!(fed.status, 204, "{}", fed.text());
+        assert_eq!(server.get(&format!("{path}/execs/{number}/output?wait=true")).text(), "hello\n");
+        server.request("POST", &stdin, &[], b"").refused(409, "no_input");
+        server.request("POST", &stdin, &[], b"more\n").refused(409, "no_input");
+    }
 }
 
 #[test]
@@ -325,7 +392,19 @@ fn requests_that_make_no_sense_are_refused_in_the_same_way() {
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
     server.request("POST", "/v1/sessions", &json_type, large.as_bytes()).refused(413, "body_too_large");
     server.get("/v1/sessions?limit=0").refused(422, "invalid_request");
-    server.get("/v1/sessions?limt=1").refused(422, "invalid_request");
+    let refused = server.get("/v1/sessions?limt=1");
+    refused.refused(422, "invalid_request");
+    assert_eq!(refused.json()["detail"], "the query: limt: unknown field `limt`, expected `after` or `limit`");
+    let refused = server.request("POST", "/v1/keys", &json_type, br#"["n", "viewer", null, null]"#);
+    refused.refused(422, "invalid_request");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("the body: invalid type: sequence, expected an object"), "{detail}");
+    let policy = br#"{"policy": {"read": ["deny", []]}}"#;
+    server.request("POST", "/v1/sessions", &json_type, policy).refused(422, "invalid_request");
+    let rule = br#"{"policy": {"read": {"rules": [["deny", "/x"]]}}}"#;
+    server.request("POST", "/v1/sessions", &json_type, rule).refused(422, "invalid_request");
+    let file = br#"{"files": [["/x", "text", 420]]}"#;
+    server.request("POST", "/v1/sessions", &json_type, file).refused(422, "invalid_request");
     server.get("/v1/nothing").refused(404, "no_route");
     server.request("PUT", "/v1/sessions", &[], b"").refused(405, "no_method");
     assert_eq!(server.get("/healthz").status, 200);

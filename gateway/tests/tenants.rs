@@ -236,6 +236,13 @@ fn another_tenants_things_are_like_none() {
     assert_eq!(b.get("/v1/keys").json()["items"].as_array().unwrap().len(), 1);
     b.get("/v1/keys?tenant=a").refused(403, "scope_missing");
     b.get("/v1/keys?tenant=z").refused(403, "scope_missing");
+    // What was deleted is gone for its owner, and nothing for others.
+    let gone = a.post("/v1/sessions", json!({ "name": "gone" })).json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(a.call("DELETE", "/v1/sessions/gone", &Value::Null).status, 204);
+    a.get(&format!("/v1/sessions/{gone}")).refused(410, "session_deleted");
+    let (theirs, nothing) = (b.get(&format!("/v1/sessions/{gone}")), b.get(&format!("/v1/sessions/{no_id}")));
+    let (status, headers, text) = seen(&nothing);
+    assert_eq!((seen(&theirs), status), ((status, headers, text.replace(&no_id, &gone)), 404));
     // A name is taken within a tenant only.
     assert_eq!(b.post("/v1/sessions", json!({ "name": "secret-1" })).status, 201);
     assert_eq!(b.call("DELETE", "/v1/sessions/secret-1", &Value::Null).status, 204);

@@ -79,15 +79,21 @@ fn a_command_on_a_terminal_is_resized_and_signalled() {
     let exec = started(server, &path, body);
     let mut socket = server.socket(&format!("{exec}/attach"));
     socket.say(json!({ "type": "resize", "rows": 50, "columns": 132 }));
-    socket.say(json!({ "type": "signal", "signal": "NOPE" }));
-    let problem = loop {
-        match socket.gets() {
-            Got::Told(value) if value["type"] == "error" => break value,
-            Got::Told(_) | Got::Part(..) => {}
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!((problem["code"].as_str(), problem["status"].as_i64()), (Some("invalid_request"), Some(422)));
+    for wrong in [
+        json!({ "type": "signal", "signal": "NOPE" }),
+        json!({ "type": "resize", "rows": 0, "columns": 80 }),
+        json!({ "type": "resize", "rows": 24, "columns": 401 }),
+    ] {
+        socket.say(wrong);
+        let problem = loop {
+            match socket.gets() {
+                Got::Told(value) if value["type"] == "error" => break value,
+                Got::Told(_) | Got::Part(..) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((problem["code"].as_str(), problem["status"].as_i64()), (Some("invalid_request"), Some(422)));
+    }
     socket.say(json!({ "type": "signal", "signal": "TERM" }));
     assert_eq!(socket.told("exit")["signal"], "SIGTERM");
     assert_eq!(socket.closes(), Some(1000));
@@ -143,6 +149,8 @@ fn what_is_not_of_the_protocol_is_refused() {
         Message::Text("{".into()),
         Message::Text(r#"{"type":"nothing"}"#.into()),
         Message::Text(r#"{"type":"stdin_end","more":1}"#.into()),
+        Message::Text(r#"["stdin_end"]"#.into()),
+        Message::Text(r#" ["resize",24,80]"#.into()),
         Message::Binary(vec![1; 20].into()),
         Message::Binary(vec![0; 8].into()),
     ] {
@@ -204,7 +212,8 @@ fn the_log_is_followed_left_and_resumed() {
     assert_eq!(server.exec("log", "echo one")["status"], 0);
     let shown = server.get(&format!("{path}/events?follow=false")).text();
     let data = shown.lines().filter_map(|line| line.strip_prefix("data: "));
-    let over_sse: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let mut over_sse: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    assert_eq!(over_sse.pop().unwrap()["type"], "end", "a close code says that here");
     let mut socket = server.socket(&format!("{path}/events?follow=false"));
     let mut over_socket = Vec::new();
     let end = loop {
@@ -223,6 +232,8 @@ fn the_log_is_followed_left_and_resumed() {
     // Positions that were never given: told once, the same in both ways.
     socket.say(json!({ "type": "resume", "after": "1.1000" }));
     let resync = socket.told("resync");
+    let mut short = server.socket(&format!("{path}/events?follow=false&after=1.1000"));
+    assert_eq!((short.told("resync"), short.gets()), (resync.clone(), Got::Closed(1000)));
     let mut other = server.socket(&format!("{path}/events?after=1.1000"));
     assert_eq!(other.told("resync"), resync);
     assert_eq!(resync["to"], 1000);

@@ -5,6 +5,7 @@ use crate::event::State;
 use crate::id::{ExecId, NameError, SessionId, TerminalName};
 use std::time::Duration;
 use warren_kernel::Errno;
+use warren_kernel::id::Pid;
 
 /// Why a session could not do what it was asked. Nothing was done then, unless the variant says so.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -67,6 +68,15 @@ pub enum SessionError {
     /// The command's input is closed, or it never had one.
     #[error("command {0} takes no input")]
     NoInput(ExecId),
+    /// The command has ended: nothing can be sent to it any more.
+    #[error("command {0} has ended")]
+    ExecOver(ExecId),
+    /// The command runs on pipes.
+    #[error("command {0} has no terminal")]
+    NotOnTerminal(ExecId),
+    /// There is no such process, or nobody may signal it.
+    #[error("there is no process {0}")]
+    NoProcess(Pid),
     /// There is no such terminal.
     #[error("there is no terminal `{0}`")]
     NoTerminal(TerminalName),

@@ -224,21 +224,24 @@ impl SessionHandle {
     /// The window of a command's terminal has this size now.
     ///
     /// # Errors
-    /// `NoExec`; `Invalid` for a command without a terminal.
+    /// `NoExec`; `ExecOver` when it has ended; `NotOnTerminal` for one on pipes.
     pub async fn resize(&self, exec: ExecId, size: WindowSize) -> Result<(), SessionError> {
         let (_pass, found) = self.exec_entry(exec).await?;
-        let no_terminal = || SessionError::Invalid { field: "exec", reason: format!("command {exec} has no terminal") };
-        found.terminal().ok_or_else(no_terminal)?.resize(size).map_err(|_| no_terminal())
+        match found.terminal() {
+            Some(terminal) => terminal.resize(size).map_err(|_| SessionError::ExecOver(exec)),
+            None if found.running_pid().is_some() => Err(SessionError::NotOnTerminal(exec)),
+            None => Err(SessionError::ExecOver(exec)),
+        }
     }
 
     /// To the process group of a command.
     ///
     /// # Errors
-    /// `NoExec`; `Invalid` when it has ended.
+    /// `NoExec`; `ExecOver` when it has ended.
     pub async fn signal_exec(&self, exec: ExecId, signal: Signal) -> Result<(), SessionError> {
         let (pass, found) = self.exec_entry(exec).await?;
         let Some(pid) = found.running_pid() else {
-            return Err(SessionError::Invalid { field: "exec", reason: format!("command {exec} has ended") });
+            return Err(SessionError::ExecOver(exec));
         };
         pass.session.with(|kernel| kernel.signal_group(pid.as_group(), signal));
         let subject = format!("{} to command {exec}", signal.name());
@@ -248,7 +251,7 @@ impl SessionHandle {
     /// To a process.
     ///
     /// # Errors
-    /// `Invalid` when there is none of this number.
+    /// `NoProcess` when there is none of this number.
     pub async fn signal(&self, pid: Pid, signal: Signal) -> Result<(), SessionError> {
         let pass = self.enter().await?;
         let is_there = pass.session.with(|kernel| {
@@ -259,7 +262,7 @@ impl SessionHandle {
             is_there
         });
         if !is_there {
-            return Err(SessionError::Invalid { field: "pid", reason: format!("there is no process {pid}") });
+            return Err(SessionError::NoProcess(pid));
         }
         let subject = format!("{} to process {pid}", signal.name());
         pass.acknowledge(vec![What::Audit { verb: "signal".to_owned(), subject }]).await

@@ -29,6 +29,7 @@ use warren_kernel::pty::WindowSize;
 
 pub use screen::{COLUMNS_MAX, ROWS_MAX, SCROLLBACK_MAX};
 pub(crate) use table::Terminals;
+pub use table::check_size;
 pub use view::View;
 
 /// Terminals of a session, at most.

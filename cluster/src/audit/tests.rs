@@ -52,8 +52,11 @@ async fn records_are_numbered_and_chained_also_over_a_restart() {
     // In parts.
     let (part, more) = audit(&store, 1).read(&tenant(), 13, 1).await.unwrap();
     assert_eq!((part.as_slice(), more), (&lines[13..14], true));
-    let (none, more) = audit(&store, 1).read(&tenant(), 15, 10).await.unwrap();
-    assert_eq!((none.len(), more), (0, false));
+    // Behind the last, and behind all numbers there can be.
+    for after in [15, 16, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX] {
+        let (none, more) = audit(&store, 1).read(&tenant(), after, 10).await.unwrap();
+        assert_eq!((none.len(), more), (0, false), "{after}");
+    }
     assert_eq!(check(&lines[4..]).unwrap().unwrap().first, 5, "the oldest may be gone");
 }
 

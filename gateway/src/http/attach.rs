@@ -12,6 +12,7 @@ use super::execs::Size;
 use super::openapi::{As, Switching};
 use super::problem::Problem;
 use super::request::{self, Exec, Query, Target};
+use super::schema;
 use super::socket::{self, Code, Gone, Heard, PART_MAX, Socket, Upgrade};
 use super::view::ExecView;
 use axum::extract::State;
@@ -29,8 +30,10 @@ use warren_session::{SessionError, SessionHandle};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Offsets {
     /// Bytes of standard output the client has.
+    #[param(value_type = Option<schema::Count>, inline)]
     stdout: Option<u64>,
     /// Bytes of standard error the client has.
+    #[param(value_type = Option<schema::Count>, inline)]
     stderr: Option<u64>,
 }
 
@@ -189,7 +192,7 @@ impl Attached {
                 let signal = request::signal(&signal);
                 async move { Ok(session.signal_exec(exec, signal?).await?) }.boxed()
             }
-            Said::Resize(size) => async move { Ok(session.resize(exec, size.into()).await?) }.boxed(),
+            Said::Resize(size) => async move { Ok(session.resize(exec, size.try_into()?).await?) }.boxed(),
         };
         Ok(acting)
     }

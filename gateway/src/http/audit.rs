@@ -26,6 +26,7 @@ use warren_session::id::TenantId;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// The number of a record: those behind it.
+    #[param(value_type = Option<schema::Count>, inline)]
     after: Option<u64>,
     /// How many.
     #[param(minimum = 1, maximum = 1000)]

@@ -4,6 +4,7 @@ use super::App;
 use super::openapi::Created;
 use super::problem::Problem;
 use super::request::{Json, Target};
+use super::schema;
 use super::view::{CheckpointView, Listing, SessionView};
 use axum::extract::State;
 use serde::Deserialize;
@@ -28,6 +29,7 @@ pub(crate) struct Make {
 #[schema(as = Rollback)]
 pub(crate) struct Back {
     /// Its number.
+    #[schema(value_type = schema::Count, inline)]
     checkpoint: u64,
 }
 

@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::request::{Query, Target};
 use super::schema;
 use super::socket::Upgrade;
-use super::view::{EventView, ResyncView};
+use super::view::{EndView, EventView, ResyncView};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use warren_session::SessionError;
 use warren_session::event::{Event, What};
 use warren_session::id::ExecId;
@@ -33,10 +34,10 @@ pub(crate) struct Asked {
     /// Those after this position; from the first that is kept without it.
     #[param(value_type = Option<schema::Position>, inline)]
     after: Option<Position>,
-    /// `false` ends at the event that is the last now.
+    /// `false` ends at the event that is the last now, and says so by an event `end`.
     follow: Option<bool>,
     /// Those of one command, until it ends.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<schema::Count>, inline)]
     exec: Option<ExecId>,
 }
 
@@ -45,6 +46,10 @@ pub(crate) struct Last;
 
 impl HeaderNames for Last {
     const NAMES: &[(&str, &str)] = &[("last-event-id", "The last event that was seen; it goes before `after`.")];
+
+    fn schema(_: &str) -> ObjectBuilder {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(schema::POSITION))
+    }
 }
 
 /// `GET .../events?after=&follow=&exec=`, also with `Last-Event-ID`, also as a WebSocket. The session is not woken.
@@ -68,9 +73,12 @@ pub(crate) async fn events(
         _ => None,
     };
     let seen = app.sessions.events(&target.tenant, target.id, after).await?;
-    let nothing = until.is_some_and(|until| until <= after.unwrap_or(Position::START));
-    let seen = if nothing { futures_util::stream::empty().boxed() } else { seen };
-    let which = Which { until, exec: asked.exec };
+    let after = after.unwrap_or(Position::START);
+    let (seen, none_left) = match until {
+        Some(until) if until <= after => (futures_util::stream::iter(lost(until, after).map(Ok)).boxed(), true),
+        _ => (seen, false),
+    };
+    let which = Which { until, exec: asked.exec, end: until.is_some(), none_left };
     if upgrade.is_asked() {
         let log = events_socket::Log { sessions: app.sessions.clone(), tenant: target.tenant, id: target.id };
         return upgrade.take(&app, async move |socket| log.send(socket, seen, which).await).map(As::from);
@@ -87,11 +95,16 @@ pub(crate) enum Data<'a> {
 }
 
 /// What of a log is sent.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Which {
     /// The last event to be sent; `None` goes on.
     pub(crate) until: Option<Position>,
     /// Those of one command, until it ends.
     pub(crate) exec: Option<ExecId>,
+    /// Its end is told, over SSE: there a stream that was cut off looks the same. A WebSocket closes with a code.
+    pub(crate) end: bool,
+    /// Nothing up to `until` is left to be sent: it is the end when there are no more.
+    pub(crate) none_left: bool,
 }
 
 /// Sends events until their end, or the server's.
@@ -101,28 +114,30 @@ pub(crate) fn stream(
     stop: CancellationToken,
 ) -> Sse<impl Stream<Item = Result<Sent, Infallible>>> {
     let mut over = false;
+    // What ends by itself ends with `None`.
     let sent = seen
+        .map(Some)
+        .chain(futures_util::stream::once(std::future::ready(None)))
         .map(move |seen| {
             // Nothing is sent behind the end, which only the event itself shows.
             if over {
                 return None;
             }
-            over = match &seen {
-                Ok(seen) => which.ends_with(seen),
-                Err(_) => true,
+            let (text, ended) = match &seen {
+                Some(Ok(seen)) => (which.text(seen), which.ends_with(seen)),
+                Some(Err(error)) => (Some(failed(error)), false),
+                None => (None, which.none_left),
             };
-            let text = match &seen {
-                Ok(seen) => which.text(seen),
-                Err(error) => Some(failed(error)),
-            };
-            Some((text, over))
+            over = ended || !matches!(seen, Some(Ok(_)));
+            let end = which.until.filter(|_| ended && which.end).map(end);
+            Some((text, end, over))
         })
         .take_while(|item| std::future::ready(item.is_some()))
         .flat_map(|item| {
             // The last one ends the stream with it, rather than when the next would come.
-            let (text, over) = item.unwrap_or((None, true));
-            let end = over.then_some(Turn::End);
-            futures_util::stream::iter(text.map(Turn::Send).into_iter().chain(end))
+            let (text, end, over) = item.unwrap_or((None, None, true));
+            let turns = text.into_iter().chain(end).map(Turn::Send);
+            futures_util::stream::iter(turns.chain(over.then_some(Turn::End)))
         })
         .take_while(|turn| std::future::ready(!matches!(turn, Turn::End)))
         .filter_map(|turn| std::future::ready(turn.send().map(Ok)))
@@ -176,6 +191,16 @@ impl Which {
 
 fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("views are plain data")
+}
+
+/// What a client has lost whose position lies behind the last event there is.
+fn lost(last: Position, after: Position) -> Option<Seen> {
+    (last < after).then(|| Seen::Resync { from: last.seq.saturating_add(1).min(after.seq), to: after.seq })
+}
+
+/// The last of a stream that was to end.
+fn end(last: Position) -> Sent {
+    Sent::default().event("end").data(json(&EndView::new(last)))
 }
 
 /// A stream that has begun cannot answer with a status; it says why it ends.

@@ -2,6 +2,7 @@
 
 use super::App;
 use super::events::{self, Which};
+use super::input::Input;
 use super::openapi::{Accepted, As, Events, HeaderNames, Headers, NoContent, OutputBytes};
 use super::problem::Problem;
 use super::processes::Send;
@@ -20,10 +21,12 @@ use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use warren_config::value::Period;
 use warren_kernel::pty::WindowSize;
+use warren_session::SessionError;
 use warren_session::command::{ExecRequest, Stdin, Words};
 use warren_session::event::Stream;
 use warren_session::id::CommandKey;
 use warren_session::position::Position;
+use warren_session::terminal::{COLUMNS_MAX, ROWS_MAX, check_size};
 
 /// Bytes of a stream in one answer, at most.
 const OUTPUT_MAX: usize = 1 << 20;
@@ -36,13 +39,17 @@ const END: HeaderName = HeaderName::from_static("warren-end");
 #[schema(as = NewExec)]
 pub(crate) struct Run {
     /// A line for the shell.
+    #[schema(min_length = 1, pattern = r"^[^\x00]*$")]
     command: Option<String>,
     /// A program and its arguments.
+    #[schema(value_type = Option<Vec<schema::Word>>, min_items = 1)]
     argv: Option<Vec<String>>,
     /// Environment entries beside the session's own; they win.
     #[serde(default)]
+    #[schema(value_type = schema::Environment)]
     env: BTreeMap<String, String>,
     /// Where it begins.
+    #[schema(pattern = r"^/[^\x00]*$")]
     cwd: Option<String>,
     /// Its standard input; without it there is none.
     stdin: Option<Input>,
@@ -55,26 +62,18 @@ pub(crate) struct Run {
     detach: bool,
 }
 
-/// Standard input of a command.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Input {
-    /// To be sent later.
-    Open,
-    /// This, and the end.
-    Text(String),
-    /// These bytes in base64, and the end.
-    Base64(String),
-}
-
 /// A terminal's size, in characters.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WindowSize)]
 pub(crate) struct Size {
-    pub(crate) rows: u16,
-    pub(crate) columns: u16,
+    #[schema(minimum = 1, maximum = 200)]
+    rows: u16,
+    #[schema(minimum = 1, maximum = 400)]
+    columns: u16,
 }
+
+const _: () = assert!(ROWS_MAX == 200 && COLUMNS_MAX == 400, "the document says the same of windows and terminals");
 
 /// Which bytes of a command's output.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -84,6 +83,7 @@ pub(crate) struct OutputAsked {
     #[param(value_type = Option<schema::Stream>, inline)]
     stream: Option<Stream>,
     /// Bytes of the stream before those that are sent.
+    #[param(value_type = Option<schema::Count>, inline)]
     offset: Option<u64>,
     /// How many bytes.
     #[param(minimum = 1, maximum = 1048576)]
@@ -100,9 +100,13 @@ pub(crate) struct StdinAsked {
     close: Option<bool>,
 }
 
-impl From<Size> for WindowSize {
-    fn from(size: Size) -> WindowSize {
-        WindowSize { rows: size.rows, columns: size.columns, ..WindowSize::default() }
+impl TryFrom<Size> for WindowSize {
+    type Error = Problem;
+
+    fn try_from(size: Size) -> Result<WindowSize, Problem> {
+        let size = WindowSize::new(size.rows, size.columns);
+        check_size(size)?;
+        Ok(size)
     }
 }
 
@@ -129,7 +133,7 @@ impl Run {
             environment: self.env,
             cwd: self.cwd,
             stdin,
-            terminal: self.terminal.map(WindowSize::from),
+            terminal: self.terminal.map(WindowSize::try_from).transpose()?,
             timeout: self.timeout.map(|timeout| timeout.0),
             key,
             trace: None,
@@ -176,7 +180,7 @@ pub(crate) async fn exec(
         true => session.exec_info(started.exec).await.ok().and_then(|info| info.ended),
         false => None,
     };
-    let which = Which { until: ended.map(|(_, position)| position), exec: Some(started.exec) };
+    let which = Which { until: ended.map(|(_, position)| position), exec: Some(started.exec), ..Which::default() };
     let mut response = events::stream(seen, which, app.stop.clone()).into_response();
     response.headers_mut().insert(HeaderName::from_static("warren-exec"), started.exec.0.into());
     Ok(response.into())
@@ -213,7 +217,7 @@ pub(crate) async fn output(
     let read = session.output(exec, stream, asked.offset.unwrap_or(0), limit, asked.wait.unwrap_or(false));
     let output = tokio::select! {
         output = read => output?,
-        () = app.stop.cancelled() => return Err(warren_session::SessionError::ShuttingDown.into()),
+        () = app.stop.cancelled() => return Err(SessionError::ShuttingDown.into()),
     };
     let end = if output.end { "true" } else { "false" };
     let headers = [
@@ -234,14 +238,20 @@ pub(crate) async fn stdin(
 ) -> Result<NoContent, Problem> {
     let session = target.wake(&app).await?;
     let (mut parts, fate) = super::body::parts(body, &app);
+    let mut taken = false;
     while let Some(part) = parts.next().await {
         let part = part.map_err(|_| fate.or(Problem::internal()))?;
         if !part.is_empty() {
             session.write_stdin(exec, part).await?;
+            taken = true;
         }
     }
     if asked.close.unwrap_or(false) {
-        session.close_stdin(exec).await?;
+        match session.close_stdin(exec).await {
+            // It ended of these bytes, and its input with it: what was asked for is so.
+            Err(SessionError::NoInput(_)) if taken => {}
+            closed => closed?,
+        }
     }
     Ok(NoContent)
 }
@@ -265,6 +275,7 @@ pub(crate) async fn resize(
     Exec(exec): Exec,
     Json(size): Json<Size>,
 ) -> Result<NoContent, Problem> {
-    target.wake(&app).await?.resize(exec, size.into()).await?;
+    let size = size.try_into()?;
+    target.wake(&app).await?.resize(exec, size).await?;
     Ok(NoContent)
 }

@@ -138,6 +138,7 @@ pub(crate) async fn get(
     Headers(headers, _): Headers<Part>,
     Query(asked): Query<GetAsked>,
 ) -> Result<As<(FileBytes, axum::Json<Shown>)>, Problem> {
+    let limit = page(asked.limit)?;
     let session = target.wake(&app).await?;
     if asked.stat.unwrap_or(false) {
         return Ok(axum::Json(FileView::from(session.stat(&path).await?)).into_response().into());
@@ -145,7 +146,6 @@ pub(crate) async fn get(
     let info = follow(&session, &path).await?;
     match info.kind {
         FileKind::Directory => {
-            let limit = page(asked.limit)?;
             let mut entries = session.list_directory(&path, asked.after.as_deref(), limit + 1).await?;
             let more = entries.len() > limit;
             entries.truncate(limit);

@@ -27,12 +27,12 @@ const LIFE_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 #[schema(as = NewKey)]
 pub(crate) struct Make {
     /// What people call it.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
     /// Either this or `scopes`.
     #[schema(value_type = Option<schema::Role>)]
     role: Option<Role>,
-    #[schema(value_type = Option<Vec<schema::Scope>>)]
+    #[schema(value_type = Option<Vec<schema::Scope>>, min_items = 1)]
     scopes: Option<Scopes>,
     /// It works for this long; for ever without it.
     expires_in: Option<Period>,

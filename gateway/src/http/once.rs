@@ -26,8 +26,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const FULL_FOR: Duration = Duration::from_secs(3600);
 /// Handlers that know keys themselves.
 const OWN: &[&str] = &["execs::exec"];
-/// Handlers whose bodies are read as they arrive: of those the length is compared, and not the content.
-const STREAMED: &[&str] = &["archive::import", "execs::stdin"];
+/// Handlers whose bodies are read as they arrive: of those the length is compared, and not the content. What is cut off then
+/// is undone. Input is not among them: a body with a key is whole before a byte of it is taken, since a refusal frees the key.
+const STREAMED: &[&str] = &["archive::import"];
 
 /// The key of a request, if it has one.
 ///

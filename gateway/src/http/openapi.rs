@@ -18,6 +18,7 @@ pub(super) use part::{HeaderNames, Headers, Part, Tar};
 
 use super::problem::ProblemView;
 use super::routes::{Reach, Route};
+use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
@@ -109,8 +110,7 @@ impl Description {
         self.parameter(parameter.description(Some(about)).schema(Some(schema)));
     }
 
-    fn header(&mut self, name: &str, about: &str) {
-        let text = ObjectBuilder::new().schema_type(Type::String);
+    fn header(&mut self, name: &str, about: &str, text: ObjectBuilder) {
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header);
         self.parameter(parameter.required(Required::False).description(Some(about)).schema(Some(text)));
     }
@@ -158,6 +158,7 @@ pub(crate) fn document(rows: Vec<(&'static Route, Description)>) -> OpenApi {
             }
         }
     }
+    choices(&mut schemas);
     components = components.schemas_from_iter(schemas);
     let about = "A key of a tenant (`wrn_...`), or a token for one session (`wrt_...`).";
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
@@ -169,6 +170,38 @@ pub(crate) fn document(rows: Vec<(&'static Route, Description)>) -> OpenApi {
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
     let tags = TAGS.iter().map(|(name, about)| TagBuilder::new().name(*name).description(Some(*about)).build());
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).tags(Some(tags)).build()
+}
+
+/// Bodies that have one of two members, and not both; and whether they have to have one.
+const CHOICES: &[(&str, [&str; 2], bool)] = &[
+    ("NewExec", ["command", "argv"], true),
+    ("NewKey", ["role", "scopes"], true),
+    ("NewTerminal", ["command", "argv"], false),
+];
+
+/// Whether a body has to have one of two members.
+fn is_choice(name: &str) -> bool {
+    CHOICES.iter().any(|(known, _, one)| *known == name && *one)
+}
+
+/// Adds what no attribute of a type says.
+fn choices(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    for &(name, [one, other], has_one) in CHOICES {
+        let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(name) else {
+            unreachable!("{name} is a body of a route")
+        };
+        // What is `null` is not given.
+        let given = json!({ "not": { "type": "null" } });
+        let (keyword, rule) = match has_one {
+            true => {
+                let only = |member: &str| json!({ "required": [member], "properties": { member: given.clone() } });
+                ("oneOf", json!([only(one), only(other)]))
+            }
+            false => ("not", json!({ "required": [one, other], "properties": { one: given, other: given } })),
+        };
+        // A schema of utoipa's has no such member beside its own: what it calls extensions are written where they belong.
+        object.extensions = Some([(keyword, rule)].into_iter().collect());
+    }
 }
 
 const ABOUT: &str = "Sessions for agents: made, driven, watched, forked and brought back over HTTP. Within `/v1` members, \
@@ -189,7 +222,8 @@ fn method(route: &Route) -> HttpMethod {
 
 fn operation(route: &Route, mut description: Description) -> OperationBuilder {
     if route.method == "post" && route.path.starts_with("/v1") {
-        description.header("Idempotency-Key", IDEMPOTENCY);
+        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$"));
+        description.header("Idempotency-Key", IDEMPOTENCY, key);
     }
     let refused = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemView::name()))).build();
     let refused = ResponseBuilder::new()

@@ -214,6 +214,13 @@ impl From<SessionError> for Problem {
             SessionError::NoInput(_) => {
                 problem(StatusCode::CONFLICT, "no_input", "start the command with \"stdin\": \"open\"")
             }
+            SessionError::ExecOver(_) => problem(StatusCode::CONFLICT, "exec_over", ""),
+            SessionError::NotOnTerminal(_) => {
+                problem(StatusCode::CONFLICT, "no_terminal", "start the command with a `terminal`")
+            }
+            SessionError::NoProcess(_) => {
+                problem(StatusCode::NOT_FOUND, "process_not_found", "GET .../processes lists them")
+            }
             SessionError::NoTerminal(_) => {
                 problem(StatusCode::NOT_FOUND, "terminal_not_found", "GET .../terminals lists them")
             }

@@ -4,6 +4,7 @@ use super::App;
 use super::openapi::NoContent;
 use super::problem::Problem;
 use super::request::{self, Json, Process, Target};
+use super::schema;
 use super::view::{Listing, ProcessView};
 use axum::extract::State;
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 #[schema(as = Signal)]
 pub(crate) struct Send {
     /// Name or number as text: `TERM`, `SIGTERM`, `15`.
-    #[schema(examples("TERM"))]
+    #[schema(value_type = schema::SignalName, inline)]
     pub(crate) signal: String,
 }
 

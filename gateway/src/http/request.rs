@@ -4,6 +4,7 @@ use super::App;
 use super::admission::Flight;
 use super::auth::By;
 use super::body;
+use super::objects;
 use super::problem::Problem;
 use super::trail::Meant;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -11,6 +12,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use std::error::Error;
 use std::sync::Arc;
 use warren_cluster::registry::KeyId;
 use warren_kernel::id::Pid;
@@ -103,7 +105,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             "ask for it in parts",
         ));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    objects::read(bytes).map_err(|error| {
         let (status, code) = match error.classify() {
             serde_json::error::Category::Data => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
             _ => (StatusCode::BAD_REQUEST, "bad_json"),
@@ -137,7 +139,11 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Query<T>, Problem> {
         match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
             Ok(query) => Ok(Query(query.0)),
-            Err(error) => Err(Problem::invalid(format!("the query: {}", error.body_text()))),
+            // What axum says in front of it is that there is a query.
+            Err(error) => {
+                let why = error.source().map_or_else(|| error.body_text(), ToString::to_string);
+                Err(Problem::invalid(format!("the query: {why}")))
+            }
         }
     }
 }

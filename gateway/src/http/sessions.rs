@@ -12,10 +12,12 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use warren_config::Template;
+use warren_session::durability::{DurabilityError, Summary};
+use warren_session::event::State as Life;
 use warren_session::id::{SessionId, SessionName, TenantId};
 use warren_session::spec::SessionSpec;
 
@@ -51,12 +53,17 @@ pub(crate) struct Wanted(Value);
 
 impl PartialSchema for Wanted {
     fn schema() -> RefOr<Schema> {
-        let text = |about| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+        let null = || ObjectBuilder::new().schema_type(Type::Null);
+        let text = |about| {
+            let types = SchemaType::from_iter([Type::String, Type::Null]);
+            ObjectBuilder::new().schema_type(types).description(Some(about))
+        };
         let RefOr::T(Schema::Object(template)) = Template::schema() else {
             unreachable!("a template is an object with members")
         };
         let template = ObjectBuilder::from(template);
-        let template = template.property("name", Ref::from_schema_name(schema::SessionName::name()));
+        let name = OneOfBuilder::new().item(null()).item(Ref::from_schema_name(schema::SessionName::name()));
+        let template = template.property("name", name);
         let named = text("A template of the configuration, whose choices hold where none is made here.");
         template.property("template", named).description(Some("A session to be made.")).build().into()
     }
@@ -169,9 +176,12 @@ pub(crate) async fn list(
     Ok(axum::Json(Listing::part(found.into_iter().map(SessionView::from).collect(), next)))
 }
 
-/// `GET /v1/sessions/{session}`. It is not woken.
+/// `GET /v1/sessions/{session}`. It is not woken. One that was deleted is gone, as with every other request for it.
 pub(crate) async fn get(State(app): State<App>, target: Target) -> Result<axum::Json<SessionView>, Problem> {
-    Ok(axum::Json(app.sessions.get(&target.tenant, target.id).await?.into()))
+    match app.sessions.get(&target.tenant, target.id).await? {
+        Summary { state: Life::Deleted, .. } => Err(DurabilityError::Deleted(target.id).into()),
+        summary => Ok(axum::Json(summary.into())),
+    }
 }
 
 /// `DELETE /v1/sessions/{session}`.

@@ -12,6 +12,7 @@
 use super::App;
 use super::admission::Flight;
 use super::auth::Proof;
+use super::objects;
 use super::problem::Problem;
 use crate::metrics::{self, Counted};
 use axum::extract::FromRequestParts;
@@ -354,9 +355,14 @@ impl Socket {
 
 /// Reads a message of a client.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
-    serde_json::from_str(text).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "bad_message", format!("the message: {error}"), "docs/http.md lists them")
-    })
+    let wrong = |why: &dyn std::fmt::Display| {
+        Problem::new(StatusCode::BAD_REQUEST, "bad_message", format!("the message: {why}"), "docs/http.md lists them")
+    };
+    // An array would do for an enum with a tag: the tag, and then what is beside it.
+    match text.trim_ascii_start().starts_with('{') {
+        true => objects::read(text.as_bytes()).map_err(|error| wrong(&error)),
+        false => Err(wrong(&"it has to be an object")),
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(crate) struct Make {
     #[schema(value_type = schema::TenantId)]
     id: TenantId,
     /// What people call it.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     title: Option<String>,
 }
 
@@ -34,16 +34,16 @@ pub(crate) struct Make {
 pub(crate) struct Change {
     /// Absent: as it is. `null`: none.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     title: Option<Option<String>>,
     enabled: Option<bool>,
     /// By name; `null` is what the server says for all.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, Size>)]
+    #[schema(value_type = schema::QuotaChanges)]
     quotas: BTreeMap<String, Option<Size>>,
     /// What limits of its sessions may be at most, by name; `null` is what the server says for all.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, Size>)]
+    #[schema(value_type = schema::LimitChanges)]
     limits_max: BTreeMap<String, Option<Size>>,
     /// Its share of the processors; `null` is the usual one.
     #[serde(default, deserialize_with = "given")]

@@ -142,7 +142,7 @@ impl Attached {
             Heard::Text(text) => socket::read::<Said>(&text)?,
         };
         let Said::Resize(size) = said;
-        Ok(async move { Ok(session.resize_terminal(&name, size.into()).await?) }.boxed())
+        Ok(async move { Ok(session.resize_terminal(&name, size.try_into()?).await?) }.boxed())
     }
 }
 

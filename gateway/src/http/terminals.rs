@@ -33,15 +33,23 @@ pub(crate) struct Open {
     #[schema(value_type = Option<schema::TerminalName>)]
     name: Option<TerminalName>,
     /// A line for the shell; without it and `argv` the shell itself runs.
+    #[schema(min_length = 1, pattern = r"^[^\x00]*$")]
     command: Option<String>,
     /// A program and its arguments.
+    #[schema(value_type = Option<Vec<schema::Word>>, min_items = 1)]
     argv: Option<Vec<String>>,
     /// Environment entries beside the session's own.
     #[serde(default)]
+    #[schema(value_type = schema::Environment)]
     env: BTreeMap<String, String>,
     /// Where it begins.
+    #[schema(pattern = r"^/[^\x00]*$")]
     cwd: Option<String>,
+    /// 24 unless said otherwise.
+    #[schema(minimum = 1, maximum = 200)]
     rows: Option<u16>,
+    /// 80 unless said otherwise.
+    #[schema(minimum = 1, maximum = 400)]
     columns: Option<u16>,
 }
 
@@ -103,6 +111,7 @@ pub(crate) enum Mode {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AttachAsked {
     /// Bytes of the stream that the client has.
+    #[param(value_type = Option<schema::Count>, inline)]
     offset: Option<u64>,
     #[param(inline)]
     mode: Option<Mode>,

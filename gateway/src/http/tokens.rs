@@ -24,7 +24,7 @@ const LIFE: Duration = Duration::from_secs(15 * 60);
 #[schema(as = NewToken)]
 pub(crate) struct Make {
     /// What it may do there; the key that makes it has to have them.
-    #[schema(value_type = Vec<schema::Scope>)]
+    #[schema(value_type = Vec<schema::TokenScope>, min_items = 1)]
     scopes: Scopes,
     /// How long it works: 15 minutes unless said otherwise, an hour at most.
     life: Option<Period>,

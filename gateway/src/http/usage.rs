@@ -34,8 +34,10 @@ const COLUMNS: &str = "hour,session,cpu_ms,memory_gib_s,stored_gib_h,requests,ev
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// RFC 3339; the hour it lies in is the first.
+    #[param(format = DateTime)]
     from: Option<String>,
     /// RFC 3339; the hour it lies in is the last.
+    #[param(format = DateTime)]
     to: Option<String>,
     /// How it is added up.
     #[param(inline)]
@@ -159,10 +161,50 @@ fn added_up(rows: &[Row], by: SumBy) -> Vec<UsageRow> {
 
 fn hour(field: &str, text: Option<&str>) -> Result<Option<Hour>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let wrong = || Problem::invalid(format!("{field}: has to be a time as in 2026-11-22T23:00:00Z"));
-    let time = humantime::parse_rfc3339_weak(text).map_err(|_| wrong())?;
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| wrong())?;
-    Ok(Some(Hour::of(Timestamp(i64::try_from(since.as_nanos()).map_err(|_| wrong())?))))
+    let time = moment(text).ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_request",
+            format!("{field}: has to be a time since 1970 as in 2026-11-22T23:00:00Z or 2026-11-23T01:00:00+02:00"),
+            "the `+` of an offset is `%2B` in a query",
+        )
+    })?;
+    Ok(Some(Hour::of(time)))
+}
+
+/// A time as RFC 3339 has it, in UTC or with an offset; none before 1970.
+fn moment(text: &str) -> Option<Timestamp> {
+    let (local, offset) = match text.strip_suffix(['Z', 'z']) {
+        Some(local) => (local, 0),
+        None => {
+            let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+            (local, seconds(offset)?)
+        }
+    };
+    let (whole, part) = local.split_at_checked("2026-11-22T23:00:00".len())?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain =
+        matches!(whole.as_bytes()[10], b'T' | b't') && (part.is_empty() || part.strip_prefix('.').is_some_and(digits));
+    // Parts of a second make no other hour.
+    let time = humantime::parse_rfc3339_weak(&whole.replace('t', "T")).ok().filter(|_| plain)?;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let nanos = i64::try_from(since.as_nanos()).ok()?.checked_sub(offset * 1_000_000_000)?;
+    (nanos >= 0).then_some(Timestamp(nanos))
+}
+
+/// How far `+02:00` is ahead of UTC.
+fn seconds(offset: &str) -> Option<i64> {
+    let sign = match offset.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    let number = |text: &str, end: i64| {
+        let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|number| plain && (0..end).contains(number))
+    };
+    Some(sign * (number(hours, 24)? * 3600 + number(minutes, 60)? * 60))
 }
 
 impl From<UsageError> for Problem {

@@ -6,7 +6,7 @@ mod event;
 mod session;
 
 pub(crate) use command::{Ended, ExecView, FinishedView, ProcessView, StartedView};
-pub(crate) use event::{EventView, ResyncView};
+pub(crate) use event::{EndView, EventView, ResyncView};
 pub(crate) use session::{CheckpointView, FileView, SessionView, kind};
 
 use super::problem::Problem;

@@ -58,12 +58,15 @@ pub(crate) fn events(context: &Context, arguments: &EventsArguments) -> Result<(
         }
     }
     let mut events = follow::open(&context.client, &path, arguments.after.as_deref(), Duration::ZERO)?;
+    let mut last = arguments.after.clone();
     while let Some(sent) = events.next().map_err(|error| context.client.failed(ureq::Error::Io(error)))? {
-        if !print(context, arguments, &sent)? {
+        if sent.kind == "end" || !print(context, arguments, &sent)? {
             return Ok(());
         }
+        last = sent.id.or(last);
     }
-    Ok(())
+    let on = last.map_or_else(String::new, |last| format!("; go on with --after {last}"));
+    Err(ClientError::Local(format!("the server ended the log before its end{on}")))
 }
 
 /// Prints an event, if it is wanted; whether there is still somebody who reads.

@@ -67,6 +67,8 @@ fn what_was_used_is_counted_once_by_hour_and_by_session_over_restarts() {
         a.get(&format!("/v1/usage{wrong}")).refused(422, "invalid_request");
     }
     assert_eq!(a.get("/v1/usage?from=2001-01-01T00:00:00Z&to=2001-01-02T00:00:00Z").json()["items"], json!([]));
+    assert_eq!(a.get("/v1/usage?from=2001-01-01T00:00:00%2B01:00&to=2001-01-02T00:00:00-12:00").status, 200);
+    a.get("/v1/usage?from=2001-01-01T00:00:00+01:00").refused(422, "invalid_request");
     let told = warren(&server, &["usage", "--tenant", "a", "--by", "session"]);
     let told = String::from_utf8(told.stdout).unwrap();
     assert!(told.starts_with("SESSION") && told.contains(made["id"].as_str().unwrap()), "{told}");
@@ -145,6 +147,9 @@ fn who_did_what_is_written_down_chained_and_without_secrets() {
     let part = a.get("/v1/audit?after=3&limit=2").json();
     assert_eq!((part["items"][0]["seq"].as_u64(), part["items"].as_array().unwrap().len()), (Some(4), 2));
     assert_eq!(part["next"], "5");
+    for behind in [1_u64 << 63, u64::MAX] {
+        assert_eq!(a.get(&format!("/v1/audit?after={behind}")).json()["items"], json!([]));
+    }
     viewer.get("/v1/audit").refused(403, "scope_missing");
     a.get("/v1/audit?tenant=default").refused(403, "scope_missing");
     let checked = warren(&server, &["audit", "--tenant", "a", "--verify"]);

@@ -43,6 +43,8 @@ pub(crate) fn parse(lines: impl Iterator<Item = String>, mut each: impl FnMut(It
             let value: Value = serde_json::from_str(&data).map_err(|error| format!("{error} in {data}"))?;
             match kind.as_str() {
                 "resync" => each(Item::Resync),
+                // It is no part of the log, and the last.
+                "end" => {}
                 "error" => return Err(format!("the stream says: {data}")),
                 _ => {
                     let number = |part: Option<&str>| part.and_then(|part| part.parse::<u64>().ok());

@@ -24,7 +24,7 @@ export type SessionEvent = Event;
  * Events from number `from` to `to` can no longer be had, or were lost with a server and these numbers are given
  * again: what was made of events before may be wrong, so read the session's state anew.
  */
-export type ResyncEvent = Resync & { type: "resync" };
+export type ResyncEvent = Resync;
 
 export interface EventsOptions extends CallOptions {
   /** Those behind this position, `EPOCH.SEQ`; from the first that is kept without it. */
@@ -56,14 +56,14 @@ export async function* follow(
         if (sent.event === "error") {
           throw problem(sent);
         }
+        if (sent.event === "end") return;
         const event = parsed(sent.data) as SessionEvent | ResyncEvent | undefined;
         if (event === undefined) continue;
         last = sent.id ?? last;
         yield event;
         if (event.type === "exited" && event.exec === options.exec) return;
       }
-      // The server stopped, unless the end was asked for.
-      if (options.follow === false) return;
+      // The server stopped: an end that was asked for is told.
       failure = transport.lost(undefined);
     } catch (error) {
       options.signal?.throwIfAborted();

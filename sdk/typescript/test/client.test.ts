@@ -140,7 +140,7 @@ describe("the client", { timeout: 120_000 }, () => {
     way.swallow = 1;
     await session.delete();
     assert.equal(way.swallow, 0);
-    assert.equal((await session.refresh()).state, "deleted");
+    await assert.rejects(session.refresh(), { code: "session_deleted" });
     way.close();
   });
 

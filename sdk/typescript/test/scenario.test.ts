@@ -177,7 +177,7 @@ describe("the scenario", { timeout: 300_000 }, () => {
     assert.equal((await fork.files.stat("/home/agent/deep/er/big")).size, big.length);
     await assert.rejects(session.files.stat("/home/agent/own"), { code: "file_not_found", errno: "ENOENT" });
     await fork.delete();
-    assert.equal((await fork.refresh()).state, "deleted");
+    await assert.rejects(fork.refresh(), { code: "session_deleted" });
     await assert.rejects(fork.exec("true"), NotFound);
   });
 

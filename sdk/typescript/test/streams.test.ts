@@ -71,6 +71,24 @@ describe("streams", { timeout: 180_000 }, () => {
     await assert.rejects(collect(nowhere.events()), NotFound);
   });
 
+  it("of events that are cut before their end are asked for again", { timeout }, async () => {
+    await session.exec("true");
+    const whole = await collect(session.events({ follow: false }));
+    let asked = 0;
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const answer = await globalThis.fetch(input, init);
+      asked += 1;
+      if (asked > 1) return answer;
+      const two = (await answer.text()).split("\n\n").slice(0, 2);
+      return new Response(`${two.join("\n\n")}\n\n`, answer);
+    };
+    const short = server.client({ fetch }).sessions.at(session.ref);
+    assert.deepEqual(await collect(short.events({ follow: false })), whole);
+    assert.equal(asked, 2);
+    const last = (await session.refresh()).position;
+    assert.deepEqual(await collect(session.events({ follow: false, after: last })), []);
+  });
+
   it("of events say what was lost with a server", { timeout }, async () => {
     // As one has it who saw more than the server kept: the numbers behind are given again.
     const last = (await session.refresh()).position;

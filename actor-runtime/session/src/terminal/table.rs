@@ -198,7 +198,11 @@ impl SessionHandle {
     }
 }
 
-fn check_size(size: WindowSize) -> Result<(), SessionError> {
+/// Checks how large a terminal is to be.
+///
+/// # Errors
+/// `Invalid`, for what has no rows or columns, or more than [`ROWS_MAX`] and [`COLUMNS_MAX`].
+pub fn check_size(size: WindowSize) -> Result<(), SessionError> {
     match (1..=ROWS_MAX).contains(&size.rows) && (1..=COLUMNS_MAX).contains(&size.columns) {
         true => Ok(()),
         false => refuse("rows, columns", format!("a terminal has 1 to {ROWS_MAX} rows and 1 to {COLUMNS_MAX} columns")),

@@ -53,14 +53,14 @@ impl View {
             return Some(Shown::Size(size));
         }
         let (begin, end) = (state.begin(), state.end);
-        match self.at {
-            // An offset that is not there yet is of a stream that was lost with a server's power.
+        // An offset that is not there yet is of a stream that was lost with a server's power: nothing lies between.
+        match self.at.filter(|at| *at <= end) {
             None => {
                 self.at = Some(end);
                 let image = state.screen.as_mut().map(|screen| screen.image()).unwrap_or_default();
                 Some(Shown::Screen { offset: end, bytes: Bytes::from(image) })
             }
-            Some(at) if at < begin || at > end => {
+            Some(at) if at < begin => {
                 self.at = None;
                 Some(Shown::Gap { from: at, to: end })
             }

@@ -3,6 +3,7 @@
 use crate::world::{World, events, names, request, take_until, within};
 use bytes::Bytes;
 use std::time::Duration;
+use warren_kernel::id::Pid;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::pty::WindowSize;
 use warren_kernel::signal::Signal;
@@ -202,7 +203,12 @@ fn a_command_is_killed_when_its_time_is_up_or_by_a_signal() {
         let ended = session.wait(exec).await.unwrap().ended.unwrap().0;
         assert_eq!(ended, End::Status(ExitStatus::Signaled(Signal::TERM)));
         assert!(session.processes().await.unwrap().is_empty());
-        assert!(matches!(session.signal_exec(exec, Signal::TERM).await, Err(SessionError::Invalid { .. })));
+        let late = session.signal_exec(exec, Signal::TERM).await;
+        assert!(matches!(late, Err(SessionError::ExecOver(over)) if over == exec), "{late:?}");
+        for pid in [Pid::INIT, Pid(777), Pid(i32::MAX as u32)] {
+            let nobody = session.signal(pid, Signal::TERM).await;
+            assert!(matches!(nobody, Err(SessionError::NoProcess(none)) if none == pid), "{nobody:?}");
+        }
     });
 }
 
@@ -225,8 +231,11 @@ fn a_terminal_shows_what_is_typed_and_takes_a_size() {
         assert_eq!(String::from_utf8_lossy(&shown), "word\r\nword\r\n");
         session.close_stdin(exec).await.unwrap();
         assert_eq!(session.wait(exec).await.unwrap().ended.unwrap().0, End::Status(ExitStatus::Exited(0)));
-        let plain = session.exec(request(&["true"])).await.unwrap().exec;
-        assert!(matches!(session.resize(plain, size).await, Err(SessionError::Invalid { .. })));
+        let late = session.resize(exec, size).await;
+        assert!(matches!(late, Err(SessionError::ExecOver(over)) if over == exec), "{late:?}");
+        let plain = session.exec(request(&["sleep"])).await.unwrap().exec;
+        let pipes = session.resize(plain, size).await;
+        assert!(matches!(pipes, Err(SessionError::NotOnTerminal(none)) if none == plain), "{pipes:?}");
     });
 }
 

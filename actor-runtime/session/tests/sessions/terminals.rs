@@ -189,9 +189,16 @@ fn who_is_slow_gets_a_screen_and_holds_up_nobody() {
         assert_eq!(slow.next().await, Some(Shown::Gap { from: 0, to: size }));
         assert!(matches!(slow.next().await, Some(Shown::Screen { offset, .. }) if offset == size));
         assert!(matches!(slow.next().await, Some(Shown::Ended(_))));
-        // An offset that never was is answered in the same way.
-        let mut beyond = session.view_terminal(&"main".parse().unwrap(), Some(size + 1), false).await.unwrap();
-        assert!(matches!(beyond.next().await, Some(Shown::Size(_))));
-        assert_eq!(beyond.next().await, Some(Shown::Gap { from: size + 1, to: size }));
+        // An offset that never was is no gap: nothing lies between it and the screen.
+        for ahead in [size + 1, u64::MAX] {
+            let mut beyond = session.view_terminal(&"main".parse().unwrap(), Some(ahead), false).await.unwrap();
+            assert!(matches!(beyond.next().await, Some(Shown::Size(_))));
+            assert!(matches!(beyond.next().await, Some(Shown::Screen { offset, .. }) if offset == size));
+            assert!(matches!(beyond.next().await, Some(Shown::Ended(_))));
+        }
+        // Who has all of it misses nothing.
+        let mut whole = session.view_terminal(&"main".parse().unwrap(), Some(size), false).await.unwrap();
+        assert!(matches!(whole.next().await, Some(Shown::Size(_))));
+        assert!(matches!(whole.next().await, Some(Shown::Ended(_))));
     });
 }

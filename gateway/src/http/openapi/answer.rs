@@ -150,7 +150,9 @@ impl Answer for Events {
     fn describe(to: &mut Description) {
         to.schema::<EventView<'_>>();
         to.schema::<crate::http::view::ResyncView>();
-        let about = "Server-sent events: `data` of each is an Event, or with `event: resync` a Resync.";
+        to.schema::<crate::http::view::EndView>();
+        let about = "Server-sent events: `data` of each is an Event, with `event: resync` a Resync, with `event: end` an \
+                     EndOfEvents.";
         to.content("200", about, "text/event-stream", ObjectBuilder::new().schema_type(Type::String));
     }
 }
@@ -228,5 +230,5 @@ impl Answer for Index {
 }
 
 fn bytes(to: &mut Description, status: &str, about: &str, media: &str) {
-    to.content(status, about, media, ObjectBuilder::new().content_media_type(media));
+    to.content(status, about, media, ObjectBuilder::new().schema_type(Type::String).content_media_type(media));
 }

@@ -1,9 +1,10 @@
 //! What handlers take.
 
-use super::Description;
+use super::{Description, is_choice};
 use crate::http::App;
 use crate::http::auth::By;
 use crate::http::request::{Exec, FilePath, Json, Key, Process, Query, Target, Tenant, Terminal};
+use crate::http::schema;
 use crate::http::socket::Upgrade;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
@@ -31,6 +32,11 @@ pub(crate) struct Headers<N>(pub(crate) HeaderMap, pub(crate) PhantomData<N>);
 pub(crate) trait HeaderNames {
     /// In lower case.
     const NAMES: &'static [(&'static str, &'static str)];
+
+    /// What one of them looks like.
+    fn schema(_: &str) -> ObjectBuilder {
+        text()
+    }
 }
 
 /// A body that is a tar archive.
@@ -62,7 +68,7 @@ impl Part for By {
 
 impl<N: HeaderNames> Part for Headers<N> {
     fn describe(to: &mut Description) {
-        N::NAMES.iter().for_each(|(name, about)| to.header(name, about));
+        N::NAMES.iter().for_each(|(name, about)| to.header(name, about, N::schema(name)));
     }
 }
 
@@ -70,7 +76,7 @@ impl<T: ToSchema> Part for Json<T> {
     fn describe(to: &mut Description) {
         // An empty body is an empty object.
         let required = match T::schema() {
-            RefOr::T(Schema::Object(object)) if object.required.is_empty() => Required::False,
+            RefOr::T(Schema::Object(object)) if object.required.is_empty() && !is_choice(&T::name()) => Required::False,
             _ => Required::True,
         };
         let content = ContentBuilder::new().schema(Some(to.schema::<T>())).build();
@@ -87,19 +93,19 @@ impl<T: IntoParams> Part for Query<T> {
 
 impl Part for Body {
     fn describe(to: &mut Description) {
-        bytes(to, "application/octet-stream");
+        bytes(to, "application/octet-stream", Required::False);
     }
 }
 
 impl Part for Tar {
     fn describe(to: &mut Description) {
-        bytes(to, "application/x-tar");
+        bytes(to, "application/x-tar", Required::True);
     }
 }
 
-fn bytes(to: &mut Description, media: &str) {
-    let content = ContentBuilder::new().schema(Some(ObjectBuilder::new().content_media_type(media))).build();
-    to.body = Some(RequestBodyBuilder::new().required(Some(Required::True)).content(media, content).build());
+fn bytes(to: &mut Description, media: &str, required: Required) {
+    let content = ContentBuilder::new().schema(Some(text().content_media_type(media))).build();
+    to.body = Some(RequestBodyBuilder::new().required(Some(required)).content(media, content).build());
 }
 
 fn text() -> ObjectBuilder {
@@ -112,13 +118,13 @@ fn number(least: u64) -> ObjectBuilder {
 
 impl Part for Target {
     fn describe(to: &mut Description) {
-        to.variable("session", "A session's name or id.", text().min_length(Some(1)));
+        to.variable("session", "A session's name or id.", text().pattern(Some(schema::NAME)));
     }
 }
 
 impl Part for Exec {
     fn describe(to: &mut Description) {
-        to.variable("exec", "A command's number in its session.", number(0));
+        to.variable("exec", "A command's number in its session.", number(0).maximum(Some(u64::MAX)));
     }
 }
 

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 use crate::http::routes::{ROUTES, document};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -47,10 +47,10 @@ fn what_is_referred_to_is_there_and_what_is_there_is_referred_to() {
         let name = to.strip_prefix("#/components/schemas/").unwrap();
         assert!(schemas.contains_key(name), "{to}");
     }
-    // These two are what the data of server-sent events is.
+    // These are what the data of server-sent events is.
     let named: BTreeSet<String> = found.iter().map(|to| to.rsplit('/').next().unwrap().to_owned()).collect();
     let unused: Vec<_> = schemas.keys().filter(|name| !named.contains(*name)).collect();
-    assert_eq!(unused, ["Event", "Resync"]);
+    assert_eq!(unused, ["EndOfEvents", "Event", "Resync"]);
 }
 
 #[test]
@@ -75,6 +75,29 @@ fn operations_have_a_name_variables_and_a_refusal() {
             !["/healthz", "/readyz", "/v1", "/v1/openapi.json"].contains(&&*path)
         );
     }
+}
+
+#[test]
+fn a_body_says_which_members_go_together_and_which_names_there_are() {
+    let document = told();
+    let schemas = &document["components"]["schemas"];
+    for (name, one, other) in [("NewExec", "command", "argv"), ("NewKey", "role", "scopes")] {
+        let choice = schemas[name]["oneOf"].as_array().unwrap();
+        let needed: Vec<_> = choice.iter().map(|only| &only["required"][0]).collect();
+        assert_eq!(needed, [one, other], "{name}");
+    }
+    assert_eq!(schemas["NewTerminal"]["not"]["required"], json!(["command", "argv"]));
+    // All members of a command may be left out, but not all at once.
+    let exec = &document["paths"]["/v1/sessions/{session}/exec"]["post"]["requestBody"];
+    let wake = &document["paths"]["/v1/sessions/{session}/checkpoint"]["post"]["requestBody"];
+    assert_eq!((&exec["required"], &wake["required"]), (&json!(true), &json!(false)));
+    let quotas = schemas["QuotaChanges"]["propertyNames"]["enum"].as_array().unwrap();
+    assert!(quotas.contains(&json!("sessions")) && !quotas.contains(&json!("session")));
+    let limits = &schemas["LimitsByName"]["propertyNames"]["enum"];
+    assert_eq!((limits, limits.as_array().unwrap().len()), (&schemas["LimitChanges"]["propertyNames"]["enum"], 17));
+    assert_eq!(schemas["NewToken"]["properties"]["scopes"]["minItems"], 1);
+    let token = schemas["TokenScope"]["enum"].as_array().unwrap();
+    assert!(token.contains(&json!("exec")) && !token.contains(&json!("keys:manage")));
 }
 
 /// Clients are made from the file in the repository; it has to be what a server says.

@@ -155,6 +155,7 @@ impl<'a> From<&'a Event> for EventView<'a> {
 #[schema(as = Resync)]
 pub(crate) struct ResyncView {
     /// Always `resync`.
+    #[schema(value_type = schema::ResyncWord, inline)]
     r#type: &'static str,
     from: u64,
     to: u64,
@@ -164,5 +165,24 @@ impl ResyncView {
     /// The gap between two events.
     pub(crate) fn new(from: u64, to: u64) -> ResyncView {
         ResyncView { r#type: "resync", from, to }
+    }
+}
+
+/// The last of a stream that was to end: what was asked for was sent, and the connection did not only break.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EndOfEvents)]
+pub(crate) struct EndView {
+    /// Always `end`.
+    #[schema(value_type = schema::EndWord, inline)]
+    r#type: &'static str,
+    /// The event that was the last of the log: `after` goes on behind it.
+    #[schema(value_type = schema::Position)]
+    position: Position,
+}
+
+impl EndView {
+    /// The end at this event.
+    pub(crate) fn new(position: Position) -> EndView {
+        EndView { r#type: "end", position }
     }
 }

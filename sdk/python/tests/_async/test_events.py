@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
 import pytest
 from conftest import Server, Way
 
@@ -50,6 +55,37 @@ async def test_events_go_on_where_a_connection_was_cut(way: Way, server: Server)
         assert seqs(seen) == list(range(1, len(seen) + 1))
         output = "".join(event.get("data") or "" for event in seen if event["type"] == "output")
         assert output == "".join(f"{number}\n" for number in range(1, 10))
+        await session.delete()
+
+
+async def test_a_log_that_is_cut_before_its_end_is_asked_for_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncWarren(server.url, server.key) as warren:
+        session = await warren.sessions.create()
+        await session.exec("echo hi")
+        whole = [event async for event in session.events(follow=False)]
+        stream, asked = warren._transport.stream, 0
+
+        @contextlib.asynccontextmanager
+        async def short(*args: Any, **kwargs: Any) -> AsyncIterator[httpx.Response]:
+            nonlocal asked
+            asked += 1
+            async with stream(*args, **kwargs) as answer:
+                if asked == 1:
+                    text = await answer.aread()
+
+                    async def two() -> AsyncIterator[bytes]:
+                        yield b"\n\n".join(text.split(b"\n\n")[:2]) + b"\n\n"
+
+                    monkeypatch.setattr(answer, "aiter_bytes", two)
+                yield answer
+
+        monkeypatch.setattr(warren._transport, "stream", short)
+        assert [event async for event in session.events(follow=False)] == whole
+        assert asked == 2
+        last = (await session.refresh())["position"]
+        assert [event async for event in session.events(last, follow=False)] == []
         await session.delete()
 
 

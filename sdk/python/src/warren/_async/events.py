@@ -34,13 +34,13 @@ async def followed(
                     # Also a comment says that the server is there.
                     attempts.succeeded()
                     for sent in decoder.feed(part):
+                        if sent.event == "end":
+                            return
                         event = event_of(sent)
                         last = sent.id or last
                         yield event
                         if is_last(event, exec):
                             return
-            if not follow:
-                return
             wait = attempts.broken(EOFError("the server ended the stream"))
         except httpx.TransportError as error:
             wait = attempts.broken(error)
