@@ -12,12 +12,12 @@ use std::time::Instant;
 
 /// One server for the tests of this file; each makes sessions of its own. `None` without software.
 fn server() -> Option<&'static Server> {
-    static SERVER: OnceLock<Option<(Server, tempfile::TempDir)>> = OnceLock::new();
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     let started = SERVER.get_or_init(|| {
         if !common::software() {
             return None;
         }
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap().keep();
         let settings = [
             ("WARREN_SERVER__REQUEST_BYTES_MAX", "64KiB"),
             ("WARREN_SERVER__UPLOAD_BYTES_MAX", "8MiB"),
@@ -25,9 +25,11 @@ fn server() -> Option<&'static Server> {
             ("WARREN_SERVER__HEADER_TIMEOUT", "700ms"),
             ("WARREN_SESSIONS__OUTPUT_BYTES_MAX", "64KiB"),
         ];
-        Some((Server::start_with(dir.path(), &settings), dir))
+        let server = Server::start_with(&dir, &settings);
+        server.end_with_this_process();
+        Some(server)
     });
-    started.as_ref().map(|(server, _)| server)
+    started.as_ref()
 }
 
 /// A new session of this name, and the path of it.

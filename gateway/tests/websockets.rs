@@ -11,15 +11,17 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// One server for the tests of this file; each makes sessions of its own. `None` without software.
 fn server() -> Option<&'static Server> {
-    static SERVER: OnceLock<Option<(Server, tempfile::TempDir)>> = OnceLock::new();
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     let started = SERVER.get_or_init(|| {
         if !common::software() {
             return None;
         }
-        let dir = tempfile::tempdir().unwrap();
-        Some((Server::start(dir.path()), dir))
+        let dir = tempfile::tempdir().unwrap().keep();
+        let server = Server::start(&dir);
+        server.end_with_this_process();
+        Some(server)
     });
-    started.as_ref().map(|(server, _)| server)
+    started.as_ref()
 }
 
 /// A new session of this name, and the path of it.

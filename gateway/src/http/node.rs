@@ -50,7 +50,7 @@ pub(crate) async fn no_route(uri: Uri) -> Problem {
         StatusCode::NOT_FOUND,
         "no_route",
         format!("there is nothing at {path}"),
-        "docs/http.md lists the routes",
+        "docs/api.md lists the routes",
     )
 }
 
@@ -58,5 +58,5 @@ pub(crate) async fn no_route(uri: Uri) -> Problem {
 pub(crate) async fn no_method(method: Method, uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(256).collect();
     let detail = format!("{path} does not take {method}");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_method", detail, "docs/http.md lists the routes")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_method", detail, "docs/api.md lists the routes")
 }

@@ -110,7 +110,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             serde_json::error::Category::Data => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
             _ => (StatusCode::BAD_REQUEST, "bad_json"),
         };
-        Problem::new(status, code, format!("the body: {error}"), "docs/http.md lists the fields")
+        Problem::new(status, code, format!("the body: {error}"), "docs/api.md lists the fields")
     })
 }
 

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warren_cluster::registry::{AuthError, Registry};
 
-/// The subprotocol that `docs/http.md` describes.
+/// The subprotocol that `docs/api.md` describes.
 pub(crate) const PROTOCOL: &str = "warren.v1";
 /// What a subprotocol entry begins with that is a key or token.
 const BEARER: &str = "bearer.";
@@ -255,7 +255,7 @@ impl Socket {
             }
             Message::Binary(_) => {
                 let detail = format!("a binary frame of a client has a 0, {} bytes of offset, and input", HEADER - 1);
-                self.refuse(Problem::new(StatusCode::BAD_REQUEST, "bad_frame", detail, "docs/http.md has the form"))
+                self.refuse(Problem::new(StatusCode::BAD_REQUEST, "bad_frame", detail, "docs/api.md has the form"))
                     .await;
                 Err(Gone)
             }
@@ -356,7 +356,7 @@ impl Socket {
 /// Reads a message of a client.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let wrong = |why: &dyn std::fmt::Display| {
-        Problem::new(StatusCode::BAD_REQUEST, "bad_message", format!("the message: {why}"), "docs/http.md lists them")
+        Problem::new(StatusCode::BAD_REQUEST, "bad_message", format!("the message: {why}"), "docs/api.md lists them")
     };
     // An array would do for an enum with a tag: the tag, and then what is beside it.
     match text.trim_ascii_start().starts_with('{') {

@@ -4,7 +4,7 @@ import type { Problem } from "./schema.js";
 
 /** A refusal, as problem details (RFC 9457) say it. Nothing was done then, unless `hint` says otherwise. */
 export class WarrenError extends Error {
-  /** Stable: programs go by it. `docs/http.md` lists those of the server. */
+  /** Stable: programs go by it. `docs/api.md` lists those of the server. */
   readonly code: string;
   /** Of the answer; 0 when there was none. */
   readonly status: number;

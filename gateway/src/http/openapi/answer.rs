@@ -212,7 +212,7 @@ impl Answer for Text {
 
 impl Answer for Switching {
     fn describe(to: &mut Description) {
-        let about = "The connection is a WebSocket of the subprotocol `warren.v1`; docs/http.md says what is sent.";
+        let about = "The connection is a WebSocket of the subprotocol `warren.v1`; docs/api.md says what is sent.";
         to.response("101", ResponseBuilder::new().description(about));
     }
 }

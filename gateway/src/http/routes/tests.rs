@@ -17,7 +17,7 @@ fn a_token_reaches_its_session_only() {
 
 #[test]
 fn each_route_is_there_once_and_documented() {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/http.md");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/api.md");
     let docs = std::fs::read_to_string(docs).unwrap();
     for (at, route) in ROUTES.iter().enumerate() {
         let same = ROUTES[..at].iter().find(|other| (other.method, other.path) == (route.method, route.path));
