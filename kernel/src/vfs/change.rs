@@ -9,9 +9,11 @@
 //! told so and compares snapshots instead. Durability, change events and file watchers are all such readers.
 
 mod apply;
+mod how;
 mod paths;
 
 pub use apply::apply;
+pub use how::{Changes, How, PathChange};
 pub use paths::ChangedPaths;
 
 use super::inode::{Content, Inode};
@@ -52,6 +54,13 @@ pub struct ChangeLog {
     entries: VecDeque<(Lsn, Change)>,
 }
 
+/// A log at a moment, to go back to.
+pub(crate) struct Mark {
+    newest: Lsn,
+    /// A later change of the same place takes it over.
+    last: Option<(Lsn, Change)>,
+}
+
 /// The log no longer reaches back to where a reader stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("changes up to {dropped} are no longer listed; compare snapshots")]
@@ -69,6 +78,26 @@ impl ChangeLog {
     /// Continues a log whose last change was `newest` (after a restore).
     pub(crate) fn resume(&mut self, newest: Lsn) {
         *self = ChangeLog { newest, dropped: newest, entries: VecDeque::new() };
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { newest: self.newest, last: self.entries.back().cloned() }
+    }
+
+    /// Takes back what was recorded since. What was dropped to make room for it stays dropped.
+    pub(crate) fn undo(&mut self, mark: Mark) {
+        let mut taken = false;
+        while self.entries.back().is_some_and(|(lsn, _)| *lsn > mark.newest) {
+            self.entries.pop_back();
+            taken = true;
+        }
+        // It was taken over, or went with the oldest.
+        let is_there = self.entries.back().map(|(lsn, _)| *lsn) == mark.last.as_ref().map(|(lsn, _)| *lsn);
+        if let Some(last) = mark.last.filter(|(lsn, _)| taken && !is_there && *lsn > self.dropped) {
+            self.entries.push_back(last);
+        }
+        self.newest = mark.newest;
+        self.dropped = self.dropped.min(mark.newest);
     }
 
     /// Gives a change its number. A change of the same place as the one before takes its entry over.

@@ -24,6 +24,7 @@ pub mod open;
 pub mod path;
 pub mod place;
 pub mod proc;
+mod undo;
 pub mod xattr;
 
 use crate::host::Timestamp;

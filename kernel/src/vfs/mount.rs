@@ -79,6 +79,14 @@ impl Mounts {
         }
     }
 
+    /// Every tree, in the order of the mounts.
+    pub(crate) fn trees_mut(&mut self) -> impl Iterator<Item = &mut Tree> {
+        self.list.iter_mut().filter_map(|mount| match &mut mount.what {
+            Mounted::Tree(tree) => Some(tree),
+            Mounted::Proc | Mounted::Terminals | Mounted::Driver(_) => None,
+        })
+    }
+
     pub(crate) fn root_mut(&mut self) -> &mut Tree {
         match &mut self.list[0].what {
             Mounted::Tree(tree) => tree,

@@ -33,12 +33,17 @@ impl Inodes {
         self.get(ino)?.place.as_ref().filter(|place| self.leads_to(place, ino))
     }
 
+    /// What has that name.
+    pub(crate) fn at(&self, place: &Place) -> Option<Ino> {
+        match self.get(place.directory).map(|inode| &inode.content) {
+            Some(Content::Directory(directory)) => directory.entries.get(&place.name).copied(),
+            _ => None,
+        }
+    }
+
     /// Whether that name is one of `ino`.
     pub fn leads_to(&self, place: &Place, ino: Ino) -> bool {
-        match self.get(place.directory).map(|inode| &inode.content) {
-            Some(Content::Directory(directory)) => directory.entries.get(&place.name) == Some(&ino),
-            _ => false,
-        }
+        self.at(place) == Some(ino)
     }
 
     /// Any name `ino` has. Looks through every directory when the one remembered is gone and it has others.

@@ -31,7 +31,7 @@ pub struct ChangedPaths {
 
 /// A place that changed.
 #[derive(PartialEq, Eq, Hash)]
-enum At {
+pub(super) enum At {
     /// The root directory, which has no name.
     Root,
     /// A name in a directory.
@@ -44,26 +44,42 @@ impl Kernel {
     /// The paths of what changed in the root filesystem after `since`, at most `max` of them. A file that was only read
     /// has not changed, and neither has a directory of which only a name did.
     pub fn changed_paths(&self, since: Lsn, max: usize) -> ChangedPaths {
-        let log = self.root().log();
-        let mut above = Above { inodes: self.root().inodes(), known: HashMap::new(), steps: STEPS_MAX };
-        let mut changed = ChangedPaths { complete: log.since(since).is_ok(), ..ChangedPaths::default() };
+        let mut paths = Vec::new();
+        let (more, complete) = self.tell_places(since, max, |_, _, path| paths.push(path));
+        ChangedPaths { paths, more, complete }
+    }
+
+    /// Calls `tell` with each place that changed after `since` and its path, at most `max` times. How many were not told, and
+    /// whether the log reaches back.
+    pub(super) fn tell_places(
+        &self,
+        since: Lsn,
+        max: usize,
+        mut tell: impl FnMut(&mut Above<'_>, &At, Vec<u8>),
+    ) -> (u64, bool) {
+        let mut above = Above::new(self.root().inodes());
+        let (mut told, mut more) = (0, 0);
         let mut seen = HashSet::new();
         for at in self.places_changed(since) {
             if seen.contains(&at) {
                 continue;
             }
-            match &at {
-                _ if changed.paths.len() == max => changed.more += 1,
-                At::Root => changed.paths.push(b"/".to_vec()),
-                At::Place(place) => match above.path(place) {
-                    Some(path) => changed.paths.push(path),
-                    None => changed.more += 1,
-                },
-                At::Nowhere(_) => changed.more += 1,
+            let path = match &at {
+                _ if told == max => None,
+                At::Root => Some(b"/".to_vec()),
+                At::Place(place) => above.path(place),
+                At::Nowhere(_) => None,
+            };
+            match path {
+                Some(path) => {
+                    told += 1;
+                    tell(&mut above, &at, path);
+                }
+                None => more += 1,
             }
             seen.insert(at);
         }
-        changed
+        (more, self.root().log().since(since).is_ok())
     }
 
     /// Every place the log lists after `since`, but for what is gone or has no name.
@@ -110,15 +126,19 @@ impl Kernel {
 }
 
 /// The paths of directories, each found once.
-struct Above<'a> {
+pub(super) struct Above<'a> {
     inodes: &'a Inodes,
     /// Without a `/` at the end; `None` for one that is not told.
     known: HashMap<Ino, Option<Vec<u8>>>,
     steps: usize,
 }
 
-impl Above<'_> {
-    fn path(&mut self, place: &Place) -> Option<Vec<u8>> {
+impl<'a> Above<'a> {
+    pub(super) fn new(inodes: &'a Inodes) -> Above<'a> {
+        Above { inodes, known: HashMap::new(), steps: STEPS_MAX }
+    }
+
+    pub(super) fn path(&mut self, place: &Place) -> Option<Vec<u8>> {
         if !self.known.contains_key(&place.directory) {
             let path = self.walk_up(place.directory);
             self.known.insert(place.directory, path);
