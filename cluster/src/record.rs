@@ -47,6 +47,9 @@ pub struct Record {
     /// Number of the journal's last entry that is in the store.
     #[serde(default)]
     pub number: u64,
+    /// Which pointer made its name: a name leads to it while the pointer says the same. 0 is the one it was made with.
+    #[serde(default)]
+    pub naming: u64,
     /// Its files; `None` are those of its template.
     pub snapshot: Option<SnapshotRef>,
     /// Points it can come back to, oldest first.
@@ -206,6 +209,7 @@ impl Record {
             position: self.position,
             created: body.created,
             expires: expires(&body.spec, body.created),
+            idle_timeout: body.spec.idle_timeout,
             forked_from: body.forked_from,
             template: body.spec.template.clone(),
             labels: body.spec.labels.clone(),
@@ -225,6 +229,7 @@ impl Record {
             position: Position::START,
             created: Timestamp(0),
             expires: None,
+            idle_timeout: None,
             forked_from: None,
             template: None,
             labels: BTreeMap::new(),

@@ -13,6 +13,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("post", "/v1/sessions", "session create"),
     ("post", "/v1/sessions/import", "session import"),
     ("get", "/v1/sessions/{session}", "session get"),
+    ("patch", "/v1/sessions/{session}", "session update"),
     ("delete", "/v1/sessions/{session}", "session delete"),
     ("post", "/v1/sessions/{session}/fork", "session fork"),
     ("post", "/v1/sessions/{session}/hibernate", "session hibernate"),
@@ -40,6 +41,8 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("put", "/v1/sessions/{session}/files/{*path}", "session files put"),
     ("post", "/v1/sessions/{session}/files/{*path}", "session files mv"),
     ("delete", "/v1/sessions/{session}/files/{*path}", "session files rm"),
+    ("post", "/v1/sessions/{session}/files:batch", "session files batch"),
+    ("get", "/v1/sessions/{session}/files:watch", "session watch"),
     ("get", "/v1/sessions/{session}/export", "session export"),
     ("get", "/v1/keys", "key list"),
     ("post", "/v1/keys", "key create"),
@@ -66,6 +69,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "it is output, input, signals and window in one, which `session exec` and `session execs` have",
     ),
     ("head", "/v1/sessions/{session}/files/{*path}", "`session files stat` shows more"),
+    ("post", "/v1/sessions/{session}/files:read", "`session files cat` reads any of them, of any length"),
 ];
 
 #[test]

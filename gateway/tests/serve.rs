@@ -108,6 +108,15 @@ fn a_life_by_the_command_line() {
     says(&server.cli(&["export", "a", "-o", archive.to_str().unwrap()]), "");
     assert!(server.cli(&["import", archive.to_str().unwrap(), "--name", "c"]).status.success());
     says(&server.cli(&["exec", "c", "ls /tmp"]), "d\n");
+    let update =
+        ["update", "c", "--name", "d", "--label", "x=z", "--env", "GREETING=bye", "--time-to-live", "never", "--json"];
+    let changed: serde_json::Value = serde_json::from_slice(&server.cli(&update).stdout).unwrap();
+    assert_eq!((changed["name"].as_str(), changed["labels"]["x"].as_str()), (Some("d"), Some("z")));
+    says(&server.cli(&["exec", "d", "echo $GREETING"]), "bye\n");
+    assert!(server.cli(&["update", "d", "--no-env", "GREETING", "--no-label", "x", "--name", "c"]).status.success());
+    says(&server.cli(&["exec", "c", "echo ${GREETING-none}"]), "none\n");
+    refused(&server.cli(&["update", "c"]), &["nothing is to change"]);
+    refused(&server.cli(&["update", "c", "--name", "a"]), &["name_taken"]);
     says(&server.cli(&["delete", "c"]), "");
     refused(&server.cli(&["get", "c"]), &["session_not_found"]);
     let list = text(&server.cli(&["list"]).stdout);

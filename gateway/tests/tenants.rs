@@ -106,6 +106,8 @@ impl Route {
             "signal" => json!({ "signal": "KILL" }),
             "resize" => json!({ "rows": 1, "columns": 1 }),
             "rollback" => json!({ "checkpoint": 1 }),
+            "files:batch" => json!({ "operations": [{ "op": "write", "path": "/home/agent/f", "content": "here" }] }),
+            "files:read" => json!({ "paths": ["/home/agent/f"] }),
             "tokens" => json!({ "scopes": ["exec"] }),
             _ => json!({}),
         }

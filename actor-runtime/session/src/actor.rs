@@ -7,6 +7,7 @@
 //! their grace. A turn that panics ends the actor, and the supervisor brings the session back.
 
 use crate::awake::Awake;
+use crate::change::Change;
 use crate::durability::Checkpoint;
 use crate::error::SessionError;
 use crate::event::State;
@@ -51,6 +52,10 @@ pub(crate) enum Asked {
     HibernateIdle(Duration),
     /// To be gone.
     Delete(Reply<()>),
+    /// To be gone, if its time is over; whether it is.
+    Expire(Reply<bool>),
+    /// To be called otherwise, or made of something else; with what comes after it.
+    Update(Box<Change>, Then, Reply<()>),
     /// A point to come back to.
     Checkpoint(Option<String>, Reply<Checkpoint>),
     /// Back to a point.
@@ -63,7 +68,8 @@ impl Asked {
     fn name(&self) -> &'static str {
         match self {
             Asked::Hibernate(_) | Asked::HibernateIdle(_) => "hibernate",
-            Asked::Delete(_) => "delete",
+            Asked::Delete(_) | Asked::Expire(_) => "delete",
+            Asked::Update(..) => "update",
             Asked::Checkpoint(..) => "checkpoint",
             Asked::Rollback(..) => "rollback",
             Asked::Fork(..) => "fork",
@@ -73,7 +79,8 @@ impl Asked {
     fn span(&self, parent: &Span, session: SessionId) -> Span {
         match self {
             Asked::Hibernate(_) | Asked::HibernateIdle(_) => debug_span!(parent: parent, "hibernate_session", %session),
-            Asked::Delete(_) => debug_span!(parent: parent, "delete_session", %session),
+            Asked::Delete(_) | Asked::Expire(_) => debug_span!(parent: parent, "delete_session", %session),
+            Asked::Update(..) => debug_span!(parent: parent, "update_session", %session),
             Asked::Checkpoint(..) => debug_span!(parent: parent, "checkpoint_session", %session),
             Asked::Rollback(..) => debug_span!(parent: parent, "roll_back_session", %session),
             Asked::Fork(..) => debug_span!(parent: parent, "fork_session", %session),
@@ -84,12 +91,24 @@ impl Asked {
     fn too_late(self, id: SessionId) {
         let left = SessionError::WrongState { id, state: State::Hibernated };
         match self {
-            Asked::Hibernate(reply) | Asked::Delete(reply) | Asked::Rollback(_, reply) => _ = reply.send(Err(left)),
+            Asked::Hibernate(reply) | Asked::Delete(reply) | Asked::Rollback(_, reply) | Asked::Update(_, _, reply) => {
+                _ = reply.send(Err(left))
+            }
+            Asked::Expire(reply) => _ = reply.send(Err(left)),
             Asked::Checkpoint(_, reply) => _ = reply.send(Err(left)),
             Asked::Fork(_, _, reply) => _ = reply.send(Err(left)),
             Asked::HibernateIdle(_) => {}
         }
     }
+}
+
+/// What a session that was woken for a turn does after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It stays awake.
+    Stay,
+    /// It goes back to rest, unless somebody uses it.
+    Rest,
 }
 
 /// Whom to tell.
@@ -186,7 +205,7 @@ impl Actor for SessionActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Take(asked, place) => {
-                if let Asked::Delete(_) = asked {
+                if let Asked::Delete(_) | Asked::Expire(_) = asked {
                     held.awake.hurry.notify_one();
                 }
                 held.waiting.push_back((asked, place));

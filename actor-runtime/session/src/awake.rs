@@ -36,7 +36,7 @@ const KILLED_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Awake {
     pub(crate) id: SessionId,
     pub(crate) tenant: TenantId,
-    pub(crate) spec: Arc<SessionSpec>,
+    /// What its kernel was made by; see [`Awake::choices`] for what commands start with.
     pub(crate) template: Template,
     pub(crate) session: Session,
     /// Its part of its tenant's share of the processor.
@@ -52,12 +52,19 @@ pub(crate) struct Awake {
     pub(crate) hurry: Notify,
     /// Its files may not grow for now.
     pub(crate) growth_stopped: AtomicBool,
+    choices: Mutex<Arc<Choices>>,
     /// Its place among what its tenant may have awake.
     place: Mutex<Option<(AwakePlace, Counted)>>,
     /// What was measured of it last.
     pub(crate) measured: Mutex<Measured>,
     gate: Mutex<Gate>,
     left: Notify,
+}
+
+/// What a session is made of, and what its commands start with.
+pub(crate) struct Choices {
+    pub(crate) spec: Arc<SessionSpec>,
+    pub(crate) template: Template,
 }
 
 #[derive(Debug)]
@@ -146,7 +153,7 @@ impl Awake {
         Arc::new(Awake {
             id: claimed.summary.id,
             tenant: seat.tenant.clone(),
-            spec: claimed.spec.clone(),
+            choices: Mutex::new(Arc::new(Choices { spec: claimed.spec.clone(), template: built.template.clone() })),
             template: built.template,
             session: built.session,
             share: built.share,
@@ -163,6 +170,16 @@ impl Awake {
             gate: Mutex::new(Gate { open: true, inside: 0, used: Instant::now() }),
             left: Notify::new(),
         })
+    }
+
+    /// What it is made of now.
+    pub(crate) fn choices(&self) -> Arc<Choices> {
+        self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it is made of from now on.
+    pub(crate) fn choose(&self, choices: Choices) {
+        *self.choices.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(choices);
     }
 
     /// Lets a request in, unless the gate is closed.

@@ -187,5 +187,85 @@ pub struct WriteOptions {
     pub append: bool,
 }
 
+/// A change of files, one of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A file, whole; in the place of what is there.
+    Write {
+        /// Where; links are followed.
+        path: String,
+        /// What is in it.
+        content: Bytes,
+        /// Permission bits; those of the file that was there, or 0644.
+        mode: Option<u32>,
+        /// Make directories on the way.
+        parents: bool,
+        /// Fail with `EEXIST` when it is there.
+        exclusive: bool,
+    },
+    /// A directory.
+    MakeDirectory {
+        /// Where.
+        path: String,
+        /// Permission bits; 0755.
+        mode: Option<u32>,
+        /// Make those on the way, and be content with one that is there.
+        parents: bool,
+    },
+    /// Another name.
+    Move {
+        /// The name it has.
+        from: String,
+        /// The one it gets; what has it is replaced.
+        to: String,
+        /// Fail with `EEXIST` when that is taken.
+        exclusive: bool,
+    },
+    /// A file or directory goes.
+    Remove {
+        /// Which; a link itself.
+        path: String,
+        /// A directory with all in it.
+        recursive: bool,
+    },
+    /// Permission bits.
+    ChangeMode {
+        /// Of which; a link is followed.
+        path: String,
+        /// All of them.
+        mode: u32,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where.
+        path: String,
+        /// Where it leads.
+        target: String,
+    },
+}
+
+impl Operation {
+    /// What it is about.
+    pub fn path(&self) -> &str {
+        match self {
+            Operation::Write { path, .. }
+            | Operation::MakeDirectory { path, .. }
+            | Operation::Remove { path, .. }
+            | Operation::ChangeMode { path, .. }
+            | Operation::Link { path, .. } => path,
+            Operation::Move { from, .. } => from,
+        }
+    }
+
+    /// Where there is something to look at afterwards.
+    pub fn shown(&self) -> Option<&str> {
+        match self {
+            Operation::Remove { .. } => None,
+            Operation::Move { to, .. } => Some(to),
+            other => Some(other.path()),
+        }
+    }
+}
+
 /// A descriptor of standard input, output, error by name: for messages.
 pub const STDIO: [Fd; 3] = [Fd::STDIN, Fd::STDOUT, Fd::STDERR];

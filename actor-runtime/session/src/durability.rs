@@ -145,6 +145,13 @@ pub trait Claim: Send + Sync + 'static {
     /// is also a point to come back to. Everything appended up to the point may be forgotten by the journal.
     fn checkpoint(&self, point: Point, keep: Option<Keep>) -> BoxFuture<'_, Result<Checkpoint, DurabilityError>>;
 
+    /// From now on the session is called `name` and made of `spec`, whose tier, software, limits and files are as they
+    /// were. Durable as its tier says when this returns: the new name leads to it then, and the old one is free.
+    ///
+    /// # Errors
+    /// `NameTaken`; nothing was changed then.
+    fn amend(&self, name: Option<SessionName>, spec: Arc<SessionSpec>) -> BoxFuture<'_, Result<(), DurabilityError>>;
+
     /// Makes a snapshot and ends the claim: the session is at rest.
     fn hibernate(&self, point: Point) -> BoxFuture<'_, Result<(), DurabilityError>>;
 
@@ -360,6 +367,9 @@ pub struct Summary {
     pub created: Timestamp,
     /// When it will be deleted.
     pub expires: Option<Timestamp>,
+    /// Hibernated after this long without use.
+    #[serde(default)]
+    pub idle_timeout: Option<Duration>,
     /// The session it is a fork of.
     pub forked_from: Option<SessionId>,
     /// The template it was made from.

@@ -57,6 +57,14 @@ pub enum SessionError {
         /// Why.
         errno: Errno,
     },
+    /// One of several operations failed, and none was done.
+    #[error("operation {index}: {error}")]
+    Operation {
+        /// Which, from 0.
+        index: usize,
+        /// Why.
+        error: Box<SessionError>,
+    },
     /// There is no such command, or it is forgotten.
     #[error("session {id} knows no command {exec}")]
     NoExec {

@@ -6,7 +6,7 @@
 //! No event is handed out before it is as durable as its session promises. Output is part of the log: a stream of a command
 //! is what its output events say, by offset.
 
-use crate::id::{ExecId, SessionId, TerminalName};
+use crate::id::{ExecId, SessionId, SessionName, TerminalName};
 use crate::position::Position;
 use crate::terminal::Kept;
 use bytes::Bytes;
@@ -15,11 +15,19 @@ use warren_kernel::event::What as KernelEvent;
 use warren_kernel::host::Timestamp;
 use warren_kernel::id::{Lsn, Pid};
 use warren_kernel::process::ExitStatus;
+use warren_kernel::vfs::FileKind;
+use warren_kernel::vfs::change;
 
 /// Bytes of one output event, at most.
 pub const OUTPUT_EVENT_BYTES_MAX: usize = 64 * 1024;
 /// Paths one event of changed files lists, at most.
 pub const CHANGED_PATHS_MAX: usize = 64;
+
+/// Paths it lists while somebody watches files.
+pub const WATCHED_PATHS_MAX: usize = 1024;
+
+/// Bytes of the paths of one event of changed files, and of what became of them, about.
+pub const CHANGED_BYTES_MAX: usize = 256 * 1024;
 
 /// Something a client may see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,8 +87,12 @@ pub enum What {
         from: Lsn,
         /// Up to this one.
         to: Lsn,
-        /// Where, as absolute paths (lossy if not UTF-8), in order; at most [`CHANGED_PATHS_MAX`].
+        /// Where, as absolute paths (lossy if not UTF-8), in order; at most [`CHANGED_PATHS_MAX`], or while somebody watches
+        /// [`WATCHED_PATHS_MAX`].
         paths: Vec<String>,
+        /// What became of each of them. Not there in logs of servers that did not know.
+        #[serde(default)]
+        changes: Vec<PathChange>,
         /// More places changed than are listed.
         more: bool,
     },
@@ -88,6 +100,13 @@ pub enum What {
     Lifecycle {
         /// Where to.
         state: State,
+    },
+    /// It has another name, or is made of something else.
+    Updated {
+        /// What its owner calls it now.
+        name: Option<SessionName>,
+        /// Which fields are not what they were.
+        fields: Vec<String>,
     },
     /// A point to come back to was made.
     Checkpointed {
@@ -127,6 +146,38 @@ pub enum What {
         /// To what.
         subject: String,
     },
+}
+
+/// What became of a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathChange {
+    /// What became of it.
+    pub how: How,
+    /// What is there, or was if nothing is; `None` for what came and went.
+    pub kind: Option<FileKind>,
+}
+
+/// See [`warren_kernel::vfs::change::How`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// Nothing was there before.
+    Created,
+    /// Other bytes are there, or another file.
+    Modified,
+    /// Its mode, owner, time of change or extended attributes are others.
+    Attributes,
+    /// Nothing is there any more.
+    Removed,
+    /// What is there was elsewhere before.
+    Moved {
+        /// Where.
+        from: String,
+    },
+    /// What was there is elsewhere now.
+    Left,
+    /// It is as it was.
+    Nothing,
 }
 
 /// A command's stream.
@@ -175,6 +226,29 @@ pub enum State {
     Deleted,
 }
 
+impl From<&change::PathChange> for PathChange {
+    fn from(change: &change::PathChange) -> PathChange {
+        let how = match &change.how {
+            change::How::Created => How::Created,
+            change::How::Modified => How::Modified,
+            change::How::Attributes => How::Attributes,
+            change::How::Removed => How::Removed,
+            change::How::Moved(from) => How::Moved { from: String::from_utf8_lossy(from).into_owned() },
+            change::How::Left => How::Left,
+            change::How::Nothing => How::Nothing,
+        };
+        PathChange { how, kind: change.kind }
+    }
+}
+
+impl PathChange {
+    /// Bytes it holds in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        let from = if let How::Moved { from } = &self.how { from.len() } else { 0 };
+        size_of::<PathChange>() + from
+    }
+}
+
 impl What {
     /// The word for it, as clients are told: `files_changed`.
     pub fn word(&self) -> &'static str {
@@ -186,6 +260,7 @@ impl What {
             What::Exited { .. } => "exited",
             What::FilesChanged { .. } => "files_changed",
             What::Lifecycle { .. } => "lifecycle",
+            What::Updated { .. } => "updated",
             What::Checkpointed { .. } => "checkpointed",
             What::RolledBack { .. } => "rolled_back",
             What::Forked { .. } => "forked",
@@ -203,7 +278,10 @@ impl Event {
         let content = match &self.what {
             What::Output { bytes, .. } => bytes.len(),
             What::Started { command, .. } => text(command),
-            What::FilesChanged { paths, .. } => text(paths),
+            What::FilesChanged { paths, changes, .. } => {
+                text(paths) + changes.iter().map(PathChange::weight).sum::<usize>()
+            }
+            What::Updated { fields, .. } => 64 + text(fields),
             What::Audit { verb, subject } => verb.len() + subject.len(),
             What::Terminal { kept, .. } => kept.as_deref().map_or(64, |kept| 512 + kept.lives.len() * 160),
             What::Kernel { .. } => 64,

@@ -25,6 +25,7 @@ use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::{FileKind, Mode, PATH_MAX, SYMLINKS_MAX, Stat};
 use warren_kernel::{Call, CallError, Errno, Halt, Kernel, Session, Step};
 
+pub(crate) mod batch;
 mod remove;
 
 pub(crate) use remove::remove;

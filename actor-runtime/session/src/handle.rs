@@ -2,7 +2,9 @@
 
 use crate::actor::Asked;
 use crate::awake::Pass;
-use crate::command::{ExecInfo, ExecRequest, ExecStarted, FileInfo, Finished, Output, ProcessInfo, WriteOptions};
+use crate::command::{
+    ExecInfo, ExecRequest, ExecStarted, FileInfo, Finished, Operation, Output, ProcessInfo, WriteOptions,
+};
 use crate::durability::Checkpoint;
 use crate::error::SessionError;
 use crate::event::{Stream, What};
@@ -370,6 +372,19 @@ impl SessionHandle {
     /// `File` with the errno.
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), SessionError> {
         files::rename(&self.enter().await?, from, to).await
+    }
+
+    /// Makes several changes as one: all of them, or none. What is at each place afterwards; nothing of what was removed.
+    ///
+    /// # Errors
+    /// `Operation` with the index of the one that failed and its errno: `EXDEV` when it is about a mount, `E2BIG` when
+    /// [`REMOVED_MAX`](crate::files::batch::REMOVED_MAX) names would go, `ETIMEDOUT` when the session would stand still for
+    /// longer than [`HELD_MAX`](crate::files::batch::HELD_MAX). `Invalid` for too many.
+    pub async fn batch(&self, operations: Vec<Operation>) -> Result<Vec<Option<FileInfo>>, SessionError> {
+        self.check_growth()?;
+        let pass = self.enter().await?;
+        // To its end, also when whoever asked goes away: what was done is written down.
+        self.whole(async move { files::batch::batch(&pass, operations).await }).await
     }
 
     /// Makes a point to come back to; guests go on.

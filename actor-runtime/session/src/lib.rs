@@ -6,11 +6,11 @@
 //!    └── a session that rests ◀──── Durability (a trait; the cluster crate fills it in)
 //! ```
 //! Read in this order. An [`id`] names a session for ever; a [`position`] names an event in its log; a [`spec`] says what
-//! it is made of; an [`event`] is all a client may see; [`durability`] is what the actor needs of whoever keeps what it
+//! it is made of, and a [`change`] what may be otherwise later; an [`event`] is all a client may see; [`durability`] is what the actor needs of whoever keeps what it
 //! acknowledged; a [`quota`] bounds what a tenant takes, and an [`account`] counts it.
 //!
 //! Then how it is done. Of a session that is awake, [`scribe`] numbers what happens and keeps it, [`log`] has the latest of
-//! it in memory and [`follow`] shows it to clients; [`template`] makes the kernel, [`exec`] runs commands, [`files`] and
+//! it in memory and [`follow`] shows it to clients, [`watch`] what of it is about some files; [`template`] makes the kernel, [`exec`] runs commands, [`files`] and
 //! [`archive`] reach into the tree, [`terminal`] keeps screens of commands that outlive their viewers; all of it hangs on [`awake`]. Whether it is awake is its [`seat`]'s to know;
 //! [`lifecycle`] has the turns a life can take, [`actor`] makes them one by one, [`supervisor`] brings an actor that
 //! panicked back, and [`ticker`] knows what is due, a [`meter`] hears what was used, [`room`] is what one more needs of the node and its
@@ -21,15 +21,18 @@
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)] // The reading order names private files.
 
+pub mod change;
 pub mod command;
 pub mod durability;
 pub mod error;
 pub mod event;
+pub mod filter;
 pub mod id;
 pub mod position;
 pub mod quota;
 pub mod spec;
 pub mod terminal;
+pub mod watch;
 
 pub mod account;
 

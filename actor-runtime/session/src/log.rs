@@ -8,6 +8,7 @@
 use crate::event::Event;
 use crate::position::Position;
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -23,6 +24,8 @@ const LOOK_BYTES: usize = 256 * 1024;
 pub(crate) struct Log {
     ring: Mutex<Ring>,
     grown: Notify,
+    /// Clients that watch files: while there are any, more of what changed is listed.
+    pub(crate) watchers: AtomicUsize,
 }
 
 #[derive(Debug, Default)]

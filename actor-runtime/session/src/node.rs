@@ -7,7 +7,7 @@ use crate::durability::{Claimed, Durability, DurabilityError, Files, KeyedComman
 use crate::error::SessionError;
 use crate::event::{End, State, What};
 use crate::id::{SessionId, SessionName, TenantId};
-use crate::lifecycle::{Life, Turn};
+use crate::lifecycle::Life;
 use crate::metrics;
 use crate::position::Position;
 use crate::room::Room;
@@ -29,6 +29,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tracing::{Instrument, debug_span};
 use warren_wasi_posix::node::Node as Base;
 use warren_wasi_posix::system::SystemHost;
+
+mod end;
 
 /// How often a request that met a session on its way to rest tries again.
 const ATTEMPTS: usize = 4;
@@ -193,9 +195,7 @@ impl Node {
         seat.begin_wake();
         self.wake_with(&seat, Some((claimed, built, room)));
         drop(seat.enter(self).await?);
-        if let Some(life) = self.life_left(&summary) {
-            self.ticker.expire(tenant, id, life);
-        }
+        self.expires(tenant, &summary);
         Ok(self.as_it_is(tenant, summary))
     }
 
@@ -392,64 +392,6 @@ impl Node {
         Err(SessionError::Failed(seat.id))
     }
 
-    pub(crate) async fn delete(self: &Arc<Self>, tenant: &TenantId, id: SessionId) -> Result<(), SessionError> {
-        self.delete_it(tenant, id).await?;
-        self.accounts.of(tenant).session_gone(id);
-        Ok(())
-    }
-
-    async fn delete_it(self: &Arc<Self>, tenant: &TenantId, id: SessionId) -> Result<(), SessionError> {
-        let seat = self.seat(tenant, id);
-        for _ in 0..ATTEMPTS {
-            if seat.begin_wake() {
-                // Nobody wakes it meanwhile.
-                let deleted = self.durability.delete(tenant, id).await;
-                return match deleted {
-                    Ok(()) => {
-                        seat.log.end();
-                        seat.turn(Turn::Gone);
-                        Ok(())
-                    }
-                    Err(error) => {
-                        seat.wake_ended(Err(error.clone().into()));
-                        Err(error.into())
-                    }
-                };
-            }
-            if seat.look(|life| matches!(life, Life::Deleted)) {
-                return Err(DurabilityError::Deleted(id).into());
-            }
-            match self.ask(&seat, Asked::Delete).await {
-                Ok(()) => return Ok(()),
-                Err(Unanswered::Refused(error)) => return Err(error),
-                Err(Unanswered::Left) => {}
-            }
-            // It failed, is on its way up, or has just come to rest.
-            tokio::time::sleep(AGAIN_AFTER).await;
-        }
-        Err(SessionError::Failed(id))
-    }
-
-    /// A session's time is over.
-    pub(crate) fn expired(self: &Arc<Self>, tenant: TenantId, id: SessionId) {
-        let node = self.clone();
-        self.runtime.spawn(async move {
-            match node.delete(&tenant, id).await {
-                Ok(()) | Err(SessionError::Durability(DurabilityError::Deleted(_) | DurabilityError::Missing(_))) => {}
-                Err(error) => {
-                    tracing::warn!(session = %id, %error, "a session whose time is over could not be deleted");
-                    node.ticker.expire(&tenant, id, Duration::from_secs(60));
-                }
-            }
-        });
-    }
-
-    fn life_left(&self, summary: &Summary) -> Option<Duration> {
-        let expires = summary.expires?;
-        let now = warren_kernel::host::Host::realtime(&SystemHost);
-        Some(Duration::from_nanos(u64::try_from(expires.0.saturating_sub(now.0)).unwrap_or(0)))
-    }
-
     /// A summary with what this node knows better.
     pub(crate) fn as_it_is(&self, tenant: &TenantId, mut summary: Summary) -> Summary {
         let Some(seat) = self.known_seat(tenant, summary.id) else {
@@ -509,9 +451,7 @@ pub(crate) async fn look_through(node: Weak<Node>, tenant: TenantId) {
         };
         recount.page(page.iter().map(|summary| (summary.id, summary.held.inodes)));
         for summary in &page {
-            if let Some(life) = node.life_left(summary) {
-                node.ticker.expire(&tenant, summary.id, life);
-            }
+            node.expires(&tenant, summary);
         }
         after = page.last().map(|summary| summary.id).or(after);
         if !more {

@@ -12,7 +12,7 @@
 
 use crate::durability::{Batch, Claim, Claimed, Counters, FileChange, KeyedCommand, Level, Pending, Point};
 use crate::error::SessionError;
-use crate::event::{CHANGED_PATHS_MAX, Event, What};
+use crate::event::{CHANGED_BYTES_MAX, CHANGED_PATHS_MAX, Event, PathChange, WATCHED_PATHS_MAX, What};
 use crate::id::{CommandKey, ExecId, SessionId, TerminalName};
 use crate::log::Log;
 use crate::metrics;
@@ -22,6 +22,7 @@ use crate::terminal::Kept;
 use futures_util::FutureExt;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
@@ -29,6 +30,7 @@ use tokio::sync::Notify;
 use tracing::{Instrument, debug_span};
 use warren_kernel::event::What as KernelWhat;
 use warren_kernel::id::Lsn;
+use warren_kernel::vfs::change::PathChange as Became;
 use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::{Kernel, Session};
 
@@ -532,10 +534,15 @@ impl Scribe {
         if to == book.lsn {
             return;
         }
-        let (paths, more) = changed_paths(kernel, book.lsn);
+        let is_watched = self.log.watchers.load(Ordering::Relaxed) > 0;
+        let most = if is_watched { WATCHED_PATHS_MAX } else { CHANGED_PATHS_MAX };
+        let changed = kernel.changes(book.lsn, &book.tree, most);
+        let more = changed.more > 0 || !changed.complete;
         // Times of access alone are kept and no news.
-        if more || !paths.is_empty() {
-            events.push(What::FilesChanged { from: book.lsn, to, paths, more });
+        if more || !changed.changes.is_empty() {
+            let (paths, changes, cut) = listed(&changed.changes);
+            let more = more || cut;
+            events.push(What::FilesChanged { from: book.lsn, to, paths, changes, more });
         }
         // Nobody else reads the kernel's own log of changes.
         kernel.forget_changes_until(to);
@@ -601,9 +608,17 @@ fn newest(kernel: &Kernel) -> Lsn {
     kernel.root().log().newest()
 }
 
-/// Where files changed since `since`, and whether there is more than is listed.
-fn changed_paths(kernel: &Kernel, since: Lsn) -> (Vec<String>, bool) {
-    let changed = kernel.changed_paths(since, CHANGED_PATHS_MAX);
-    let shown = changed.paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
-    (shown, changed.more > 0 || !changed.complete)
+/// What is listed of what changed, and whether something is left out.
+fn listed(all: &[Became]) -> (Vec<String>, Vec<PathChange>, bool) {
+    let (mut paths, mut changes, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for one in all {
+        let (path, change) = (String::from_utf8_lossy(&one.path).into_owned(), PathChange::from(one));
+        bytes += path.len() + change.weight();
+        if bytes > CHANGED_BYTES_MAX {
+            return (paths, changes, true);
+        }
+        paths.push(path);
+        changes.push(change);
+    }
+    (paths, changes, false)
 }

@@ -1,17 +1,19 @@
 //! The sessions of a node, for whoever serves clients: makes them, finds them, wakes them on use.
 
 use crate::account::Accounts;
-use crate::actor::Asked;
+use crate::actor::{Asked, Then};
 use crate::archive;
 use crate::awake::Awake;
+use crate::change::Change;
 use crate::command::ExecInfo;
 use crate::durability::{Durability, DurabilityError, Summary};
 use crate::error::SessionError;
 use crate::event::{Event, State};
+use crate::filter::Filter;
 use crate::follow::follow;
 use crate::handle::SessionHandle;
 use crate::id::{SessionId, SessionName, TenantId};
-use crate::lifecycle::Turn;
+use crate::lifecycle::{Life, Turn};
 use crate::meter::Meter;
 use crate::node::{Node, Unanswered, look_through};
 use crate::position::Position;
@@ -20,6 +22,7 @@ use crate::seat::Seat;
 use crate::spec::SessionSpec;
 use crate::supervisor::Supervisor;
 use crate::ticker::Ticker;
+use crate::watch::{Scope, Watched, watch};
 use futures_util::stream::{BoxStream, StreamExt};
 use ractor::Actor;
 use std::sync::Arc;
@@ -30,6 +33,11 @@ use warren_wasi_posix::system::SystemHost;
 
 /// Sessions put to rest at once when the node stops.
 const STOPPING_AT_ONCE: usize = 16;
+
+/// Sessions that are looked at for one part of a list, at most.
+pub const SCANNED_MAX: usize = 2000;
+/// Sessions that are looked at in one go.
+const SCANNED_AT_ONCE: usize = 250;
 
 /// All sessions of a node. Cheap to clone. When the last clone is dropped without [`Sessions::stop`], everything ends as
 /// if the process had died.
@@ -181,6 +189,43 @@ impl Sessions {
         Ok((page.into_iter().map(|summary| self.node.as_it_is(tenant, summary)).collect(), more))
     }
 
+    /// Sessions in order of id that are meant, those after `after`, at most `limit`; and the one to go on behind, if there may
+    /// be more. At most [`SCANNED_MAX`] are looked at, so there may be fewer than asked for.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn find(
+        &self,
+        tenant: &TenantId,
+        after: Option<SessionId>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<(Vec<Summary>, Option<SessionId>), SessionError> {
+        let (mut found, mut last, mut scanned) = (Vec::new(), after, 0);
+        loop {
+            // Of those that are all meant as many as are wanted are looked at, and no more.
+            let part = if *filter == Filter::default() { limit } else { SCANNED_AT_ONCE.min(SCANNED_MAX - scanned) };
+            let (page, more) = self.list(tenant, last, part).await?;
+            scanned += page.len();
+            for (at, summary) in page.iter().enumerate() {
+                last = Some(summary.id);
+                if filter.takes(summary) {
+                    found.push(summary.clone());
+                }
+                if found.len() == limit {
+                    let rest = more || at + 1 < page.len();
+                    return Ok((found, last.filter(|_| rest)));
+                }
+            }
+            if !more || page.is_empty() {
+                return Ok((found, None));
+            }
+            if scanned >= SCANNED_MAX {
+                return Ok((found, last));
+            }
+        }
+    }
+
     /// The session, woken if it rests.
     ///
     /// # Errors
@@ -222,6 +267,26 @@ impl Sessions {
         follow(&self.node, self.node.seat(tenant, id), after)
     }
 
+    /// What becomes of files behind `after` (`None`: from now on), also over hibernation and wake, and where that is. Does not
+    /// wake it. Ends as [`Sessions::events`] does, and takes a place as those do.
+    ///
+    /// # Errors
+    /// As [`Sessions::events`].
+    pub async fn watch(
+        &self,
+        tenant: &TenantId,
+        id: SessionId,
+        scope: Scope,
+        after: Option<Position>,
+    ) -> Result<(Position, BoxStream<'static, Result<Watched, SessionError>>), SessionError> {
+        let after = match after {
+            Some(after) => after,
+            None => self.get(tenant, id).await?.position,
+        };
+        let seen = self.events(tenant, id, Some(after)).await?;
+        Ok((after, watch(seen, self.node.seat(tenant, id).log.clone(), scope)))
+    }
+
     /// Puts a session to rest. Its processes are ended: SIGTERM, a grace, SIGKILL. One that rests already stays so.
     ///
     /// # Errors
@@ -236,6 +301,24 @@ impl Sessions {
             }
         }
         drop(seat);
+        match self.get(tenant, id).await? {
+            Summary { state: State::Deleted, .. } => Err(DurabilityError::Deleted(id).into()),
+            summary => Ok(summary),
+        }
+    }
+
+    /// Changes what it is called, or made of: all that is named, or nothing. One that rests is woken for it, and rests again.
+    ///
+    /// # Errors
+    /// `Invalid` with the field, `NameTaken`, `Deleted`, those of the store; nothing was changed then.
+    pub async fn update(&self, tenant: &TenantId, id: SessionId, change: Change) -> Result<Summary, SessionError> {
+        if !change.is_nothing() {
+            let seat = self.node.seat(tenant, id);
+            let rests = seat.look(|life| matches!(life, Life::Resting | Life::Leaving(..)));
+            let then = if rests { Then::Rest } else { Then::Stay };
+            let change = Box::new(change);
+            self.node.turn(&seat, |reply| Asked::Update(change.clone(), then, reply)).await?;
+        }
         match self.get(tenant, id).await? {
             Summary { state: State::Deleted, .. } => Err(DurabilityError::Deleted(id).into()),
             summary => Ok(summary),

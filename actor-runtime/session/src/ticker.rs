@@ -8,10 +8,9 @@ use crate::awake::Awake;
 use crate::id::SessionId;
 use crate::node::Node;
 use crate::seat::Seat;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How often it looks.
@@ -25,22 +24,31 @@ const QUIET: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(crate) struct Ticker {
     running: Mutex<HashMap<SessionId, (Weak<Awake>, Instant)>>,
-    due: Mutex<BinaryHeap<Reverse<Due>>>,
+    due: Mutex<Agenda>,
 }
 
-#[derive(Debug)]
-struct Due {
-    at: Instant,
-    number: u64,
-    what: Look,
+/// What is due, earliest first: of each kind at most one thing a session, so it is as long as there are sessions.
+#[derive(Debug, Default)]
+struct Agenda {
+    looks: BTreeMap<(Instant, u64), Look>,
+    places: HashMap<(Kind, SessionId), (Instant, u64)>,
+    /// Tells apart what is due at the same moment.
+    made: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Awake,
+    Keep,
+    Expired,
 }
 
 #[derive(Debug)]
 enum Look {
     /// At a session that is awake.
-    Awake(Weak<Awake>),
+    Awake(SessionId, Weak<Awake>),
     /// Nothing to do but let it go.
-    Keep(#[expect(dead_code, reason = "held, not looked at")] Arc<Seat>),
+    Keep(Arc<Seat>),
     /// A session's time is over, whether it is awake or not.
     Expired(crate::id::TenantId, SessionId),
 }
@@ -64,10 +72,10 @@ impl Ticker {
         running.entry(awake.id).or_insert_with(|| (Weak::new(), Instant::now())).0 = Arc::downgrade(awake);
     }
 
-    /// Looks at a session that has just been woken when something may be due.
+    /// Looks at a session that has just been woken, or changed, when something may be due.
     pub(crate) fn woken(&self, awake: &Arc<Awake>) {
-        let first = awake.spec.idle_timeout.unwrap_or(QUIET).min(QUIET);
-        self.push(Instant::now() + first, Look::Awake(Arc::downgrade(awake)));
+        let first = awake.choices().spec.idle_timeout.unwrap_or(QUIET).min(QUIET);
+        self.push(Instant::now() + first, Look::Awake(awake.id, Arc::downgrade(awake)));
     }
 
     /// Keeps a seat, and with it why nobody can have it.
@@ -80,10 +88,17 @@ impl Ticker {
         self.push(Instant::now() + within, Look::Expired(tenant.clone(), id));
     }
 
+    /// Does not delete a session.
+    pub(crate) fn stays(&self, id: SessionId) {
+        self.agenda().forget((Kind::Expired, id));
+    }
+
     fn push(&self, at: Instant, what: Look) {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = due.len() as u64;
-        due.push(Reverse(Due { at, number, what }));
+        self.agenda().put(at, what);
+    }
+
+    fn agenda(&self) -> MutexGuard<'_, Agenda> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn look_at_running(&self, node: &Node) {
@@ -123,16 +138,10 @@ impl Ticker {
     fn look_at_due(&self, node: &Arc<Node>) {
         let now = Instant::now();
         loop {
-            let look = {
-                let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-                match due.peek() {
-                    Some(Reverse(first)) if first.at <= now => due.pop().map(|Reverse(first)| first.what),
-                    _ => None,
-                }
-            };
+            let look = self.agenda().take(now);
             match look {
                 None => return,
-                Some(Look::Awake(awake)) => {
+                Some(Look::Awake(_, awake)) => {
                     if let Some(awake) = awake.upgrade() {
                         self.look_at(&awake, now);
                     }
@@ -147,11 +156,12 @@ impl Ticker {
     fn look_at(&self, awake: &Arc<Awake>, now: Instant) {
         let Some(seat) = awake.seat.upgrade() else { return };
         let idle = awake.idle_since().map(|since| now.duration_since(since));
+        let spec = awake.choices().spec.clone();
         let mut next = QUIET;
-        if idle.is_some_and(|idle| idle >= QUIET) && awake.spec.durability.level().is_some() {
+        if idle.is_some_and(|idle| idle >= QUIET) && spec.durability.level().is_some() {
             seat.log.shrink();
         }
-        if let Some(timeout) = awake.spec.idle_timeout {
+        if let Some(timeout) = spec.idle_timeout {
             match idle {
                 Some(idle) if idle >= timeout => {
                     // Refused when much is asked of it, and then it is not idle.
@@ -162,26 +172,41 @@ impl Ticker {
                 None => next = next.min(timeout),
             }
         }
-        self.push(now + next.max(TICK), Look::Awake(Arc::downgrade(awake)));
+        self.push(now + next.max(TICK), Look::Awake(awake.id, Arc::downgrade(awake)));
     }
 }
 
-impl PartialEq for Due {
-    fn eq(&self, other: &Due) -> bool {
-        (self.at, self.number) == (other.at, other.number)
+impl Agenda {
+    /// In place of what of its kind was due for the session.
+    fn put(&mut self, at: Instant, what: Look) {
+        let key = what.key();
+        self.forget(key);
+        self.made += 1;
+        self.places.insert(key, (at, self.made));
+        self.looks.insert((at, self.made), what);
+    }
+
+    fn forget(&mut self, key: (Kind, SessionId)) {
+        if let Some(place) = self.places.remove(&key) {
+            self.looks.remove(&place);
+        }
+    }
+
+    /// The next thing that is due by now.
+    fn take(&mut self, now: Instant) -> Option<Look> {
+        let first = self.looks.first_entry().filter(|first| first.key().0 <= now)?;
+        let look = first.remove();
+        self.places.remove(&look.key());
+        Some(look)
     }
 }
 
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Due) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Due) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+impl Look {
+    fn key(&self) -> (Kind, SessionId) {
+        match self {
+            Look::Awake(id, _) => (Kind::Awake, *id),
+            Look::Keep(seat) => (Kind::Keep, seat.id),
+            Look::Expired(_, id) => (Kind::Expired, *id),
+        }
     }
 }

@@ -18,8 +18,9 @@ use warren_session::durability::{
     Pending, Point,
 };
 use warren_session::event::{Event, What};
-use warren_session::id::{CommandKey, ExecId, SessionId, TenantId, TerminalName};
+use warren_session::id::{CommandKey, ExecId, SessionId, SessionName, TenantId, TerminalName};
 use warren_session::position::{Epoch, Position};
+use warren_session::spec::SessionSpec;
 use warren_session::terminal::{Kept, note};
 
 /// The handle a session's owner has. When it is dropped, whoever claims next goes on from what was appended.
@@ -245,6 +246,10 @@ impl Claim for KeeperClaim {
 
     fn checkpoint(&self, point: Point, keep: Option<Keep>) -> BoxFuture<'_, Result<Checkpoint, DurabilityError>> {
         self.0.checkpoint(point, keep).boxed()
+    }
+
+    fn amend(&self, name: Option<SessionName>, spec: Arc<SessionSpec>) -> BoxFuture<'_, Result<(), DurabilityError>> {
+        self.0.amend(name, spec).boxed()
     }
 
     fn hibernate(&self, point: Point) -> BoxFuture<'_, Result<(), DurabilityError>> {

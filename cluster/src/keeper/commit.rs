@@ -1,4 +1,4 @@
-//! What changes a session's record: checkpoint, hibernation, rollback's files, deletion. One conditional write each.
+//! What changes a session's record: checkpoint, hibernation, another name or spec, rollback's files, deletion. One conditional write each.
 //!
 //! ```text
 //! files ─▶ snapshot ┐
@@ -19,7 +19,9 @@ use warren_session::durability::{
     Checkpoint, Claimed, Counters, DurabilityError, Files, Held, Keep, NewSession, Point,
 };
 use warren_session::event::Event;
+use warren_session::id::SessionName;
 use warren_session::position::Position;
+use warren_session::spec::{SessionSpec, Tier};
 
 /// A segment below this is written again together with what comes after it.
 const SEGMENT_SMALL: u64 = 64 * 1024;
@@ -323,6 +325,54 @@ impl ClaimInner {
             }
         };
         self.commit(point, Turn::Checkpoint(None)).await
+    }
+
+    /// Gives the session a name and a spec: the name first, then the record, then the name before is free.
+    pub(super) async fn amend(
+        self: &Arc<Self>,
+        name: Option<SessionName>,
+        spec: Arc<SessionSpec>,
+    ) -> Result<(), DurabilityError> {
+        let _turn = self.turn.lock().await;
+        self.check()?;
+        let (mut record, version, before) = {
+            let state = lock(&self.state);
+            (state.record.clone(), state.version.clone(), state.body.clone())
+        };
+        let flush = if spec.durability >= Tier::Journal { Flush::Now } else { Flush::Soon };
+        let _making = self.shared.making(self.id);
+        let renamed = name != before.name;
+        if renamed {
+            let mut random = [0; 8];
+            self.shared.host.fill_random(&mut random);
+            record.naming = u64::from_le_bytes(random);
+        }
+        let taken = name.as_ref().filter(|_| renamed);
+        if let Some(name) = taken {
+            // The record, which follows it in the same log of the store, makes it as durable as itself.
+            let whose = (self.id, record.naming);
+            self.shared.take_name(&self.tenant_id, name, whose, Flush::Soon).await?;
+        }
+        let body = Body { name: name.clone(), spec, ..before.clone() };
+        record.seal(&self.tenant.keys, &body);
+        let version = match self.change_record(&record, &version, flush).await {
+            Ok(version) => version,
+            Err(why) => {
+                // Of one that is fenced nobody knows which name is its; the one that is not is collected later.
+                if let Some(name) = taken.filter(|_| self.check().is_ok()) {
+                    let _ = self.shared.free_name(&self.tenant_id, name, self.id).await;
+                }
+                return Err(why);
+            }
+        };
+        {
+            let mut state = lock(&self.state);
+            (state.record, state.version, state.body) = (record, version, body);
+        }
+        if let Some(name) = before.name.filter(|_| renamed) {
+            let _ = self.shared.free_name(&self.tenant_id, &name, self.id).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn delete(self: &Arc<Self>) -> Result<(), DurabilityError> {

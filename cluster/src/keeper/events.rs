@@ -193,7 +193,7 @@ impl Unpacked {
 pub(super) fn weight(event: &Event) -> usize {
     match &event.what {
         What::Output { bytes, .. } => bytes.len(),
-        What::FilesChanged { paths, .. } => paths.iter().map(|path| 8 + path.len()).sum(),
+        What::FilesChanged { .. } => event.weight(),
         What::Started { command, .. } => command.iter().map(|word| 8 + word.len()).sum(),
         _ => 64,
     }

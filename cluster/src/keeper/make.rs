@@ -36,7 +36,7 @@ impl Shared {
         let flush = if new.spec.durability >= Tier::Journal { Flush::Now } else { Flush::Soon };
         if let Some(name) = &new.name {
             // The record, which follows it in the same log of the store, makes it as durable as itself.
-            self.take_name(&new.tenant, name, new.id, Flush::Soon).await?;
+            self.take_name(&new.tenant, name, (new.id, 0), Flush::Soon).await?;
         }
         let next_pid = origin.as_ref().map_or(0, |origin| origin.3);
         let body = Body {
@@ -56,6 +56,7 @@ impl Shared {
             position: Position::START,
             lsn: origin.as_ref().map_or(Lsn::ZERO, |origin| origin.2),
             number: 0,
+            naming: 0,
             snapshot: origin.as_ref().and_then(|origin| origin.0.clone()),
             checkpoints: Vec::new(),
             segments: Vec::new(),

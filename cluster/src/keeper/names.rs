@@ -1,7 +1,8 @@
 //! Names: objects that lead to ids.
 //!
 //! A name is taken before the record it leads to is made, so that two sessions never have one name. What a process left
-//! half made when it died is a name that leads nowhere: whoever wants it next takes it over.
+//! half made when it died is a name that leads nowhere: whoever wants it next takes it over. A session that gets another name
+//! takes it first, with a number of its own; the name leads to it from the moment its record has that number.
 
 use super::{Shared, lock, of_put, of_session, unavailable_store};
 use crate::envelope::Kind;
@@ -20,6 +21,9 @@ const TRIES: usize = 16;
 #[derive(Serialize, Deserialize)]
 struct Pointer {
     id: SessionId,
+    /// As in the record.
+    #[serde(default)]
+    naming: u64,
 }
 
 /// Keeps a session marked as being made, or taken.
@@ -52,20 +56,20 @@ impl Shared {
         let Some(object) = self.store.get(&places::name(tenant, name)).await.map_err(unavailable_store)? else {
             return Ok(None);
         };
-        let Ok(Pointer { id }) = POINTER.decode::<Pointer>(&object.bytes) else { return Ok(None) };
-        Ok(self.is_there(tenant, id).await?.then_some(id))
+        let Ok(pointer) = POINTER.decode::<Pointer>(&object.bytes) else { return Ok(None) };
+        Ok(self.leads(tenant, &pointer).await?.then_some(pointer.id))
     }
 
-    /// Makes a name lead to `id`.
+    /// Makes a name lead to `id`, once its record says `naming`.
     pub(super) async fn take_name(
         &self,
         tenant: &TenantId,
         name: &SessionName,
-        id: SessionId,
+        (id, naming): (SessionId, u64),
         flush: Flush,
     ) -> Result<(), DurabilityError> {
         let key = places::name(tenant, name);
-        let pointer = bytes::Bytes::from(POINTER.encode(&Pointer { id }));
+        let pointer = bytes::Bytes::from(POINTER.encode(&Pointer { id, naming }));
         for _ in 0..TRIES {
             match self.store.put_if_absent(&key, pointer.clone(), flush).await {
                 Ok(_) => return Ok(()),
@@ -73,8 +77,10 @@ impl Shared {
                 Err(PutError::Conflict | PutError::Missing) => {}
             }
             let Some(there) = self.store.get(&key).await.map_err(unavailable_store)? else { continue };
-            if let Ok(Pointer { id: other }) = POINTER.decode::<Pointer>(&there.bytes)
-                && (lock(&self.making).contains(&other) || self.is_there(tenant, other).await?)
+            // Its own is what an attempt before this one left, that never became its name.
+            if let Ok(other) = POINTER.decode::<Pointer>(&there.bytes)
+                && other.id != id
+                && (lock(&self.making).contains(&other.id) || self.leads(tenant, &other).await?)
             {
                 return Err(DurabilityError::NameTaken(name.clone()));
             }
@@ -108,8 +114,8 @@ impl Shared {
     /// Removes a name that leads nowhere; whether it did.
     pub(super) async fn clear_name(&self, tenant: &TenantId, key: &Key) -> Result<bool, DurabilityError> {
         let Some(object) = self.store.get(key).await.map_err(unavailable_store)? else { return Ok(false) };
-        if let Ok(Pointer { id }) = POINTER.decode::<Pointer>(&object.bytes)
-            && (lock(&self.making).contains(&id) || self.is_there(tenant, id).await?)
+        if let Ok(pointer) = POINTER.decode::<Pointer>(&object.bytes)
+            && (lock(&self.making).contains(&pointer.id) || self.leads(tenant, &pointer).await?)
         {
             return Ok(false);
         }
@@ -121,12 +127,16 @@ impl Shared {
         }
     }
 
-    async fn is_there(&self, tenant: &TenantId, id: SessionId) -> Result<bool, DurabilityError> {
+    /// Whether there is a session at the end of a pointer, and it says so too.
+    async fn leads(&self, tenant: &TenantId, pointer: &Pointer) -> Result<bool, DurabilityError> {
+        let id = pointer.id;
         if id == SessionId::NONE {
             return Ok(false);
         }
         match self.record(tenant, id).await {
-            Ok((record, _)) => Ok(!matches!(record.standing, Standing::Deleted { .. })),
+            Ok((record, _)) => {
+                Ok(!matches!(record.standing, Standing::Deleted { .. }) && record.naming == pointer.naming)
+            }
             Err(DurabilityError::Missing(_)) => Ok(false),
             // It is there, whatever became of it.
             Err(DurabilityError::Damaged { .. }) => Ok(true),

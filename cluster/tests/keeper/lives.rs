@@ -155,6 +155,36 @@ async fn names_are_taken_once_and_freed() {
     assert_eq!(keeper.find(&tenant(), &"a".parse().unwrap()).await.unwrap(), Some(again.id));
 }
 
+/// What a server that dies in the middle leaves: a name that was taken, and a record that does not know of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_its_session_does_not_know_leads_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = open_with(dir.path(), |folder| folder.keeper.grace = GRACE);
+    let first = Owner::create(&keeper, Tier::Journal, Some("a")).await;
+    let spec = std::sync::Arc::new(warren_session::spec::SessionSpec {
+        durability: Tier::Journal,
+        ..warren_session::spec::SessionSpec::default()
+    });
+    let name = |text: &str| text.parse::<warren_session::id::SessionName>().unwrap();
+    let place = |text: &str| warren_cluster::record::places::name(&tenant(), &name(text));
+    first.claim.amend(Some(name("b")), spec.clone()).await.unwrap();
+    let pointer = keeper.store().get(&place("b")).await.unwrap().unwrap().bytes;
+    first.claim.amend(Some(name("c")), spec.clone()).await.unwrap();
+    for left in ["b", "d", "e"] {
+        keeper.store().put_if_absent(&place(left), pointer.clone(), Flush::Now).await.unwrap();
+        assert_eq!(keeper.find(&tenant(), &name(left)).await.unwrap(), None);
+    }
+    assert_eq!(keeper.find(&tenant(), &name("c")).await.unwrap(), Some(first.id));
+    // Others can have it, the session itself too, and what nobody wants is collected.
+    let second = Owner::create(&keeper, Tier::Journal, Some("b")).await;
+    first.claim.amend(Some(name("d")), spec).await.unwrap();
+    assert_eq!(keeper.find(&tenant(), &name("b")).await.unwrap(), Some(second.id));
+    assert_eq!(keeper.find(&tenant(), &name("d")).await.unwrap(), Some(first.id));
+    settle(&keeper).await;
+    assert!(keeper.store().get(&place("e")).await.unwrap().is_none());
+    assert_eq!(keeper.find(&tenant(), &name("d")).await.unwrap(), Some(first.id));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_that_lost_the_session_can_change_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use super::schema;
 use super::socket::Upgrade;
 use super::view::{EndView, EventView, ResyncView};
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures_util::stream::{BoxStream, Stream, StreamExt};
@@ -25,7 +26,7 @@ use warren_session::position::Position;
 use warren_session::sessions::Seen;
 
 /// How often a comment is sent on a stream that is silent, so that whatever is between keeps it open.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Which events.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,14 +61,7 @@ pub(crate) async fn events(
     Query(asked): Query<Asked>,
     upgrade: Upgrade,
 ) -> Result<As<(Events, Switching)>, Problem> {
-    // A client that reconnects sends the query of its first request again; what it saw last is in the header.
-    let after = match headers.get("last-event-id") {
-        Some(id) => {
-            let text = id.to_str().unwrap_or_default();
-            Some(text.parse().map_err(|error| Problem::invalid(format!("Last-Event-ID: {error}")))?)
-        }
-        None => asked.after,
-    };
+    let after = last(&headers, asked.after)?;
     let until = match asked.follow {
         Some(false) => Some(app.sessions.get(&target.tenant, target.id).await?.position),
         _ => None,
@@ -84,6 +78,14 @@ pub(crate) async fn events(
         return upgrade.take(&app, async move |socket| log.send(socket, seen, which).await).map(As::from);
     }
     Ok(stream(seen, which, app.stop.clone()).into_response().into())
+}
+
+/// Behind which event a client goes on. One that reconnects sends the query of its first request again; what it saw last is
+/// in the header.
+pub(crate) fn last(headers: &HeaderMap, asked: Option<Position>) -> Result<Option<Position>, Problem> {
+    let Some(id) = headers.get("last-event-id") else { return Ok(asked) };
+    let position = id.to_str().unwrap_or_default().parse();
+    position.map(Some).map_err(|error| Problem::invalid(format!("Last-Event-ID: {error}")))
 }
 
 /// What is sent of a log.
@@ -204,7 +206,7 @@ fn end(last: Position) -> Sent {
 }
 
 /// A stream that has begun cannot answer with a status; it says why it ends.
-fn failed(error: &SessionError) -> Sent {
+pub(crate) fn failed(error: &SessionError) -> Sent {
     let problem = Problem::from(error.clone());
     Sent::default().event("error").data(problem.to_json())
 }
@@ -216,6 +218,7 @@ fn exec_of(event: &Event) -> Option<ExecId> {
         | What::Created { .. }
         | What::FilesChanged { .. }
         | What::Lifecycle { .. }
+        | What::Updated { .. }
         | What::Checkpointed { .. }
         | What::RolledBack { .. }
         | What::Forked { .. }

@@ -1,5 +1,13 @@
 //! Files of a session: raw bytes in and out, in parts, with bounded memory.
 
+mod batch;
+mod read;
+mod watch;
+
+pub(crate) use batch::batch;
+pub(crate) use read::read;
+pub(crate) use watch::{Told, watch};
+
 use super::App;
 use super::body;
 use super::openapi::{As, Created, FileBytes, FileHead, HeaderNames, Headers, NoContent};
@@ -210,13 +218,9 @@ pub(crate) async fn put(
     Query(asked): Query<PutAsked>,
     body: Body,
 ) -> Result<axum::Json<FileView>, Problem> {
-    let mode = asked.mode.map(|text| {
-        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777);
-        mode.ok_or_else(|| Problem::invalid(format!("mode: `{text}` has to be octal, as in 0644")))
-    });
     let exclusive = headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*");
     let options = WriteOptions {
-        mode: mode.transpose()?,
+        mode: asked.mode.map(|text| mode(&text)).transpose()?,
         parents: asked.parents.unwrap_or(false),
         exclusive,
         append: asked.append.unwrap_or(false),
@@ -238,6 +242,16 @@ pub(crate) async fn put(
         )),
         Err(error) => Err(fate.or(error)),
     }
+}
+
+/// Permission bits in octal.
+fn mode(text: &str) -> Result<u32, Problem> {
+    let plain = (1..=4).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|_| plain);
+    mode.ok_or_else(|| {
+        let text: String = text.chars().take(32).collect();
+        Problem::invalid(format!("mode: `{text}` has to be octal, as in 0644"))
+    })
 }
 
 /// `DELETE .../files/{path}?recursive=`.

@@ -26,6 +26,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const FULL_FOR: Duration = Duration::from_secs(3600);
 /// Handlers that know keys themselves.
 const OWN: &[&str] = &["execs::exec"];
+/// Handlers that change nothing: done again is as good as answered again.
+const READING: &[&str] = &["files::read"];
 /// Handlers whose bodies are read as they arrive: of those the length is compared, and not the content. What is cut off then
 /// is undone. Input is not among them: a body with a key is whole before a byte of it is taken, since a refusal frees the key.
 const STREAMED: &[&str] = &["archive::import"];
@@ -42,7 +44,8 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<CommandKey>, Problem> {
 
 /// Answers a request: once, if it has a key.
 pub(super) async fn answer(gate: &Gate, caller: &Caller, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST || OWN.contains(&gate.route.handler) {
+    let is_own = [OWN, READING].iter().any(|handlers| handlers.contains(&gate.route.handler));
+    if request.method() != Method::POST || is_own {
         return next.run(request).await;
     }
     match key(request.headers()) {

@@ -27,6 +27,7 @@ pub(crate) struct Problem {
     retry_after: Option<Duration>,
     errno: Option<&'static str>,
     quota: Option<Box<Exceeded>>,
+    operation: Option<usize>,
 }
 
 /// The code of a problem, beside its answer.
@@ -60,6 +61,9 @@ pub(crate) struct ProblemView<'a> {
     /// Of a file operation that failed: `ENOENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<&'a str>,
+    /// Of a batch: which operation it is about, from 0. None was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<usize>,
     /// Of `quota_exceeded`: which quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<&'a str>,
@@ -80,7 +84,16 @@ impl Problem {
         hint: &'static str,
     ) -> Problem {
         let hint = (!hint.is_empty()).then_some(hint);
-        Problem { status, code, detail: detail.into(), hint, retry_after: None, errno: None, quota: None }
+        Problem {
+            status,
+            code,
+            detail: detail.into(),
+            hint,
+            retry_after: None,
+            errno: None,
+            quota: None,
+            operation: None,
+        }
     }
 
     /// A part of the request makes no sense.
@@ -139,6 +152,7 @@ impl Problem {
             detail: &self.detail,
             hint: self.hint,
             errno: self.errno,
+            operation: self.operation,
             quota: self.quota.as_ref().map(|exceeded| exceeded.quota),
             limit: self.quota.as_ref().map(|exceeded| exceeded.limit),
             used: self.quota.as_ref().map(|exceeded| exceeded.used),
@@ -157,6 +171,11 @@ impl Problem {
         Problem { retry_after: Some(after), ..self }
     }
 
+    /// It is about one of several operations.
+    pub(crate) fn of_operation(self, index: usize) -> Problem {
+        Problem { operation: Some(index), detail: format!("operation {index}: {}", self.detail), ..self }
+    }
+
     /// A file operation's errno. `ENOENT` is 404, and so on.
     pub(crate) fn file(path: &str, errno: Errno) -> Problem {
         let (status, code, hint) = match errno {
@@ -167,13 +186,18 @@ impl Problem {
             Errno::EEXIST => (StatusCode::CONFLICT, "file_exists", "remove it first, or choose another name"),
             Errno::ENOTDIR => (StatusCode::CONFLICT, "not_a_directory", ""),
             Errno::EISDIR => (StatusCode::CONFLICT, "is_a_directory", ""),
-            Errno::ENOTEMPTY => (StatusCode::CONFLICT, "directory_not_empty", "add ?recursive=true"),
+            Errno::ENOTEMPTY => {
+                (StatusCode::CONFLICT, "directory_not_empty", "add ?recursive=true, or in a batch \"recursive\": true")
+            }
             Errno::EBUSY | Errno::ETXTBSY => (StatusCode::CONFLICT, "file_busy", ""),
             Errno::EDQUOT | Errno::ENOSPC => {
                 (StatusCode::INSUFFICIENT_STORAGE, "session_full", "remove files, or give the session higher limits")
             }
             Errno::EFBIG => (StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", ""),
             Errno::EIO => (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable", "the server's log has more"),
+            Errno::E2BIG | Errno::ETIMEDOUT => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "file_error", "do it in several batches")
+            }
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "file_error", ""),
         };
         let detail = format!("{path}: {errno}");
@@ -210,6 +234,7 @@ impl From<SessionError> for Problem {
                 | State::Moving => problem(StatusCode::CONFLICT, "wrong_state", "wait until its state has changed"),
             },
             SessionError::File { path, errno } => Problem::file(&path, errno),
+            SessionError::Operation { index, error } => Problem::from(*error).of_operation(index),
             SessionError::NoExec { .. } => problem(StatusCode::NOT_FOUND, "exec_not_found", "GET .../execs lists them"),
             SessionError::NoInput(_) => {
                 problem(StatusCode::CONFLICT, "no_input", "start the command with \"stdin\": \"open\"")

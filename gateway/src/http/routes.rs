@@ -46,7 +46,7 @@ impl Route {
 impl Route {
     /// Whether a WebSocket can be opened here.
     pub(super) fn upgrades(&self) -> bool {
-        self.method == "get" && ["/attach", "/events"].iter().any(|end| self.path.ends_with(end))
+        self.method == "get" && ["/attach", "/events", ":watch"].iter().any(|end| self.path.ends_with(end))
     }
 }
 
@@ -125,6 +125,7 @@ routes! {
     post "/v1/sessions" key(SessionsWrite), "Makes a session." => sessions::create;
     post "/v1/sessions/import" key(SessionsWrite), "Makes a session of a tar archive." => archive::import;
     get "/v1/sessions/{session}" both(SessionsRead), "Shows a session, without waking it." => sessions::get;
+    patch "/v1/sessions/{session}" both(SessionsWrite), "Changes what a session is called, or made of: all that is named, or nothing. One that rests rests again." => sessions::change;
     delete "/v1/sessions/{session}" both(SessionsWrite), "Deletes a session; its processes are killed." => sessions::delete;
     post "/v1/sessions/{session}/fork" key(SessionsWrite), "Makes a copy of a session as it is now." => sessions::fork;
     post "/v1/sessions/{session}/hibernate" both(SessionsWrite), "Puts a session to rest." => sessions::hibernate;
@@ -167,6 +168,9 @@ routes! {
     put "/v1/sessions/{session}/files/{*path}" both(FilesWrite), "Writes a file: whole, or not at all." => files::put;
     post "/v1/sessions/{session}/files/{*path}" both(FilesWrite), "Makes a directory, or moves a file." => files::change;
     delete "/v1/sessions/{session}/files/{*path}" both(FilesWrite), "Removes a file or directory." => files::delete;
+    post "/v1/sessions/{session}/files:batch" both(FilesWrite), "Changes several files as one: all of it or nothing." => files::batch;
+    post "/v1/sessions/{session}/files:read" both(FilesRead), "Reads several files: lines of JSON." => files::read;
+    get "/v1/sessions/{session}/files:watch" both(FilesRead), "What becomes of files from now on, or behind a position." => files::watch;
     get "/v1/sessions/{session}/export" both(FilesRead), "A session's files as a tar archive." => archive::export;
 
     get "/v1/keys" key(KeysManage), "Keys of the tenant." => keys::list;

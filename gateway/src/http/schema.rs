@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use std::borrow::Cow;
-use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use warren_cluster::registry::{self, Scopes};
@@ -42,6 +42,17 @@ schemas! {
     SessionName = text(NAME, "build-17");
     /// What a terminal is called: 1 to 63 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit.
     TerminalName = text(NAME, "1");
+    /// A label with its value: `name=value`.
+    LabelWith = text("^[^=]+=", "team=a");
+    /// Labels by name; `null` takes one away.
+    LabelChanges = entries(string().min_length(Some(1)).max_length(Some(256)), string().max_length(Some(256)))
+        .max_properties(Some(32));
+    /// Entries of an environment by name; `null` takes one away.
+    EnvironmentChanges = entries(string().pattern(Some("^[^=\\x00]+$")), string().pattern(Some("^[^\\x00]*$")));
+    /// A path in a session, from its root.
+    Path = string().pattern(Some(r"^[^\x00]*$"));
+    /// Where a symbolic link leads.
+    LinkTarget = string().pattern(Some(r"^[^\x00]+$")).max_length(Some(4095));
     /// Where an event stands: the owner's epoch and the event's number.
     Position = text(POSITION, "1.42");
     /// Where a session's life stands.
@@ -137,6 +148,13 @@ fn string() -> ObjectBuilder {
 
 fn text(pattern: &str, example: &str) -> ObjectBuilder {
     string().pattern(Some(pattern)).examples([Value::from(example)])
+}
+
+/// Values by name, or `null`.
+fn entries(names: ObjectBuilder, values: ObjectBuilder) -> ObjectBuilder {
+    let none = ObjectBuilder::new().schema_type(Type::Null);
+    let values = AdditionalProperties::RefOr(OneOfBuilder::new().item(none).item(values).into());
+    ObjectBuilder::new().schema_type(Type::Object).property_names(Some(names)).additional_properties(Some(values))
 }
 
 fn words(words: &[&str]) -> ObjectBuilder {

@@ -1,12 +1,18 @@
-//! `/v1/sessions`: made, found, listed, forked, put to rest, woken, deleted.
+//! `/v1/sessions`: made, found, listed, changed, forked, put to rest, woken, deleted.
+
+mod change;
+mod list;
+
+pub(crate) use change::change;
+pub(crate) use list::list;
 
 use super::App;
 use super::auth::By;
 use super::openapi::{Created, NoContent};
 use super::problem::Problem;
-use super::request::{Json, Query, Target, read};
+use super::request::{Json, Target, read};
 use super::schema;
-use super::view::{Listing, SessionView};
+use super::view::SessionView;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -14,28 +20,16 @@ use serde_json::Value;
 use std::borrow::Cow;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 use warren_config::Template;
 use warren_session::durability::{DurabilityError, Summary};
 use warren_session::event::State as Life;
-use warren_session::id::{SessionId, SessionName, TenantId};
+use warren_session::id::{SessionName, TenantId};
 use warren_session::spec::SessionSpec;
 
 /// Sessions or other things in one answer, at most and unless said otherwise.
 pub(crate) const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
-
-/// Which part of a list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Page {
-    /// Those after this session.
-    #[param(value_type = Option<schema::SessionId>, inline)]
-    after: Option<SessionId>,
-    /// How many.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
-}
 
 /// What may be said of a fork.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -146,11 +140,19 @@ pub(crate) fn spec(
     let asked = choices.limits.iter().map(|(name, size)| (name.clone(), size.0));
     terms.check_limits(asked).map_err(|error| Problem::invalid(error.to_string()))?;
     terms.lower(&mut spec.limits).map_err(|error| Problem::invalid(error.to_string()))?;
-    let known = |secret: &str| config.secrets.contains_key(secret) && crate::serve::has_secrets(tenant);
-    let missing = spec.secrets.values().find(|secret| !known(secret));
-    match missing {
-        Some(secret) => Err(Problem::invalid(format!("secrets: the server knows no secret `{secret}`"))),
-        None => Ok(spec),
+    check_secrets(app, tenant, spec.secrets.values().map(String::as_str))?;
+    Ok(spec)
+}
+
+/// Whether the server has these secrets for the tenant.
+fn check_secrets<'a>(app: &App, tenant: &TenantId, mut named: impl Iterator<Item = &'a str>) -> Result<(), Problem> {
+    let known = |secret: &str| app.config.secrets.contains_key(secret) && crate::serve::has_secrets(tenant);
+    match named.find(|secret| !known(secret)) {
+        Some(secret) => {
+            let secret: String = secret.chars().take(64).collect();
+            Err(Problem::invalid(format!("secrets: the server knows no secret `{secret}`")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -163,17 +165,6 @@ pub(crate) async fn create(
     let (name, spec) = wanted(&app, &caller.tenant, body)?;
     let made = app.sessions.create(&caller.tenant, name, spec).await?;
     Ok(Created(made.into()))
-}
-
-/// `GET /v1/sessions?after=&limit=`.
-pub(crate) async fn list(
-    State(app): State<App>,
-    By(caller): By,
-    Query(asked): Query<Page>,
-) -> Result<axum::Json<Listing<SessionView>>, Problem> {
-    let (found, more) = app.sessions.list(&caller.tenant, asked.after, page(asked.limit)?).await?;
-    let next = found.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(axum::Json(Listing::part(found.into_iter().map(SessionView::from).collect(), next)))
 }
 
 /// `GET /v1/sessions/{session}`. It is not woken. One that was deleted is gone, as with every other request for it.

@@ -161,7 +161,8 @@ fn added_up(rows: &[Row], by: SumBy) -> Vec<UsageRow> {
 
 fn hour(field: &str, text: Option<&str>) -> Result<Option<Hour>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let time = moment(text).ok_or_else(|| {
+    // One that is too far off to be counted is no hour.
+    let time = moment(text).filter(|time| time.0 < i64::MAX).ok_or_else(|| {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid_request",
@@ -172,8 +173,9 @@ fn hour(field: &str, text: Option<&str>) -> Result<Option<Hour>, Problem> {
     Ok(Some(Hour::of(time)))
 }
 
-/// A time as RFC 3339 has it, in UTC or with an offset; none before 1970.
-fn moment(text: &str) -> Option<Timestamp> {
+/// A time as RFC 3339 has it, in UTC or with an offset; none before 1970. What is beyond the year 2262 is the last
+/// that can be counted.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let (local, offset) = match text.strip_suffix(['Z', 'z']) {
         Some(local) => (local, 0),
         None => {
@@ -185,10 +187,11 @@ fn moment(text: &str) -> Option<Timestamp> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let plain =
         matches!(whole.as_bytes()[10], b'T' | b't') && (part.is_empty() || part.strip_prefix('.').is_some_and(digits));
-    // Parts of a second make no other hour.
-    let time = humantime::parse_rfc3339_weak(&whole.replace('t', "T")).ok().filter(|_| plain)?;
+    let part: i64 = format!("{:0<9.9}", part.trim_start_matches('.')).parse().ok().filter(|_| plain)?;
+    let time = humantime::parse_rfc3339_weak(&whole.replace('t', "T")).ok()?;
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let nanos = i64::try_from(since.as_nanos()).ok()?.checked_sub(offset * 1_000_000_000)?;
+    let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+    let nanos = nanos.saturating_sub(offset * 1_000_000_000).saturating_add(part);
     (nanos >= 0).then_some(Timestamp(nanos))
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn after(time: Timestamp, period: Duration) -> Timestamp {
 }
 
 /// Bytes as text, or as base64.
-fn split(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+pub(crate) fn split(bytes: &[u8]) -> (Option<&str>, Option<String>) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Some(text), None),
         Err(_) => (None, Some(BASE64.encode(bytes))),

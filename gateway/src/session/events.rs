@@ -111,6 +111,7 @@ fn what(kind: &str, data: &Value) -> String {
         "exited" => format!("{} {} {}", field("exec"), field("end"), field("status")),
         "files_changed" => words("paths"),
         "lifecycle" => field("state"),
+        "updated" => words("fields"),
         "checkpointed" | "rolled_back" => field("checkpoint"),
         "forked" => field("child"),
         "audit" => format!("{} {}", field("verb"), field("subject")),

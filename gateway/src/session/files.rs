@@ -6,7 +6,7 @@ use super::{Context, all, save};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use ureq::SendBody;
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +68,14 @@ pub(crate) enum FilesCommand {
         /// Its new path.
         to: String,
     },
+    /// Makes several changes as one: all of them, or none.
+    Batch {
+        /// The session's name or id.
+        session: String,
+        /// A JSON list of what to do, in order, as `POST .../files:batch` takes it; standard input without it.
+        #[arg(value_name = "FILE")]
+        operations: Option<PathBuf>,
+    },
     /// Removes a file or directory.
     Rm {
         /// The session's name or id.
@@ -80,6 +88,8 @@ pub(crate) enum FilesCommand {
     },
 }
 
+/// Bytes of a batch that is read, at most; a server takes what it is set to.
+const BATCH_BYTES_MAX: u64 = 256 << 20;
 const FIELDS: &[&str] = &["mode", "kind", "size", "modified", "name", "target"];
 
 fn shown(context: &Context, file: &Value) {
@@ -138,9 +148,36 @@ pub(crate) fn files(context: &Context, command: &FilesCommand) -> Result<(), Cli
             let asked = format!("{}?op=rename&to={}", place(session, from), escape(to, false));
             made(context, &client.post(&asked, &json!({}))?);
         }
+        FilesCommand::Batch { session, operations } => batch(context, session, operations.as_deref())?,
         FilesCommand::Rm { session, path, recursive } => {
             client.delete(&format!("{}?recursive={recursive}", place(session, path)))?;
         }
+    }
+    Ok(())
+}
+
+fn batch(context: &Context, session: &str, from: Option<&Path>) -> Result<(), ClientError> {
+    let (name, input): (_, Box<dyn Read>) = match from {
+        Some(from) => {
+            let name = from.display().to_string();
+            let opened = std::fs::File::open(from);
+            let file = opened.map_err(|error| ClientError::Local(format!("{name}: {error}")))?;
+            (name, Box::new(file))
+        }
+        None => ("standard input".to_owned(), Box::new(std::io::stdin().lock())),
+    };
+    let mut text = String::new();
+    let read = input.take(BATCH_BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| ClientError::Local(format!("{name}: {error}")))?;
+    if text.len() as u64 > BATCH_BYTES_MAX {
+        return Err(ClientError::Local(format!("{name}: more than {BATCH_BYTES_MAX} bytes; do it in several batches")));
+    }
+    let operations: Value =
+        serde_json::from_str(&text).map_err(|error| ClientError::Local(format!("{name} is no JSON: {error}")))?;
+    let body = json!({ "operations": operations });
+    let done = context.client.post(&Client::session(session, "/files:batch"), &body)?;
+    if context.json {
+        context.show(&done["files"], String::new);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `warren session`: a client of a server, at the command line.
 
 pub(crate) mod attach;
+mod change;
 pub(crate) mod client;
 pub(crate) mod events;
 mod exec;
@@ -14,6 +15,7 @@ mod stream;
 pub(crate) mod table;
 mod terminals;
 mod tls;
+mod watch;
 
 use clap::{Args, Subcommand};
 use client::{Client, ClientError};
@@ -62,13 +64,28 @@ enum SessionCommand {
         #[arg(long, value_name = "TIME")]
         time_to_live: Option<String>,
     },
-    /// Lists sessions.
-    List,
+    /// Lists sessions, those of which all that is said is true.
+    List {
+        /// active, hibernated and so on.
+        #[arg(long)]
+        state: Option<String>,
+        /// How their names begin.
+        #[arg(long, value_name = "PREFIX")]
+        name_prefix: Option<String>,
+        /// A label they have.
+        #[arg(long = "label", value_name = "K=V")]
+        labels: Vec<String>,
+        /// The template they were made from.
+        #[arg(long)]
+        template: Option<String>,
+    },
     /// Shows one session.
     Get {
         /// Its name or id.
         session: String,
     },
+    /// Changes what a session is called, or made of.
+    Update(change::UpdateArguments),
     /// Runs a command in a session and ends with its status.
     Exec(exec::ExecArguments),
     /// Commands of a session that run, or ended last.
@@ -90,6 +107,8 @@ enum SessionCommand {
     /// Reads and changes files of a session.
     #[command(subcommand)]
     Files(files::FilesCommand),
+    /// Prints what becomes of files.
+    Watch(watch::WatchArguments),
     /// Makes a copy of a session as it is now.
     Fork {
         /// Its name or id.
@@ -175,8 +194,9 @@ fn run(context: &Context, command: &SessionCommand) -> Result<ExitCode, ClientEr
     let client = &context.client;
     match command {
         SessionCommand::Create { .. } => context.session(&client.post("/v1/sessions", &wanted(command)?)?),
-        SessionCommand::List => list(context)?,
+        SessionCommand::List { .. } => list(context, command)?,
         SessionCommand::Get { session } => context.session(&client.get(&Client::session(session, ""))?),
+        SessionCommand::Update(arguments) => change::update(context, arguments)?,
         SessionCommand::Exec(arguments) => return exec::exec(context, arguments),
         SessionCommand::Execs(command) => return execs::execs(context, command),
         SessionCommand::Ps { session } => processes::list(context, session)?,
@@ -184,6 +204,7 @@ fn run(context: &Context, command: &SessionCommand) -> Result<ExitCode, ClientEr
         SessionCommand::Terminals(command) => terminals::terminals(context, command)?,
         SessionCommand::Events(arguments) => events::events(context, arguments)?,
         SessionCommand::Files(command) => files::files(context, command)?,
+        SessionCommand::Watch(arguments) => watch::watch(context, arguments)?,
         SessionCommand::Fork { session, name } => {
             context.session(&client.post(&Client::session(session, "/fork"), &json!({ "name": name }))?);
         }
@@ -267,8 +288,9 @@ pub(crate) fn pairs(flag: &str, given: &[String]) -> Result<Value, ClientError> 
 pub(crate) fn all(client: &Client, path: &str) -> Result<Vec<Value>, ClientError> {
     let mut items = Vec::new();
     let mut after = String::new();
+    let join = if path.contains('?') { '&' } else { '?' };
     loop {
-        let mut answer = client.get(&format!("{path}?limit={PAGE}{after}"))?;
+        let mut answer = client.get(&format!("{path}{join}limit={PAGE}{after}"))?;
         if let Value::Array(part) = answer["items"].take() {
             items.extend(part);
         }
@@ -279,8 +301,14 @@ pub(crate) fn all(client: &Client, path: &str) -> Result<Vec<Value>, ClientError
     }
 }
 
-fn list(context: &Context) -> Result<(), ClientError> {
-    let found = all(&context.client, "/v1/sessions")?;
+fn list(context: &Context, command: &SessionCommand) -> Result<(), ClientError> {
+    let SessionCommand::List { state, name_prefix, labels, template } = command else { return Ok(()) };
+    let one = [("state", state), ("name_prefix", name_prefix), ("template", template)];
+    let one = one.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let members = one.chain(labels.iter().map(|label| ("label", label)));
+    let members: Vec<_> = members.map(|(name, value)| format!("{name}={}", client::escape(value, false))).collect();
+    let query = if members.is_empty() { String::new() } else { format!("?{}", members.join("&")) };
+    let found = all(&context.client, &format!("/v1/sessions{query}"))?;
     context.show(&json!(found), || sessions(&found).to_string());
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! The turns themselves. Each is exclusive: the actor makes one at a time, and those that end processes or leave close
 //! the gate first.
 
-use super::{Asked, Next, Reply};
+use super::{Asked, Next, Reply, Then};
 use crate::account::Place;
-use crate::awake::Awake;
+use crate::awake::{Awake, Choices};
+use crate::change::Change;
 use crate::durability::{Checkpoint, Claimed, DurabilityError, Files, Keep, NewSession};
 use crate::error::SessionError;
 use crate::event::{Event, State, What};
@@ -12,7 +13,7 @@ use crate::lifecycle::Turn;
 use crate::node::Node;
 use crate::position::Position;
 use crate::seat::Seat;
-use crate::template::refuse;
+use crate::template::{check, materialise, refuse};
 use futures_util::FutureExt;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -39,6 +40,33 @@ pub(super) async fn take(node: &Arc<Node>, seat: &Arc<Seat>, awake: &Arc<Awake>,
             }
         }
         Asked::Delete(reply) => leave(answer(awake, reply, delete(seat, awake)).await),
+        Asked::Expire(reply) => {
+            let mut next = Next::Stay;
+            let turn = async {
+                let known = node.durability.describe(&seat.tenant, seat.id).await?;
+                // It was given more time since.
+                if node.life_left(&known) != Some(Duration::ZERO) {
+                    return Ok(false);
+                }
+                delete(seat, awake).await?;
+                next = Next::Leave;
+                Ok(true)
+            };
+            answer(awake, reply, turn).await;
+            next
+        }
+        Asked::Update(change, then, reply) => {
+            let mut next = Next::Stay;
+            let turn = async {
+                update(node, seat, awake, &change).await?;
+                if then == Then::Rest && awake.idle_since().is_some() {
+                    next = leave(hibernate(node, seat, awake).await.is_ok());
+                }
+                Ok(())
+            };
+            answer(awake, reply, turn).await;
+            next
+        }
         Asked::Checkpoint(name, reply) => stay(answer(awake, reply, checkpoint(node, awake, name)).await),
         Asked::Rollback(number, reply) => stay(answer(awake, reply, rollback(awake, number)).await),
         Asked::Fork(name, place, reply) => stay(answer(awake, reply, fork(seat, awake, name, place)).await),
@@ -135,6 +163,26 @@ async fn delete(seat: &Seat, awake: &Arc<Awake>) -> Result<(), SessionError> {
     Ok(())
 }
 
+async fn update(node: &Arc<Node>, seat: &Seat, awake: &Arc<Awake>, change: &Change) -> Result<(), SessionError> {
+    let known = node.durability.describe(&seat.tenant, seat.id).await?;
+    let changed = change.over(&known, &awake.choices().spec);
+    if changed.fields.is_empty() {
+        return Ok(());
+    }
+    check(&changed.spec)?;
+    let chosen = node.options.software.node(changed.spec.software.as_deref());
+    let (base, _) = chosen.map_err(SessionError::Software)?;
+    let template = materialise(&changed.spec, base.template())?;
+    let spec = Arc::new(changed.spec);
+    awake.scribe.claim()?.amend(changed.name.clone(), spec.clone()).await?;
+    awake.choose(Choices { spec, template });
+    let known = node.durability.describe(&seat.tenant, seat.id).await?;
+    node.expires(&seat.tenant, &known);
+    node.ticker.woken(awake);
+    let fields = changed.fields.into_iter().map(str::to_owned).collect();
+    awake.acknowledge(vec![What::Updated { name: changed.name, fields }]).await
+}
+
 async fn checkpoint(node: &Node, awake: &Arc<Awake>, name: Option<String>) -> Result<Checkpoint, SessionError> {
     if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > CHECKPOINT_NAME_MAX) {
         return refuse("name", format!("a checkpoint's name has 1 to {CHECKPOINT_NAME_MAX} bytes"));
@@ -192,7 +240,7 @@ async fn fork(
         tenant: seat.tenant.clone(),
         id: child,
         name,
-        spec: awake.spec.clone(),
+        spec: awake.choices().spec.clone(),
         created,
         forked_from: Some(awake.id),
     };

@@ -1,5 +1,7 @@
 //! What every implementation of [`Durability`] must do, as one function over a way to open it.
 
+mod names;
+
 use super::{
     Batch, Claim, Claimed, Counters, Durability, DurabilityError, FileChange, Files, Keep, KeyedCommand, Level,
 };
@@ -38,6 +40,8 @@ pub async fn run<P: Place>(mut make: impl FnMut() -> P) {
     keys_and_what_was_unfinished_are_told(&mut make()).await;
     checkpoints_are_points_to_come_back_to(&mut make()).await;
     a_fork_is_a_session_of_its_own(&mut make()).await;
+    names::a_session_gets_another_name_and_spec(&mut make()).await;
+    names::of_two_that_want_a_name_one_has_it(&mut make()).await;
     a_deleted_session_leaves_a_tombstone(&mut make()).await;
     events_come_in_pages(&mut make()).await;
     many_sessions_write_at_once(&mut make()).await;

@@ -211,6 +211,28 @@ impl Claim for VolatileClaim {
         self.write(|shared| record(shared, &self.tenant, self.id)?.checkpoint(point, keep))
     }
 
+    fn amend(&self, name: Option<SessionName>, spec: Arc<SessionSpec>) -> BoxFuture<'_, Result<(), DurabilityError>> {
+        self.write(|shared| {
+            let key = |name: SessionName| (self.tenant.clone(), name);
+            if let Some(name) = &name {
+                let there = *shared.names.entry(key(name.clone())).or_insert(self.id);
+                if there != self.id {
+                    return Err(DurabilityError::NameTaken(name.clone()));
+                }
+            }
+            let record = record(shared, &self.tenant, self.id)?;
+            let before = std::mem::replace(&mut record.summary.name, name.clone());
+            record.summary.expires = spec.time_to_live.map(|life| later(record.summary.created, life));
+            record.summary.idle_timeout = spec.idle_timeout;
+            record.summary.labels = spec.labels.clone();
+            record.spec = spec;
+            if let Some(before) = before.filter(|before| name.as_ref() != Some(before)) {
+                shared.names.remove(&key(before));
+            }
+            Ok(())
+        })
+    }
+
     fn hibernate(&self, point: Point) -> BoxFuture<'_, Result<(), DurabilityError>> {
         self.write(|shared| {
             let record = record(shared, &self.tenant, self.id)?;
@@ -272,6 +294,7 @@ fn create(
         position: Position::START,
         created: new.created,
         expires,
+        idle_timeout: new.spec.idle_timeout,
         forked_from: new.forked_from,
         template: new.spec.template.clone(),
         labels: new.spec.labels.clone(),

@@ -239,13 +239,15 @@ impl Awake {
     }
 
     fn command(&self, request: &ExecRequest) -> Result<Command, SessionError> {
-        let mut environment = Environment::new(&self.template.environment);
-        if !self.spec.secrets.is_empty() {
+        let choices = self.choices();
+        let (spec, template) = (&choices.spec, &choices.template);
+        let mut environment = Environment::new(&template.environment);
+        if !spec.secrets.is_empty() {
             let node = self.node.upgrade().ok_or(SessionError::ShuttingDown)?;
-            add_secrets(&mut environment, &self.spec, &self.tenant, &*node.options.secrets)?;
+            add_secrets(&mut environment, spec, &self.tenant, &*node.options.secrets)?;
         }
         for (name, value) in &request.environment {
-            permit_entry(&self.template, "environment", name)?;
+            permit_entry(template, "environment", name)?;
             environment.set(name, value);
         }
         if request.terminal.is_some() && !environment.has("TERM") {
@@ -260,8 +262,8 @@ impl Awake {
             }
         }
         let mut command = match &request.command {
-            Words::Line(line) => Command::shell(&self.template, line),
-            Words::Argv(words) => Command::new(&self.template, words),
+            Words::Line(line) => Command::shell(template, line),
+            Words::Argv(words) => Command::new(template, words),
         };
         command.environment = environment.strings();
         if let Some(cwd) = &request.cwd {

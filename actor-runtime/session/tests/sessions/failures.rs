@@ -15,7 +15,7 @@ use warren_session::durability::{
 use warren_session::event::{End, State, What};
 use warren_session::id::{SessionId, SessionName, TenantId};
 use warren_session::position::Position;
-use warren_session::spec::Tier;
+use warren_session::spec::{SessionSpec, Tier};
 use warren_session::{Options, SessionError};
 
 /// What goes wrong in a session's claim.
@@ -155,6 +155,10 @@ impl Claim for FaultyClaim {
             return async { panic!("the snapshot broke") }.boxed();
         }
         self.inner.checkpoint(point, keep)
+    }
+
+    fn amend(&self, name: Option<SessionName>, spec: Arc<SessionSpec>) -> BoxFuture<'_, Result<(), DurabilityError>> {
+        self.inner.amend(name, spec)
     }
 
     fn hibernate(&self, point: Point) -> BoxFuture<'_, Result<(), DurabilityError>> {

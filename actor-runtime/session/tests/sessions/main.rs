@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it does not expect fails")]
 
 mod archives;
+mod batches;
+mod changes;
 mod commands;
 mod failures;
 mod figures;

@@ -151,8 +151,9 @@ impl Answer for Events {
         to.schema::<EventView<'_>>();
         to.schema::<crate::http::view::ResyncView>();
         to.schema::<crate::http::view::EndView>();
+        to.schema::<crate::http::files::Told>();
         let about = "Server-sent events: `data` of each is an Event, with `event: resync` a Resync, with `event: end` an \
-                     EndOfEvents.";
+                     EndOfEvents; of `files:watch` a FileWatch.";
         to.content("200", about, "text/event-stream", ObjectBuilder::new().schema_type(Type::String));
     }
 }

@@ -50,7 +50,7 @@ fn what_is_referred_to_is_there_and_what_is_there_is_referred_to() {
     // These are what the data of server-sent events is.
     let named: BTreeSet<String> = found.iter().map(|to| to.rsplit('/').next().unwrap().to_owned()).collect();
     let unused: Vec<_> = schemas.keys().filter(|name| !named.contains(*name)).collect();
-    assert_eq!(unused, ["EndOfEvents", "Event", "Resync"]);
+    assert_eq!(unused, ["EndOfEvents", "Event", "FileWatch", "Resync"]);
 }
 
 #[test]

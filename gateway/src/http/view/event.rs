@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warren_kernel::event::What as KernelEvent;
 use warren_session::event::{Event, State, Stream, What};
-use warren_session::id::{SessionId, TerminalName};
+use warren_session::id::{SessionId, SessionName, TerminalName};
 use warren_session::position::Position;
 
 /// Something that happened to a session: `type` says which other members there are.
@@ -65,6 +65,12 @@ enum Told<'a> {
     Lifecycle {
         #[schema(value_type = schema::State)]
         state: State,
+    },
+    /// The session has another name, or is made of something else: `fields` are not what they were.
+    Updated {
+        #[schema(value_type = Option<schema::SessionName>, required)]
+        name: Option<&'a SessionName>,
+        fields: &'a [String],
     },
     /// A point to come back to was made.
     Checkpointed {
@@ -124,10 +130,11 @@ impl<'a> From<&'a Event> for EventView<'a> {
                 Told::Output { exec: exec.0, stream: *stream, offset: *offset, data, data_base64 }
             }
             What::Exited { exec, end } => Told::Exited { exec: exec.0, ended: end.into() },
-            What::FilesChanged { from, to, paths, more } => {
+            What::FilesChanged { from, to, paths, more, .. } => {
                 Told::FilesChanged { from: from.0, to: to.0, paths, more: *more }
             }
             What::Lifecycle { state } => Told::Lifecycle { state: *state },
+            What::Updated { name, fields } => Told::Updated { name: name.as_ref(), fields },
             What::Checkpointed { checkpoint, name } => {
                 Told::Checkpointed { checkpoint: *checkpoint, name: name.as_deref() }
             }

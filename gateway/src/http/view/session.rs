@@ -5,6 +5,7 @@ use crate::http::schema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use warren_config::value::Timeout;
 use warren_kernel::vfs::FileKind;
 use warren_session::command::FileInfo;
 use warren_session::durability::{Checkpoint, Summary};
@@ -40,6 +41,8 @@ pub(crate) struct SessionView {
     /// When it will be deleted.
     #[schema(required)]
     expires: Option<Time>,
+    /// Hibernated after this long without a command or a client.
+    idle_timeout: Timeout,
     /// The session it is a fork of.
     #[schema(value_type = Option<schema::SessionId>, required)]
     forked_from: Option<SessionId>,
@@ -61,6 +64,7 @@ impl From<Summary> for SessionView {
             position: summary.position,
             created: Time(summary.created),
             expires: summary.expires.map(Time),
+            idle_timeout: Timeout(summary.idle_timeout),
             forked_from: summary.forked_from,
             template: summary.template,
             labels: summary.labels,
