@@ -1,6 +1,6 @@
 /** Keys, tenants, and what they used and did. `tenant` means another tenant's, and needs the scope `tenants:manage`. */
 
-import { type PageOptions, pages } from "./pages.js";
+import { type PageOptions, pages, time } from "./pages.js";
 import type {
   AuditRecord,
   Key,
@@ -122,8 +122,4 @@ export function audit(
   { tenant, ...options }: PageOptions & TenantOptions,
 ): AsyncGenerator<AuditRecord, void, undefined> {
   return pages<AuditRecord>(transport, "/v1/audit", { tenant }, options);
-}
-
-function time(at: Date | string | undefined): string | undefined {
-  return at instanceof Date ? at.toISOString() : at;
 }

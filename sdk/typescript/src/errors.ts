@@ -16,6 +16,8 @@ export class WarrenError extends Error {
   readonly requestId: string | undefined;
   /** Of a refusal that is about a file: `ENOENT`. */
   readonly errno: string | undefined;
+  /** Of a batch: the index of the operation it is about. */
+  readonly operation: number | undefined;
   /** Milliseconds after which the server says it is worth asking again. */
   readonly retryAfter: number | undefined;
 
@@ -27,6 +29,7 @@ export class WarrenError extends Error {
     this.detail = problem.detail;
     this.hint = problem.hint ?? undefined;
     this.errno = problem.errno ?? undefined;
+    this.operation = problem.operation ?? undefined;
     this.requestId = problem.requestId;
     this.retryAfter = problem.retryAfter;
   }

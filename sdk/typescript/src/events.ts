@@ -1,5 +1,5 @@
 /**
- * A session's log, followed over as many connections as it takes.
+ * A session's log, and what becomes of its files, followed over as many connections as it takes.
  *
  * ```text
  * GET events ──▶ event, event, event ──╳ broken off or silent: again, with Last-Event-ID ──▶ event, …
@@ -11,9 +11,9 @@ import { Ending } from "./abort.js";
 import { given } from "./bytes.js";
 import { ConnectionLost, WarrenError, parsed, refusal } from "./errors.js";
 import { Patience } from "./patience.js";
-import type { Event, Problem, Resync } from "./schema.js";
+import type { Event, FileWatch, Problem, Resync } from "./schema.js";
 import { type Sent, parse } from "./sse.js";
-import { type CallOptions, type Transport } from "./transport.js";
+import { type CallOptions, type Query, type Transport } from "./transport.js";
 
 /** Milliseconds after which a stream that says nothing is gone. The server says something every 15 seconds. */
 const SILENCE_MAX = 45_000;
@@ -35,6 +35,13 @@ export interface EventsOptions extends CallOptions {
   exec?: number | undefined;
 }
 
+export interface WatchOptions extends CallOptions {
+  /** Not only what lies in it, but all beneath. */
+  recursive?: boolean | undefined;
+  /** What becomes of files behind this position; from now on without it. */
+  after?: string | undefined;
+}
+
 /** The bytes of an `output` event. */
 export function outputOf(event: Extract<SessionEvent, { type: "output" }>): Uint8Array {
   return given(event.data, event.data_base64);
@@ -43,13 +50,44 @@ export function outputOf(event: Extract<SessionEvent, { type: "output" }>): Uint
 export async function* follow(
   transport: Transport,
   path: string,
-  options: EventsOptions,
+  { after, follow, exec, signal }: EventsOptions,
 ): AsyncGenerator<SessionEvent | ResyncEvent, void, undefined> {
+  const which = { path, query: { after, follow, exec }, signal };
+  for await (const event of resumed<SessionEvent | ResyncEvent>(transport, which)) {
+    yield event;
+    if (event.type === "exited" && event.exec === exec) return;
+  }
+}
+
+/** What becomes of a file, or of what lies in a directory. */
+export async function* watch(
+  transport: Transport,
+  path: string,
+  file: string,
+  { recursive, after, signal }: WatchOptions,
+): AsyncGenerator<FileWatch, void, undefined> {
+  let begun = false;
+  const which = { path, query: { path: file, recursive, after }, signal };
+  for await (const told of resumed<FileWatch>(transport, which)) {
+    // Each connection begins with where it does; who listens began once.
+    if (told.type !== "watching" || !begun) yield told;
+    begun = true;
+  }
+}
+
+/** What is sent of where. */
+interface Which extends CallOptions {
+  path: string;
+  query: Query;
+}
+
+/** What is sent, over as many connections as it takes. */
+async function* resumed<T>(transport: Transport, which: Which): AsyncGenerator<T, void, undefined> {
   const patience = new Patience(transport.patience);
   let last: string | undefined;
   for (;;) {
     let failure: WarrenError;
-    const stream = new Stream(transport, path, options, last);
+    const stream = new Stream(transport, which, last);
     try {
       for await (const sent of stream.open()) {
         patience.renew();
@@ -57,23 +95,22 @@ export async function* follow(
           throw problem(sent);
         }
         if (sent.event === "end") return;
-        const event = parsed(sent.data) as SessionEvent | ResyncEvent | undefined;
+        const event = parsed(sent.data) as T | undefined;
         if (event === undefined) continue;
         last = sent.id ?? last;
         yield event;
-        if (event.type === "exited" && event.exec === options.exec) return;
       }
       // The server stopped: an end that was asked for is told.
       failure = transport.lost(undefined);
     } catch (error) {
-      options.signal?.throwIfAborted();
+      which.signal?.throwIfAborted();
       failure = error instanceof WarrenError ? error : transport.lost(error);
       const passing = failure instanceof ConnectionLost || (failure.status === 503 && stream.began);
       if (!passing || !stream.began) throw failure;
     } finally {
       stream.close();
     }
-    await patience.rest(failure, undefined, options.signal);
+    await patience.rest(failure, undefined, which.signal);
   }
 }
 
@@ -83,27 +120,25 @@ class Stream {
   began = false;
   readonly #over: Ending;
   readonly #transport: Transport;
-  readonly #path: string;
-  readonly #options: EventsOptions;
+  readonly #which: Which;
   readonly #last: string | undefined;
 
-  constructor(transport: Transport, path: string, options: EventsOptions, last: string | undefined) {
-    this.#over = new Ending(options.signal);
+  constructor(transport: Transport, which: Which, last: string | undefined) {
+    this.#over = new Ending(which.signal);
     this.#transport = transport;
-    this.#path = path;
-    this.#options = options;
+    this.#which = which;
     this.#last = last;
   }
 
   async *open(): AsyncGenerator<Sent, void, undefined> {
-    const { after, follow, exec } = this.#options;
+    const { path, query } = this.#which;
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (this.#last !== undefined) headers["last-event-id"] = this.#last;
     const answer = await this.#transport.call(
       {
         method: "GET",
-        path: this.#path,
-        query: { after, follow, exec },
+        path,
+        query,
         headers,
         signal: this.#over.signal,
       },

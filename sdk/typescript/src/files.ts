@@ -1,8 +1,9 @@
 /** Files of a session. Paths are absolute there. */
 
-import { type ByteSource, type Bytes, bytesOf, streamOf, textOf } from "./bytes.js";
-import { Conflict } from "./errors.js";
-import type { File, FileList } from "./schema.js";
+import { type ByteSource, type Bytes, bytesOf, given, joined, streamOf, textOf, toBase64 } from "./bytes.js";
+import { Conflict, ConnectionLost, type Refusal, WarrenError, parsed, refusal } from "./errors.js";
+import { type WatchOptions, watch } from "./events.js";
+import type { File, FileBatchDone, FileList, FileWatch } from "./schema.js";
 import { type CallOptions, type KeyedOptions, type Transport, path } from "./transport.js";
 
 export interface ReadOptions extends CallOptions {
@@ -29,6 +30,43 @@ export interface ListOptions extends CallOptions {
   /** Entries that are asked for at a time, 1 to 1000. */
   pageSize?: number | undefined;
 }
+
+/** A change of files; a batch does them in order, all or none. */
+export type FileOperation =
+  | {
+      op: "write";
+      path: string;
+      content?: Bytes | undefined;
+      mode?: number | undefined;
+      parents?: boolean | undefined;
+      exclusive?: boolean | undefined;
+    }
+  | { op: "mkdir"; path: string; mode?: number | undefined; parents?: boolean | undefined }
+  | { op: "move"; path: string; to: string; exclusive?: boolean | undefined }
+  | { op: "remove"; path: string; recursive?: boolean | undefined }
+  | { op: "chmod"; path: string; mode: number }
+  | { op: "symlink"; path: string; target: string };
+
+export interface ReadManyOptions extends CallOptions {
+  /** Bytes of all of them together, after which the rest is cut; 16 MiB unless said otherwise. */
+  bytesMax?: number | undefined;
+}
+
+/** A file of those that were read together. */
+export interface FileContent {
+  /** As it was asked for. */
+  path: string;
+  /** What is there; nothing when it cannot be said. */
+  file: File | undefined;
+  data: Uint8Array;
+  /** Bytes behind these are left out: as many were asked for, or it was cut short meanwhile. */
+  cut: boolean;
+  /** Why it was not read, or not to its end. */
+  error: WarrenError | undefined;
+}
+
+/** Characters of a line of an answer, at most. */
+const LINE_MAX = 1 << 23;
 
 export class Files {
   readonly #transport: Transport;
@@ -134,6 +172,54 @@ export class Files {
     return this.#transport.done({ method: "DELETE", path: this.#path(file), query: { recursive }, signal });
   }
 
+  /**
+   * Does all of these or nothing, in order; what is at each place then, `null` where nothing is. What is refused is an
+   * error whose `operation` is the index of the one it is about.
+   */
+  async batch(operations: readonly FileOperation[], options: KeyedOptions = {}): Promise<(File | null)[]> {
+    const json = { operations: operations.map(told) };
+    const call = { method: "POST" as const, path: path`/v1/sessions/${this.#session}/files:batch`, json };
+    return (await this.#transport.json<FileBatchDone>({ ...call, ...options })).files;
+  }
+
+  /** Several files in one answer, one held at a time; what one cannot be read for is its `error`. */
+  async *readMany(
+    files: readonly string[],
+    { bytesMax, signal }: ReadManyOptions = {},
+  ): AsyncGenerator<FileContent, void, undefined> {
+    const at = path`/v1/sessions/${this.#session}/files:read`;
+    const json = { paths: files, bytes_max: bytesMax };
+    const answer = await this.#transport.call({ method: "POST", path: at, json, signal }, (answer) => answer);
+    let now: { index: number; content: FileContent; parts: Uint8Array[] } | undefined;
+    try {
+      for await (const line of lines(answer.body ?? streamOf((async function* () {})()))) {
+        if (now !== undefined && line.index !== now.index) {
+          yield { ...now.content, data: joined(now.parts) };
+          now = undefined;
+        }
+        if (line.type === "end") return;
+        const content = { path: line.path, file: line.file, data: new Uint8Array(), cut: false, error: undefined };
+        now ??= { index: line.index, content, parts: [] };
+        if (line.type === "data") now.parts.push(given(line.data, line.data_base64));
+        else if (line.type === "cut") now.content.cut = true;
+        else if (line.type === "error") now.content.error = refusal(line.error as Refusal);
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof WarrenError ? error : this.#transport.lost(error);
+    }
+    throw new ConnectionLost({ code: "connection_lost", status: 0, detail: "the answer broke off" });
+  }
+
+  /**
+   * What becomes of a file, or of what lies in a directory, over as many connections as it takes. First comes `watching`
+   * with a position: what is listed from then on is never too old. Then `changes`; `resync` says that more changed than
+   * can be told, so list anew. The session is not woken.
+   */
+  watch(file = "/", options: WatchOptions = {}): AsyncGenerator<FileWatch, void, undefined> {
+    return watch(this.#transport, path`/v1/sessions/${this.#session}/files:watch`, file, options);
+  }
+
   #reading(file: string, { start = 0, end, signal }: ReadOptions) {
     const range = `bytes=${start}-${end === undefined ? "" : end - 1}`;
     const headers = start === 0 && end === undefined ? undefined : { range };
@@ -163,4 +249,44 @@ async function refuseDirectory(file: string, answer: Response): Promise<void> {
 
 function conflict(code: string, errno: string, detail: string): Conflict {
   return new Conflict({ status: 409, code, errno, detail });
+}
+
+/** An operation as the server is told of it: bytes in base64, permission bits in octal. */
+function told(operation: FileOperation): object {
+  const mode = "mode" in operation ? { mode: operation.mode?.toString(8).padStart(4, "0") } : {};
+  if (operation.op !== "write") return { ...operation, ...mode };
+  const { content, ...rest } = operation;
+  const data = content instanceof Uint8Array ? { content_base64: toBase64(content) } : { content };
+  return { ...rest, ...mode, ...data };
+}
+
+/** A line of an answer of several files. */
+interface Line {
+  type: string;
+  index: number;
+  path: string;
+  file?: File;
+  data?: string;
+  data_base64?: string;
+  error?: unknown;
+}
+
+async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<Line, void, undefined> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const part of body) {
+    rest += decoder.decode(part, { stream: true });
+    const whole = rest.split("\n");
+    rest = whole.pop() ?? "";
+    for (const line of whole) {
+      const said = parsed(line) as Line | undefined;
+      if (said === undefined) throw strange("a line of the answer is no JSON");
+      yield said;
+    }
+    if (rest.length > LINE_MAX) throw strange("a line of the answer is too long");
+  }
+}
+
+function strange(detail: string): WarrenError {
+  return new WarrenError({ code: "strange_answer", status: 0, detail });
 }

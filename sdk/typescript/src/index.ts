@@ -7,7 +7,7 @@
  */
 
 export { Warren, type WarrenOptions } from "./client.js";
-export { Session, Sessions } from "./session.js";
+export { Session, Sessions, type SessionsOptions } from "./session.js";
 export {
   Command,
   Output,
@@ -19,8 +19,16 @@ export {
   type Words,
 } from "./command.js";
 export type { Offsets } from "./command.js";
-export { Files, type ListOptions, type ReadOptions, type WriteOptions } from "./files.js";
-export { outputOf, type EventsOptions, type ResyncEvent, type SessionEvent } from "./events.js";
+export {
+  Files,
+  type FileContent,
+  type FileOperation,
+  type ListOptions,
+  type ReadManyOptions,
+  type ReadOptions,
+  type WriteOptions,
+} from "./files.js";
+export { outputOf, type EventsOptions, type ResyncEvent, type SessionEvent, type WatchOptions } from "./events.js";
 export { Terminal, type TerminalEvent, type TerminalOptions } from "./terminal.js";
 export { Keys, Tenants, type TenantOptions, type TenantUpdate, type UsageOptions } from "./admin.js";
 export type { Bytes, ByteSource } from "./bytes.js";

@@ -23,3 +23,8 @@ export async function* pages<T>(
     after = part.next;
   } while (after !== undefined);
 }
+
+/** A time as the server reads it. */
+export function time(at: Date | string | undefined): string | undefined {
+  return at instanceof Date ? at.toISOString() : at;
+}

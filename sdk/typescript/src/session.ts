@@ -14,7 +14,7 @@ import {
 } from "./command.js";
 import { type EventsOptions, type ResyncEvent, type SessionEvent, follow } from "./events.js";
 import { Files } from "./files.js";
-import { type PageOptions, pages } from "./pages.js";
+import { type PageOptions, pages, time } from "./pages.js";
 import type {
   Checkpoint,
   CheckpointList,
@@ -23,11 +23,13 @@ import type {
   NewCheckpoint,
   NewSession,
   NewToken,
+  SessionChange,
   Process,
   ProcessList,
   Terminal as TerminalData,
   TerminalList,
   Session as SessionData,
+  State,
   Token,
 } from "./schema.js";
 import type { SocketClass } from "./socket.js";
@@ -38,6 +40,19 @@ import { type Call, type CallOptions, type KeyedOptions, type Transport, path } 
 export interface Shared {
   transport: Transport;
   webSocket: SocketClass | undefined;
+}
+
+/** Which sessions: those of which all that is said is true. */
+export interface SessionsOptions extends PageOptions {
+  state?: State | undefined;
+  /** How the name begins. */
+  namePrefix?: string | undefined;
+  /** Labels that are all to be there, with these values. */
+  labels?: { readonly [name: string]: string } | undefined;
+  template?: string | undefined;
+  /** Times as they are shown, or in RFC 3339. */
+  createdAfter?: Date | string | undefined;
+  createdBefore?: Date | string | undefined;
 }
 
 /** The sessions of the key's tenant. */
@@ -63,9 +78,18 @@ export class Sessions {
     return new Session(this.#shared, session, undefined);
   }
 
-  /** All of them, in the order they were made. */
-  async *list(options: PageOptions = {}): AsyncGenerator<Session, void, undefined> {
-    for await (const data of pages<SessionData>(this.#shared.transport, "/v1/sessions", {}, options)) {
+  /** All of them, or those that are meant, in the order they were made. */
+  async *list(options: SessionsOptions = {}): AsyncGenerator<Session, void, undefined> {
+    const { state, namePrefix, labels, template, createdAfter, createdBefore, ...page } = options;
+    const query = {
+      state,
+      name_prefix: namePrefix,
+      label: Object.entries(labels ?? {}).map(([name, value]) => `${name}=${value}`),
+      template,
+      created_after: time(createdAfter),
+      created_before: time(createdBefore),
+    };
+    for await (const data of pages<SessionData>(this.#shared.transport, "/v1/sessions", query, page)) {
       yield new Session(this.#shared, data.id, data);
     }
   }
@@ -128,6 +152,11 @@ export class Session {
   /** Asks how it is, without waking it. */
   refresh(options: CallOptions = {}): Promise<SessionData> {
     return this.#heard({ method: "GET", path: this.#path(""), signal: options.signal });
+  }
+
+  /** Changes what is named, all of it or nothing; `null` takes away, also a single label or entry. */
+  update(change: SessionChange, options: CallOptions = {}): Promise<SessionData> {
+    return this.#heard({ method: "PATCH", path: this.#path(""), json: change, signal: options.signal });
   }
 
   /**

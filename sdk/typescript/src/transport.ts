@@ -27,7 +27,8 @@ export interface KeyedOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
+/** Each of several values is said under the same name. */
+export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
 
 export interface Call extends KeyedOptions {
   method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -167,7 +168,8 @@ export class Transport {
   #request(call: Call, body: Uint8Array | Blob | ReadableStream<Uint8Array> | undefined): Prepared {
     const url = new URL(this.url + call.path);
     for (const [name, value] of Object.entries(call.query ?? {})) {
-      if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
+      if (value === undefined || value === null) continue;
+      for (const one of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(one));
     }
     const headers = new Headers(call.headers);
     if (this.key !== undefined) headers.set("authorization", `Bearer ${this.key}`);

@@ -5,7 +5,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { ConnectionLost, QuotaExceeded, RateLimited, Unauthorized, Warren, WarrenError } from "warren-sdk";
+import {
+  ConnectionLost,
+  QuotaExceeded,
+  RateLimited,
+  type SessionsOptions,
+  Unauthorized,
+  Warren,
+  WarrenError,
+} from "warren-sdk";
 import { Server, Way, collect } from "./server.js";
 
 const timeout = 30_000;
@@ -63,6 +71,27 @@ describe("the client", { timeout: 120_000 }, () => {
     await gone.again();
     assert.equal((await making).name, "later");
     await gone.close();
+  });
+
+  it("changes sessions, and finds them by what they are", { timeout }, async () => {
+    const { sessions } = server.client();
+    const one = await sessions.create({ name: "found-1", labels: { suite: "found", odd: "1" } });
+    const two = await sessions.create({ name: "found-2", labels: { suite: "found" } });
+    const found = async (options: SessionsOptions): Promise<(string | undefined)[]> =>
+      (await collect(sessions.list({ pageSize: 1, ...options }))).map(({ id }) => id);
+    assert.deepEqual((await found({ labels: { suite: "found" } })).sort(), [one.id, two.id].sort());
+    assert.deepEqual(await found({ labels: { suite: "found", odd: "1" } }), [one.id]);
+    assert.deepEqual(await found({ namePrefix: "found-2" }), [two.id]);
+    assert.deepEqual(await found({ namePrefix: "found-", createdAfter: two.data?.created }), []);
+    assert.deepEqual(await found({ namePrefix: "found-", createdBefore: new Date(0) }), []);
+    const changed = await one.update({ name: "changed", labels: { odd: null, even: "1" }, idle_timeout: "1h" });
+    assert.deepEqual([changed.labels, one.name], [{ suite: "found", even: "1" }, "changed"]);
+    await two.hibernate();
+    assert.deepEqual(await found({ namePrefix: "found-", state: "hibernated" }), [two.id]);
+    await assert.rejects(two.update({ name: "changed" }), { code: "name_taken" });
+    await two.update({ name: null });
+    assert.equal(two.name, undefined);
+    await Promise.all([one.delete(), two.delete()]);
   });
 
   it("asks again what was refused for now, as long as it has patience", { timeout }, async () => {

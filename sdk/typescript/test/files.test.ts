@@ -97,6 +97,47 @@ describe("files", { timeout: 120_000 }, () => {
     assert.deepEqual(rest.map(({ name }) => name), ["248", "249"]);
   });
 
+  it("are changed together, or not at all", { timeout }, async () => {
+    const { files } = session;
+    const done = await files.batch([
+      { op: "mkdir", path: "/tmp/a/b", parents: true },
+      { op: "write", path: "/tmp/a/run", content: "#!/bin/sh\necho ran\n", mode: 0o755 },
+      { op: "write", path: "/tmp/a/bytes", content: new Uint8Array([255, 0]) },
+      { op: "move", path: "/tmp/a/bytes", to: "/tmp/a/b/bytes" },
+      { op: "symlink", path: "/tmp/a/link", target: "run" },
+    ]);
+    assert.deepEqual(done.map((file) => file?.kind), ["directory", "file", undefined, "file", "symlink"]);
+    assert.equal((await session.exec("/tmp/a/link")).stdout, "ran\n");
+    assert.deepEqual([...(await files.read("/tmp/a/b/bytes"))], [255, 0]);
+    const wrong = files.batch([
+      { op: "remove", path: "/tmp/a", recursive: true },
+      { op: "remove", path: "/nowhere" },
+    ]);
+    await assert.rejects(wrong, { operation: 1, code: "file_not_found", name: "NotFound" });
+    assert.equal((await session.exec("/tmp/a/run")).stdout, "ran\n");
+    // An answer that is lost is asked for again, and given as it was.
+    way.swallow = 1;
+    const once = await files.batch([{ op: "write", path: "/tmp/a/once", content: "x", exclusive: true }]);
+    assert.deepEqual([once[0]?.size, way.swallow], [1, 0]);
+  });
+
+  it("are read together", { timeout }, async () => {
+    const { files } = session;
+    const large = noise(700_000);
+    await files.write("/tmp/large", large);
+    await files.write("/tmp/text", "grüße\n");
+    const paths = ["/tmp/text", "/tmp/none", "/tmp", "/tmp/large", "/tmp/text", "/tmp/text"];
+    const read = await collect(files.readMany(paths));
+    assert.deepEqual(read.map((one) => one.path), paths);
+    assertSame(read[3]?.data ?? new Uint8Array(), large);
+    assert.equal(Buffer.from(read[5]?.data ?? []).toString(), "grüße\n");
+    assert.ok(read[1]?.error instanceof NotFound && read[1].file === undefined);
+    assert.deepEqual([read[2]?.file?.kind, read[2]?.data.length], ["directory", 0]);
+    const short = await collect(files.readMany(["/tmp/large", "/tmp/text"], { bytesMax: 300_000 }));
+    assert.deepEqual(short.map(({ data, cut }) => [data.length, cut]), [[300_000, true], [0, true]]);
+    assert.deepEqual(await collect(files.readMany([])), []);
+  });
+
   it("that break off in the middle are errors, and go on where they were", { timeout }, async () => {
     const big = noise(32 << 20);
     await session.files.write("/tmp/big", big);

@@ -11,6 +11,7 @@ import {
   type TerminalEvent,
   Unauthorized,
   WarrenError,
+  type models,
   outputOf,
 } from "warren-sdk";
 import { parse } from "../dist/sse.js";
@@ -69,6 +70,37 @@ describe("streams", { timeout: 180_000 }, () => {
     await assert.rejects(collect(session.events({ after: "nonsense" })), { code: "invalid_request" });
     const nowhere = server.client().sessions.at("nowhere");
     await assert.rejects(collect(nowhere.events()), NotFound);
+  });
+
+  it("of files tell what becomes of them, over connections that are cut", { timeout }, async () => {
+    // A write that breaks off is not sent again: it goes beside the connections that are cut.
+    const { files } = server.client().sessions.at(session.ref);
+    await files.mkdir("/tmp/w/d", { parents: true });
+    const changes: models.FileChange[] = [];
+    let begun = 0;
+    for await (const told of session.files.watch("/tmp/w", { recursive: true })) {
+      if (told.type === "watching") {
+        begun += 1;
+        await files.write("/tmp/w/a", "1");
+        continue;
+      }
+      assert.ok(told.type === "changes");
+      changes.push(...told.changes);
+      // What is done while there is no connection is told when there is one again.
+      way.cut();
+      if (changes.length === 1) await files.write("/tmp/w/a", "2");
+      else if (changes.length === 2) await files.move("/tmp/w/a", "/tmp/w/d/b");
+      else if (changes.length === 3) await files.remove("/tmp/w/d", { recursive: true });
+      else break;
+    }
+    assert.deepEqual(changes.map(({ change, path, from }) => [change, path, from]), [
+      ["created", "/tmp/w/a", undefined],
+      ["modified", "/tmp/w/a", undefined],
+      ["moved", "/tmp/w/d/b", "/tmp/w/a"],
+      ["removed", "/tmp/w/d", undefined],
+    ]);
+    assert.equal(begun, 1);
+    await assert.rejects(collect(files.watch("/tmp/../etc")), { code: "invalid_request" });
   });
 
   it("of events that are cut before their end are asked for again", { timeout }, async () => {

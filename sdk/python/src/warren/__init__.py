@@ -27,7 +27,7 @@ from .errors import (
     Unavailable,
     WarrenError,
 )
-from .results import Exit, Finished
+from .results import Exit, FileContent, Finished
 
 __all__ = [
     "AsyncFiles",
@@ -41,6 +41,7 @@ __all__ = [
     "Conflict",
     "ConnectionLost",
     "Exit",
+    "FileContent",
     "Files",
     "Finished",
     "Forbidden",

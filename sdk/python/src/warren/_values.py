@@ -32,12 +32,20 @@ def span(length: Span) -> str:
 
 
 def moment(time: datetime | str) -> str:
-    """A time as the server reads it; a ``datetime`` has to know its zone."""
-    if isinstance(time, str):
-        return time
+    """A time as the server reads it, to the second; a ``datetime`` has to know its zone."""
+    return time if isinstance(time, str) else zoned(time).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant(time: datetime | str) -> str:
+    """A time as the server reads it, to the microsecond; a ``datetime`` has to know its zone."""
+    return time if isinstance(time, str) else zoned(time).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def zoned(time: datetime) -> datetime:
+    """The same moment in UTC."""
     if time.tzinfo is None:
         raise ValueError("a time without a zone can mean any of 24 hours: give the datetime a tzinfo")
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(timezone.utc)
 
 
 def given(**members: Any) -> dict[str, Any]:
@@ -53,6 +61,19 @@ def words(command: str | Sequence[str]) -> dict[str, Any]:
 def window(size: tuple[int, int] | None) -> dict[str, int] | None:
     """Rows and columns."""
     return None if size is None else {"rows": size[0], "columns": size[1]}
+
+
+def operation(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A change of files as the server is told of it: bytes in base64, permission bits in octal, paths as text."""
+    told = dict(wanted)
+    for name in ("path", "to", "target"):
+        if name in told:
+            told[name] = os.fspath(told[name])
+    if isinstance(told.get("mode"), int):
+        told["mode"] = f"{told['mode']:04o}"
+    if isinstance(told.get("content"), bytes | bytearray):
+        told["content_base64"] = base64.b64encode(told.pop("content")).decode("ascii")
+    return told
 
 
 def input_of(source: bytes | str | bool | None) -> dict[str, str] | str | None:

@@ -22,6 +22,8 @@ class WarrenError(Exception):
     hint: str | None
     #: Of a file operation: ``ENOENT``.
     errno: str | None
+    #: Of a batch: the index of the operation it is about.
+    operation: int | None
     #: The request's id in the server's audit log and in its own.
     request_id: str | None
     #: Seconds after which the server says it is worth asking again.
@@ -35,12 +37,13 @@ class WarrenError(Exception):
         status: int = 0,
         hint: str | None = None,
         errno: str | None = None,
+        operation: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(detail)
         self.code, self.status, self.detail, self.hint = code, status, detail, hint
-        self.errno, self.request_id, self.retry_after = errno, request_id, retry_after
+        self.errno, self.operation, self.request_id, self.retry_after = errno, operation, request_id, retry_after
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
@@ -115,6 +118,7 @@ def problem(status: int, body: Any, headers: Mapping[str, str]) -> WarrenError:
         status=status,
         hint=body.get("hint"),
         errno=body.get("errno"),
+        operation=body.get("operation"),
         request_id=headers.get("x-request-id"),
         retry_after=seconds(headers.get("retry-after")),
     )

@@ -1,12 +1,16 @@
-"""What came of a command."""
+"""What came of a command; a file of several."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ._values import octets
+
+if TYPE_CHECKING:
+    from . import models
+    from .errors import WarrenError
 
 
 @dataclass(frozen=True)
@@ -82,3 +86,31 @@ class Finished(Exit):
         )
         assert isinstance(made, Finished)
         return made
+
+
+@dataclass
+class FileContent:
+    """A file of those that were read together."""
+
+    #: As it was asked for.
+    path: str
+    #: What is there; ``None`` when it cannot be said.
+    file: models.File | None
+    #: Its bytes as they came.
+    parts: list[bytes] = field(default_factory=list, repr=False)
+    #: Bytes behind these are left out: as many were asked for, or it was cut short meanwhile.
+    cut: bool = False
+    #: Why it was not read, or not to its end.
+    error: WarrenError | None = None
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes; raises what it could not be read for."""
+        if self.error is not None:
+            raise self.error
+        return b"".join(self.parts)
+
+    @property
+    def text(self) -> str:
+        """Its bytes as text; what is not UTF-8 is replaced."""
+        return self.data.decode("utf-8", "replace")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from conftest import Server, Way
 
-from warren import AsyncWarren, NotFound, models
+from warren import AsyncWarren, NotFound, WarrenError, models
 
 pytestmark = pytest.mark.anyio
 
@@ -136,3 +136,41 @@ async def test_the_log_of_a_session_that_is_deleted_ends(server: Server) -> None
         except NotFound as error:
             assert error.code in ("session_deleted", "session_not_found")
         assert seqs(seen) == list(range(1, len(seen) + 1))
+
+
+async def test_what_becomes_of_files_is_told_over_connections_that_are_cut(way: Way, server: Server) -> None:
+    async with AsyncWarren(way.url, server.key) as warren, AsyncWarren(server.url, server.key) as beside:
+        session = await warren.sessions.create()
+        files = beside.sessions.at(session.id).files
+        await files.mkdir("/tmp/w/d", parents=True)
+        changes: list[models.FileChange] = []
+        begun = 0
+        async for told in session.files.watch("/tmp/w", recursive=True):
+            if told["type"] == "watching":
+                begun += 1
+                await files.write("/tmp/w/a", "1")
+                continue
+            assert told["type"] == "changes"
+            changes += told["changes"]
+            # What is done while there is no connection is told when there is one again.
+            way.cut()
+            if len(changes) == 1:
+                await files.write("/tmp/w/a", "2")
+            elif len(changes) == 2:
+                await files.move("/tmp/w/a", "/tmp/w/d/b")
+            elif len(changes) == 3:
+                await files.remove("/tmp/w/d", recursive=True)
+            else:
+                break
+        assert [(one["change"], one["path"], one.get("from")) for one in changes] == [
+            ("created", "/tmp/w/a", None),
+            ("modified", "/tmp/w/a", None),
+            ("moved", "/tmp/w/d/b", "/tmp/w/a"),
+            ("removed", "/tmp/w/d", None),
+        ]
+        assert begun == 1
+        with pytest.raises(WarrenError) as refused:
+            async for _ in session.files.watch("/tmp/../etc"):
+                break
+        assert refused.value.code == "invalid_request"
+        await session.delete()

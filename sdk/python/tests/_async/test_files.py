@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Server
 
-from warren import AsyncWarren, Conflict, NotFound, WarrenError
+from warren import AsyncWarren, Conflict, NotFound, WarrenError, models
 
 pytestmark = pytest.mark.anyio
 HOME = "/home/agent"
@@ -127,6 +127,51 @@ async def test_what_is_no_path_is_refused(server: Server) -> None:
         with pytest.raises(Conflict) as conflict:
             await session.files.write(f"{HOME}/taken", "2", replace=False)
         assert (conflict.value.status, conflict.value.code) == (412, "file_exists")
+        await session.delete()
+
+
+async def test_a_batch_is_all_or_nothing(server: Server) -> None:
+    async with AsyncWarren(server.url, server.key) as warren:
+        session = await warren.sessions.create()
+        done = await session.files.batch(
+            [
+                {"op": "mkdir", "path": f"{HOME}/a/b", "parents": True},
+                {"op": "write", "path": Path(f"{HOME}/a/run"), "content": "#!/bin/sh\necho ran\n", "mode": 0o755},
+                {"op": "write", "path": f"{HOME}/a/bytes", "content": b"\xff\0"},
+                {"op": "move", "path": f"{HOME}/a/bytes", "to": f"{HOME}/a/b/bytes"},
+                {"op": "symlink", "path": f"{HOME}/a/link", "target": "run"},
+            ]
+        )
+        kinds = [None if file is None else file["kind"] for file in done]
+        assert kinds == ["directory", "file", None, "file", "symlink"]
+        assert (await session.exec("a/link")).stdout == "ran\n"
+        assert await session.files.read(f"{HOME}/a/b/bytes") == b"\xff\0"
+        with pytest.raises(NotFound) as refused:
+            gone: models.FileOperation = {"op": "remove", "path": f"{HOME}/a", "recursive": True}
+            await session.files.batch([gone, {"op": "remove", "path": "/nowhere"}])
+        assert (refused.value.operation, refused.value.code) == (1, "file_not_found")
+        assert (await session.exec("a/run")).stdout == "ran\n"
+        assert await session.files.batch([]) == []
+        await session.delete()
+
+
+async def test_several_files_are_read_in_one_answer(server: Server) -> None:
+    async with AsyncWarren(server.url, server.key) as warren:
+        session = await warren.sessions.create()
+        large = b"".join(parts(2, 10, 65_536))
+        await session.files.write(f"{HOME}/large", large)
+        await session.files.write(f"{HOME}/text", "grüße\n")
+        paths = [f"{HOME}/text", f"{HOME}/none", HOME, f"{HOME}/large", f"{HOME}/text", f"{HOME}/text"]
+        read = [file async for file in session.files.read_many(paths)]
+        assert [file.path for file in read] == paths
+        assert (read[0].text, read[3].data == large, read[5].text) == ("grüße\n", True, "grüße\n")
+        assert read[1].file is None and isinstance(read[1].error, NotFound)
+        with pytest.raises(NotFound):
+            _ = read[1].data
+        assert read[2].file is not None and read[2].file["kind"] == "directory" and read[2].data == b""
+        short = [file async for file in session.files.read_many([f"{HOME}/large", f"{HOME}/text"], bytes_max=300_000)]
+        assert [(len(file.data), file.cut) for file in short] == [(300_000, True), (0, True)]
+        assert [file async for file in session.files.read_many([])] == []
         await session.delete()
 
 

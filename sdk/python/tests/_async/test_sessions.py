@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -34,6 +35,39 @@ async def test_a_session_is_made_found_and_deleted(server: Server) -> None:
         with pytest.raises(NotFound) as gone:
             await warren.sessions.get(name)
         assert gone.value.code == "session_not_found"
+
+
+async def test_a_session_is_changed_and_found_by_what_it_is(server: Server) -> None:
+    async with AsyncWarren(server.url, server.key) as warren:
+        suite = fresh("found")
+        one = await warren.sessions.create(name=f"{suite}-1", labels={"suite": suite, "odd": "1"})
+        two = await warren.sessions.create(name=f"{suite}-2", labels={"suite": suite})
+
+        async def found(**query: Any) -> list[str]:
+            return [session.id async for session in warren.sessions.list(limit=1, labels={"suite": suite}, **query)]
+
+        assert sorted(await found()) == sorted([one.id, two.id])
+        assert await found(name_prefix=f"{suite}-2") == [two.id]
+        assert await found(created_after=two.info["created"]) == []
+        now = datetime.now(timezone.utc)
+        assert await found(created_before=now + timedelta(days=1), created_after=now - timedelta(days=1)) != []
+        assert await found(created_after=now + timedelta(days=1)) == []
+
+        labels = {"odd": None, "even": "1"}
+        await one.update(name=f"{suite}-x", labels=labels, environment={"A": "b"}, idle_timeout="1h")
+        assert (one.name, one.info["labels"]) == (f"{suite}-x", {"suite": suite, "even": "1"})
+        assert (await one.exec("echo $A")).stdout == "b\n"
+        await two.hibernate()
+        assert await found(state="hibernated") == [two.id]
+        with pytest.raises(Conflict) as taken:
+            await two.update(name=f"{suite}-x")
+        assert taken.value.code == "name_taken"
+        await two.update(name=None)
+        assert two.name is None
+        with pytest.raises(ValueError, match="without a zone"):
+            await found(created_after=now.replace(tzinfo=None))
+        await one.delete()
+        await two.delete()
 
 
 async def test_refusals_are_typed(server: Server) -> None:

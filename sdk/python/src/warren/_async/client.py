@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .. import _tasks as tasks
 from .._local import server
-from .._values import given, moment, segment
+from .._values import given, instant, moment, segment
 from .accounts import AsyncKeys, AsyncTenants
 from .session import AsyncSession
 from .transport import AsyncTransport
@@ -121,8 +121,32 @@ class AsyncSessions:
         """The session of this name or id, without asking whether there is one: what a token may need."""
         return AsyncSession(self._transport, session, None)
 
-    async def list(self, **query: Any) -> AsyncIterator[AsyncSession]:
-        """Sessions in the order they were made. ``limit`` is how many are asked for at once, 1 to 1000."""
+    async def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        state: models.State | None = None,
+        name_prefix: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        template: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+    ) -> AsyncIterator[AsyncSession]:
+        """Sessions in the order they were made: those of which all that is said is true.
+
+        ``labels`` are all to be there with these values; ``limit`` is how many are asked for at once, 1 to 1000.
+        """
+        query: dict[str, Any] = {
+            "after": after,
+            "limit": limit,
+            "state": state,
+            "name_prefix": name_prefix,
+            "label": [f"{name}={value}" for name, value in (labels or {}).items()],
+            "template": template,
+            "created_after": created_after and instant(created_after),
+            "created_before": created_before and instant(created_before),
+        }
         async for info in self._transport.pages("/v1/sessions", **query):
             yield AsyncSession(self._transport, info["id"], cast("models.Session", info))
 

@@ -1,10 +1,10 @@
-"""A session's log, followed over every connection that breaks."""
+"""A session's log, and what becomes of its files, followed over every connection that breaks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -17,12 +17,33 @@ if TYPE_CHECKING:
     from .. import models
 
 
-async def followed(
+def followed(
     transport: AsyncTransport, path: str, after: str | None, follow: bool, exec: int | None
 ) -> AsyncIterator[models.Event | models.Resync]:
     """The events behind ``after``, each once and in order."""
-    attempts = transport.attempts()
     query = {"after": after, "follow": None if follow else False, "exec": exec}
+    return resumed(transport, path, query, ends=lambda event: is_last(event, exec))
+
+
+def watched(
+    transport: AsyncTransport, path: str, beneath: str, recursive: bool, after: str | None
+) -> AsyncIterator[models.FileWatch]:
+    """What becomes of files, from ``after`` or from now on."""
+    query = {"path": beneath, "recursive": recursive, "after": after}
+    # Each connection begins with where it does; who watches began once.
+    return resumed(transport, path, query, once="watching")
+
+
+async def resumed(
+    transport: AsyncTransport,
+    path: str,
+    query: dict[str, Any],
+    *,
+    ends: Callable[[Any], bool] = lambda event: False,
+    once: str | None = None,
+) -> AsyncIterator[Any]:
+    """What is sent, over as many connections as it takes, until what ``ends`` it; of the kind ``once`` only the first."""
+    attempts = transport.attempts()
     last: str | None = None
     while True:
         resume = {} if last is None else {"Last-Event-ID": last}
@@ -37,9 +58,11 @@ async def followed(
                         if sent.event == "end":
                             return
                         event = event_of(sent)
+                        if event["type"] == once and last is not None:
+                            continue
                         last = sent.id or last
                         yield event
-                        if is_last(event, exec):
+                        if ends(event):
                             return
             wait = attempts.broken(EOFError("the server ended the stream"))
         except httpx.TransportError as error:
@@ -49,7 +72,7 @@ async def followed(
         await tasks.sleep(wait)
 
 
-def event_of(sent: Sent) -> models.Event | models.Resync:
+def event_of(sent: Sent) -> Any:
     """The event that was sent; raises what the server says went wrong."""
     try:
         data: Any = json.loads(sent.data)
@@ -59,11 +82,11 @@ def event_of(sent: Sent) -> models.Event | models.Resync:
         raise problem(data.get("status", 0), data, {})
     if sent.event == "resync":
         data = {"type": "resync", **data}
-    return cast("models.Event | models.Resync", data)
+    return data
 
 
-def is_last(event: models.Event | models.Resync, exec: int | None) -> bool:
+def is_last(event: Any, exec: int | None) -> bool:
     """Whether nothing follows it."""
     if event["type"] == "exited":
-        return event["exec"] == exec
-    return event["type"] == "lifecycle" and event["state"] == "deleted"
+        return bool(event["exec"] == exec)
+    return bool(event["type"] == "lifecycle" and event["state"] == "deleted")

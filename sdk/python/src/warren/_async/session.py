@@ -17,6 +17,8 @@ from .terminal import AsyncTerminal
 from .transport import AsyncTransport
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from .. import models
 
 
@@ -54,6 +56,13 @@ class AsyncSession:
         """Asks what it is like now, without waking it."""
         self._info = await self._transport.get(self._path)
         return self.info
+
+    async def update(self, **changes: Unpack[models.SessionChange]) -> None:
+        """Changes what is named, all of it or nothing: ``name``, ``labels``, ``environment``, ``secrets``, ``cwd``,
+        ``idle_timeout``, ``time_to_live``. ``None`` takes away, also a single label or entry.
+        """
+        answer = await self._transport.request("PATCH", self._path, json=dict(changes))
+        self._info = cast("models.Session", answer.json())
 
     # Commands.
 

@@ -125,11 +125,18 @@ class AsyncTransport:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, *, query: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+        self,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        json: Any = None,
     ) -> AsyncIterator[httpx.Response]:
-        """A GET whose body is read as it comes. It is asked for once; ``httpx.TransportError`` passes through."""
-        url, params = self.url + path, query_of(query)
-        async with self._http.stream("GET", url, params=params, headers=headers) as answer:
+        """A GET whose body is read as it comes, or a POST of ``json`` that only reads. It is asked for once;
+        ``httpx.TransportError`` passes through.
+        """
+        method, url, params = "GET" if json is None else "POST", self.url + path, query_of(query)
+        async with self._http.stream(method, url, params=params, headers=headers, json=json) as answer:
             if not answer.is_success:
                 await answer.aread()
                 raise refusal(answer)
