@@ -396,7 +396,11 @@ fn requests_that_make_no_sense_are_refused_in_the_same_way() {
     server.get("/v1/sessions?limit=0").refused(422, "invalid_request");
     let refused = server.get("/v1/sessions?limt=1");
     refused.refused(422, "invalid_request");
-    assert_eq!(refused.json()["detail"], "the query: limt: unknown field `limt`, expected `after` or `limit`");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.starts_with("the query: limt: unknown field `limt`, expected one of `after`, `limit`, "),
+        "{detail}"
+    );
     let refused = server.request("POST", "/v1/keys", &json_type, br#"["n", "viewer", null, null]"#);
     refused.refused(422, "invalid_request");
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();

@@ -84,6 +84,10 @@ impl<'de> Deserialize<'de> for Asked {
     }
 }
 
+/// What can be asked for.
+const FIELDS: [&str; 8] =
+    ["after", "limit", "state", "name_prefix", "label", "template", "created_after", "created_before"];
+
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
@@ -124,7 +128,10 @@ impl Asked {
                 filter.labels.push((name.to_owned(), value.to_owned()));
                 Ok(())
             }
-            _ => Err("there is no such member".to_owned()),
+            _ => {
+                let known = FIELDS.map(|field| format!("`{field}`")).join(", ");
+                Err(format!("unknown field `{}`, expected one of {known}", short(name)))
+            }
         }
     }
 }
