@@ -68,7 +68,7 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        let _ = writeln!(self.input, "kill -9 %1 2>/dev/null; exit");
+        let _ = writeln!(self.input, "kill -9 $(jobs -p) 2>/dev/null; exit");
         let _ = self.child.wait();
     }
 }
