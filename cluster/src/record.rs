@@ -213,6 +213,7 @@ impl Record {
             forked_from: body.forked_from,
             template: body.spec.template.clone(),
             labels: body.spec.labels.clone(),
+            egress: body.spec.egress.clone(),
             held: self.held,
         }
     }
@@ -233,6 +234,7 @@ impl Record {
             forked_from: None,
             template: None,
             labels: BTreeMap::new(),
+            egress: Vec::new(),
             held: Held::default(),
         }
     }

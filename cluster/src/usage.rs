@@ -47,8 +47,10 @@ pub struct Amounts {
     pub requests: u64,
     /// Events of sessions' logs.
     pub events: u64,
-    /// Bytes that left the node for elsewhere: none, there is no egress yet.
+    /// Bytes that sessions sent to the outside.
     pub egress_bytes: u64,
+    /// Bytes that they received from there.
+    pub ingress_bytes: u64,
 }
 
 /// What one session, or none, used in one hour.
@@ -142,6 +144,7 @@ impl Amounts {
             (&mut self.requests, other.requests),
             (&mut self.events, other.events),
             (&mut self.egress_bytes, other.egress_bytes),
+            (&mut self.ingress_bytes, other.ingress_bytes),
         ] {
             *to = to.saturating_add(from);
         }
@@ -248,6 +251,8 @@ impl Meter for Usage {
             cpu_ns: u64::try_from(used.cpu.as_nanos()).unwrap_or(u64::MAX),
             memory_byte_ms: u64::try_from(used.memory_byte_ns / 1_000_000).unwrap_or(u64::MAX),
             events: used.events,
+            egress_bytes: used.egress_bytes,
+            ingress_bytes: used.ingress_bytes,
             ..Amounts::default()
         };
         self.add(tenant, Some(session), amounts);

@@ -4,7 +4,8 @@
 //! `WARREN_SECTION__KEY`, flags of the command line. Every value remembers which of them it came from.
 
 use crate::settings::{
-    Audit, Config, Data, KEYS, Log, SECRETS_MAX, Secret, Server, SessionSettings, TEMPLATES_MAX, Telemetry,
+    Audit, Config, Data, EgressSettings, KEYS, Log, SECRETS_MAX, Secret, Server, SessionSettings, TEMPLATES_MAX,
+    Telemetry,
 };
 use crate::template::Template;
 use crate::value::Size;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use warren_egress::Rules;
 use warren_kernel::limits::Limits;
 use warren_session::id::SessionName;
 use warren_session::quota::Quota;
@@ -25,7 +27,8 @@ const OTHER_VARIABLES: &[&str] = &["WARREN_CACHE", "WARREN_CONFIG", "WARREN_KEY"
 const PREFIX: &str = "WARREN_";
 /// Bytes of a configuration file, at most.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
+    "egress",
     "server",
     "data",
     "sessions",
@@ -298,6 +301,7 @@ impl Reader<'_> {
             limits: self.table::<Size>("limits", Limits::TABLE.len()),
             limits_max: self.table::<Size>("limits_max", Limits::TABLE.len()),
             quotas: self.table::<Size>("quotas", Quota::ALL.len()),
+            egress: EgressSettings::read(self),
             audit: Audit::read(self),
             telemetry: Telemetry::read(self),
             log: Log::read(self),
@@ -347,10 +351,14 @@ fn check(config: &Config, reader: &mut Reader<'_>) {
         ("server.connections_per_address", server.connections_per_address),
         ("server.refusals_per_address", server.refusals_per_address),
         ("sessions.awake_max", config.sessions.awake_max),
+        ("egress.connections_max", config.egress.connections_max),
     ] {
         if number == 0 {
             reader.refuse(key, "0 would let nothing in; give at least 1");
         }
+    }
+    if let Err(error) = Rules::parse(&config.egress.private) {
+        reader.refuse("egress.private", error);
     }
     if config.data.dir.as_os_str().is_empty() {
         reader.refuse("data.dir", "there is no HOME to put data under; name a folder");

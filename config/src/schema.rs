@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+use warren_egress::rule::{RULE_BYTES_MAX, RULES_MAX as EGRESS_RULES_MAX};
 use warren_kernel::limits::Limits;
 use warren_kernel::policy::{PATTERN_MAX, RULES_MAX};
 
@@ -51,6 +52,10 @@ pub struct Labels;
 #[derive(Debug)]
 pub struct LimitsByName;
 
+/// [`warren_egress::Rules`].
+#[derive(Debug)]
+pub struct EgressRules;
+
 /// What a length of time looks like: numbers, each with its unit. `humantime` reads them.
 const PERIOD: &str = "([0-9]{1,9} *(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|\
                       hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y) *)+";
@@ -68,6 +73,8 @@ schemas! {
     Timeout = string().pattern(Some(format!("^(never|{PERIOD})$"))).examples([Value::from("5m")]), "A length of time with its unit, or `never`.";
     Environment = map(string().pattern(Some("^[^=\\x00]+$")), string().pattern(Some("^[^\\x00]*$"))),
         "Entries of an environment: values by name.";
+    EgressRules = ArrayBuilder::new().items(egress_rule().build()).max_items(Some(EGRESS_RULES_MAX)),
+        "What a session reaches outside.";
     Labels = map(string().min_length(Some(1)).max_length(Some(256)), string().max_length(Some(256))).max_properties(Some(32)),
         "Labels: values by name.";
 }
@@ -119,6 +126,14 @@ fn rules() -> ObjectBuilder {
     let rule = closed(rule.property("pattern", pattern).required("effect").required("pattern"));
     let rules = ArrayBuilder::new().items(rule.build()).max_items(Some(RULES_MAX));
     closed(ObjectBuilder::new().property("default", effect()).property("rules", rules))
+}
+
+/// A host, an address or a network, and ports; how names and addresses look in detail, its reader says.
+fn egress_rule() -> ObjectBuilder {
+    const PORT: &str = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+    let pattern = format!(r"^(local:)?(\*\.)?[\[A-Za-z0-9._:/-]*[\]A-Za-z0-9._:-](:{PORT}(-{PORT})?)?$");
+    let examples = ["api.example.com:443", "*.example.com", "10.1.0.0/16:5432", "public"].map(Value::from);
+    string().min_length(Some(1)).max_length(Some(RULE_BYTES_MAX)).pattern(Some(pattern)).examples(examples)
 }
 
 fn file() -> ObjectBuilder {

@@ -42,6 +42,8 @@ pub struct Config {
     pub limits_max: BTreeMap<String, Size>,
     /// What each tenant may take that has no number of its own, by the names of `docs/security.md`.
     pub quotas: BTreeMap<String, Size>,
+    /// What sessions reach outside.
+    pub egress: EgressSettings,
     /// What is kept of who did what.
     pub audit: Audit,
     /// Where spans of requests go.
@@ -167,6 +169,15 @@ sections! {
         grace: Period = Period(Duration::from_secs(5)), "0.1";
         /// Bytes of each stream of a command that are sent with its outcome; the rest is fetched by offset.
         output_bytes_max: Size = Size(1 << 20), "0.1";
+    }
+    /// What sessions reach outside. Which hosts, their templates and owners say; without a word, none.
+    egress: EgressSettings {
+        /// Connections of all sessions to the outside at once, and half as many of one tenant; each takes a descriptor of the
+        /// server.
+        connections_max: usize = 1024, "0.1";
+        /// Rules that reach what is not public, such as "10.1.0.0/16:5432", which tenants other than `default` may give their
+        /// sessions. Templates may have any.
+        private: Vec<String> = Vec::new(), "0.1";
     }
     /// What is kept of who did what.
     audit: Audit {

@@ -5,6 +5,7 @@ use crate::value::{Size, Timeout};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use warren_egress::{RuleError, Rules as EgressRules};
 use warren_kernel::limits::UnknownLimit;
 use warren_kernel::policy::{Policy, PolicyError, Rules};
 use warren_session::spec::{SessionSpec, SpecFile, Tier};
@@ -57,6 +58,11 @@ pub struct Template {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = schema::Labels)]
     pub labels: BTreeMap<String, String>,
+    /// What it reaches outside, in place of what was chosen before: `HOST`, `HOST:PORT`, `*.HOST`, an address or a network,
+    /// `public`, `local:HOST:PORT`. Without any, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::EgressRules>)]
+    pub egress: Option<Vec<String>>,
 }
 
 /// Rules for some domains.
@@ -96,13 +102,16 @@ pub enum TemplateError {
     /// Rules that are too many or too long.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// A rule of what it reaches outside that is none.
+    #[error("egress: {0}")]
+    Egress(#[from] RuleError),
 }
 
 impl Template {
     /// Makes these choices in a session's spec.
     ///
     /// # Errors
-    /// A limit has an unknown name, or the policy is too large; the spec is then to be thrown away.
+    /// A limit has an unknown name, the policy is too large, or a rule names nothing; the spec is then to be thrown away.
     pub fn apply(&self, spec: &mut SessionSpec) -> Result<(), TemplateError> {
         if let Some(software) = &self.software {
             spec.software = Some(software.clone());
@@ -121,12 +130,16 @@ impl Template {
         }
         spec.files.extend(self.files.iter().cloned());
         if let Some(choice) = &self.policy {
-            let policy = choice.over(spec.policy.take().unwrap_or_else(Policy::session));
+            let policy = choice.over(spec.policy.take().unwrap_or_else(Policy::with_way_out));
             policy.validate()?;
             spec.policy = Some(policy);
         }
         for (name, value) in &self.limits {
             spec.limits.set(name, value.0)?;
+        }
+        if let Some(rules) = &self.egress {
+            EgressRules::parse(rules)?;
+            spec.egress.clone_from(rules);
         }
         if let Some(durability) = self.durability {
             spec.durability = durability;

@@ -79,9 +79,10 @@ const BUCKETS: [f64; 18] =
 type Described = &'static [(&'static str, Unit, &'static str)];
 
 /// Of all crates: what counts up, what goes up and down, what has a distribution.
-const ALL: [[Described; 3]; 4] = [
+const ALL: [[Described; 3]; 5] = [
     [COUNTERS, GAUGES, HISTOGRAMS],
     [warren_session::metrics::COUNTERS, warren_session::metrics::GAUGES, warren_session::metrics::HISTOGRAMS],
+    [warren_egress::metrics::COUNTERS, warren_egress::metrics::GAUGES, warren_egress::metrics::HISTOGRAMS],
     [warren_cluster::metrics::COUNTERS, &[], warren_cluster::metrics::HISTOGRAMS],
     [warren_wasi_posix::metrics::COUNTERS, &[], warren_wasi_posix::metrics::HISTOGRAMS],
 ];

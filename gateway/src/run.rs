@@ -16,6 +16,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use warren_egress::{Carrier, RuleError, Rules, Way};
+use warren_isolate::{Isolates, Options as IsolateOptions};
 use warren_kernel::event::{Event, What};
 use warren_kernel::id::{Gid, Pid, Uid};
 use warren_kernel::policy::{Domain, Effect, Policy, PolicyError};
@@ -32,6 +34,8 @@ use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// Processes that can live at once in one `warren run`.
 const PROCESSES: u32 = 300;
+/// How long what a command sent outside may take to be sent on when it has ended.
+const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -47,6 +51,10 @@ pub(crate) struct RunArguments {
     /// Sets a limit; see `docs/limits.md` for names. Sizes may end in k, m or g.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
+    /// Lets it reach this outside: HOST, HOST:PORT, *.HOST, an address or a network, `public` for all of the internet,
+    /// local:HOST:PORT where the host is in a network of yours. Without it, nothing.
+    #[arg(long = "allow-net", value_name = "HOST[:PORT]")]
+    allow_net: Vec<String>,
     /// Runs as this user of the session: root, agent, nobody, or UID[:GID].
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -77,6 +85,8 @@ pub(crate) enum RunError {
     Environment(String),
     #[error("--env {0}: the policy does not let this variable in (domain `environment`)")]
     EnvironmentDenied(String),
+    #[error("--allow-net {0}")]
+    Egress(#[from] RuleError),
     #[error("--limit {0}: give NAME=VALUE with a whole number, e.g. --limit processes=64 or file_bytes=512m")]
     Limit(String),
     #[error("--limit: {0}")]
@@ -129,22 +139,34 @@ fn run_on(arguments: &RunArguments, handle: &Handle) -> Result<ExitCode, RunErro
     let options =
         EngineOptions { cache: Some(store.root().to_owned()), processes: PROCESSES, ..EngineOptions::default() };
     let wasm = Wasm::new(&options, handle.clone())?;
-    let layer = layer::build(&projection, &(Arc::new(StoreBlobs(store)) as _))?;
-    let node = Node::new(wasm, layer, projection.env, handle.clone());
+    let layer = layer::build_with(&projection, &(Arc::new(StoreBlobs(store)) as _), &[warren_isolate::COMMAND])?;
+    // One is made when the command asks for it.
+    let isolates =
+        Isolates::new(IsolateOptions { warm: 0, ..IsolateOptions::default() }, wasm.shares(), handle.clone());
+    let node = Node::new(wasm, layer, projection.env, handle.clone()).with_guests(Arc::new(isolates));
     let template = template(arguments, node.template())?;
-    let session = node.session(template.clone());
+    let way = way_out(arguments, handle)?;
+    let session = node.through(Arc::new(way.clone())).session(template.clone());
     for mount in &arguments.mounts {
         handle.block_on(add_mount(&session, &template, mount))?;
     }
     let command = command(arguments, &template);
     let started = Instant::now();
-    if arguments.json {
-        return Ok(captured(&session, &command, handle, started));
-    }
-    if arguments.tty {
-        return on_terminal(&session, &command, handle);
-    }
-    Ok(passed_through(&session, &command, handle))
+    let code = match (arguments.json, arguments.tty) {
+        (true, _) => captured(&session, &command, handle, started),
+        (false, true) => on_terminal(&session, &command, handle)?,
+        (false, false) => passed_through(&session, &command, handle),
+    };
+    // Whatever is left ends, and what was sent last goes out.
+    end_session(&session);
+    let _ = handle.block_on(async { tokio::time::timeout(DRAINED_WITHIN, way.drained()).await });
+    Ok(code)
+}
+
+/// The way out that the arguments ask for.
+fn way_out(arguments: &RunArguments, handle: &Handle) -> Result<Way, RuleError> {
+    let carrier = Carrier::new(warren_egress::Options::default(), handle.clone());
+    Ok(Way::new(&carrier, "default", Arc::default(), Rules::parse(&arguments.allow_net)?))
 }
 
 fn on_terminal(session: &Session, command: &Command, handle: &Handle) -> Result<ExitCode, RunError> {
@@ -159,6 +181,7 @@ fn on_terminal(session: &Session, command: &Command, handle: &Handle) -> Result<
 }
 
 fn template(arguments: &RunArguments, mut template: Template) -> Result<Template, RunError> {
+    template.policy = Arc::new(Policy::with_way_out());
     if let Some(path) = &arguments.policy {
         let text =
             std::fs::read_to_string(path).map_err(|source| RunError::PolicyRead { path: path.clone(), source })?;
@@ -210,7 +233,7 @@ fn template(arguments: &RunArguments, mut template: Template) -> Result<Template
 /// A policy file: a domain it does not name keeps what a session may do anyway.
 fn policy(text: &str) -> Result<Policy, toml::de::Error> {
     let given: toml::Table = toml::from_str(text)?;
-    let mut whole = toml::Table::try_from(Policy::session()).map_err(serde::de::Error::custom)?;
+    let mut whole = toml::Table::try_from(Policy::with_way_out()).map_err(serde::de::Error::custom)?;
     for (domain, rules) in given {
         whole.insert(domain, rules);
     }
@@ -439,6 +462,9 @@ fn say(events: &[Event]) {
             }
             What::LimitReached { limit, errno } => {
                 format!("limit `{limit}` reached ({errno:?}); raise it by --limit {limit}=N")
+            }
+            What::Refused { subject, reason, .. } => {
+                format!("egress: {subject} refused: {reason}; `--allow-net` lets it out")
             }
             What::Faulted { reason } => format!("process {}: {reason}", event.pid),
             What::Exited { .. } => continue,

@@ -150,14 +150,14 @@ fn tar_in_a_pipeline() {
 }
 
 #[test]
-fn a_refused_connection_names_the_policy_and_ends() {
+fn a_refused_connection_says_what_to_do_and_ends() {
     if !common::software() {
         return;
     }
     let refused = run(&["curl http://example.com"]);
     assert_ne!(refused.code(), 0);
-    assert!(refused.stderr.contains("warren: policy: connect example.com:80 denied"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("--policy"), "it says what to do: {}", refused.stderr);
+    assert!(refused.stderr.contains("warren: egress: example.com:80 refused: no rule"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--allow-net"), "it says what to do: {}", refused.stderr);
 }
 
 // ---- status, arguments, streams
@@ -376,7 +376,7 @@ fn policies() {
     let denied = with(no_home, &["echo x > /tmp/x && cat /tmp/x; echo y > /home/agent/y; cat /home/agent/y"]);
     assert_eq!(denied.stdout, "x\n");
     assert!(denied.stderr.contains("warren: policy: write /home/agent/y denied"), "{}", denied.stderr);
-    // What is allowed of the outside still has no network behind it, and is no event.
+    // What the policy allows, the way out still refuses without a rule.
     let allowed = with("[connect]\nrules = [{ effect = \"allow\", pattern = \"*:80\" }]", &["curl http://example.com"]);
     assert!(allowed.code() != 0 && !allowed.stderr.contains("policy:"), "{}", allowed.stderr);
     let denied =
@@ -440,8 +440,11 @@ fn json() {
     let value = object(&killed);
     assert_eq!((killed.code(), &value["status"], &value["signal"]), (143, &143.into(), &"SIGTERM".into()));
     let denied = object(&run(&["--json", "curl -s http://example.com"]));
-    let denied = &denied["events"].as_array().unwrap().iter().find(|event| !event["what"]["denied"].is_null()).unwrap();
-    assert_eq!(denied["what"]["denied"], serde_json::json!({ "domain": "connect", "subject": "example.com:80" }));
+    let denied =
+        &denied["events"].as_array().unwrap().iter().find(|event| !event["what"]["refused"].is_null()).unwrap();
+    let reason = "no rule of the session's egress allows it";
+    let told = serde_json::json!({ "subject": "example.com:80", "reason": reason, "skipped": 0 });
+    assert_eq!(denied["what"]["refused"], told);
     assert!(denied["seq"].is_u64() && denied["pid"].is_u64() && denied["time"].is_i64());
     // Bytes that are no text are shown as such; standard input is empty.
     let value = object(&finish(warren().args(["run", "--json", "printf '\\377'; cat"]), b"input"));

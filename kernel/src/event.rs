@@ -53,6 +53,15 @@ pub enum What {
         /// In words.
         reason: String,
     },
+    /// The way out refused a host the policy allowed.
+    Refused {
+        /// The host and port, as they were named.
+        subject: String,
+        /// Why, in words.
+        reason: String,
+        /// Refusals before this one that are not told: a program may cause any number.
+        skipped: u64,
+    },
 }
 
 /// The latest events of a session.

@@ -16,7 +16,7 @@ use crate::file::OpenId;
 use crate::host::Monotonic;
 use crate::id::Pid;
 use crate::runtime::{LoadError, Program, Runtime};
-use crate::socket::egress::Egress;
+use crate::socket::egress::{Egress, Unreached};
 use crate::vfs::driver::{FileSystem, FsAnswer, FsRequest};
 use crate::wait::{Halt, Step};
 use std::fmt;
@@ -56,7 +56,7 @@ pub enum Fetched {
     /// The program of this image.
     Program(BlobId, Result<Program, LoadError>),
     /// The addresses of this host.
-    Resolved(String, Result<Arc<[IpAddr]>, Errno>),
+    Resolved(String, Result<Arc<[IpAddr]>, Unreached>),
 }
 
 impl Fetch {
@@ -220,11 +220,11 @@ impl Call {
     }
 
     /// The addresses of a host outside: replayed, or a reason to fetch them.
-    pub(crate) fn resolve(&mut self, egress: &Arc<dyn Egress>, name: &str) -> Step<Arc<[IpAddr]>> {
+    pub(crate) fn resolve(&mut self, egress: &Arc<dyn Egress>, name: &str) -> Step<Result<Arc<[IpAddr]>, Unreached>> {
         match self.answers.get(self.replayed) {
             Some(Fetched::Resolved(asked, addresses)) if asked == name => {
                 self.replayed += 1;
-                Ok(addresses.clone()?)
+                Ok(addresses.clone())
             }
             _ => {
                 self.answers.truncate(self.replayed);

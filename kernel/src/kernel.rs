@@ -18,7 +18,7 @@ use crate::pty::Terminals;
 use crate::runtime::{Program, Runtime};
 use crate::signal::Signals;
 use crate::socket::Sockets;
-use crate::socket::egress::Egress;
+use crate::socket::egress::{Dial, Egress, Refusals};
 use crate::timer::Alarms;
 use crate::user::Credentials;
 use crate::vfs::Node;
@@ -91,6 +91,9 @@ pub struct Kernel {
     pub(crate) waiters: Waiters,
     pub(crate) events: Events,
     pub(crate) starts: Vec<Start>,
+    /// Connections whoever carries them is to be told of.
+    pub(crate) dials: Vec<Dial>,
+    pub(crate) refusals: Refusals,
     pub(crate) booted: Monotonic,
     /// Random, for /proc to tell this kernel from any other.
     pub(crate) boot_id: [u8; 16],
@@ -105,8 +108,10 @@ pub struct Usage {
     pub open_files: usize,
     /// Pipes and open FIFOs.
     pub pipes: usize,
-    /// Sockets, those that wait to be accepted included.
+    /// Sockets, those that wait to be accepted and far ends included.
     pub sockets: usize,
+    /// Connections to the outside, those being made included.
+    pub outbound: usize,
     /// Bytes in all sockets, as allocated.
     pub socket_bytes: u64,
     /// Descriptors on their way through Unix sockets.
@@ -177,6 +182,8 @@ impl Kernel {
             waiters: Waiters::default(),
             events: Events::default(),
             starts: Vec::new(),
+            dials: Vec::new(),
+            refusals: Refusals::default(),
             booted,
             boot_id,
         };
@@ -357,6 +364,7 @@ impl Kernel {
             open_files: self.files.len(),
             pipes: self.pipes.len(),
             sockets: self.sockets.len(),
+            outbound: self.sockets.outbound(),
             socket_bytes: self.sockets.bytes(),
             rights_in_flight: self.sockets.in_flight(),
             locks: self.locks.held(),

@@ -89,6 +89,8 @@ limits! {
     sockets = 512, ENFILE;
     /// Bytes in all sockets. At the limit messages fail, and streams hold 4 KiB each.
     socket_bytes = 16 << 20, ENOBUFS;
+    /// Connections to the outside, those being made included; each is two of `sockets`.
+    outbound = 64, ENOBUFS;
     /// Datagrams that wait at one socket; more are lost (UDP) or held back (Unix).
     datagrams = 512, EAGAIN;
     /// Descriptors on their way through Unix sockets.

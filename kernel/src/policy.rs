@@ -111,6 +111,11 @@ impl Policy {
         }
     }
 
+    /// As [`Policy::session`], where a way out decides what is reached outside: the policy leaves that to it.
+    pub fn with_way_out() -> Policy {
+        Policy { connect: Rules { default: Effect::Allow, rules: Vec::new() }, ..Policy::session() }
+    }
+
     /// Checks sizes, so that every later match is bounded.
     ///
     /// # Errors

@@ -6,8 +6,8 @@
 //!                           │              (a caught signal is pending: unlock, Interrupted)
 //!                           └──▶ Fetch  ─▶ unlock, perform elsewhere; done: from the start
 //! ```
-//! Lock order: the kernel's lock is the only one held while a call runs; wakers, runtimes and drivers are called
-//! after it is let go. Any executor can poll the futures here: nothing in them knows one.
+//! Lock order: the kernel's lock is the only one held while a call runs; wakers, runtimes, drivers and the way out are
+//! called after it is let go. Any executor can poll the futures here: nothing in them knows one.
 
 use crate::errno::Errno;
 use crate::fetch::{Call, Fetch, Fetched};
@@ -16,6 +16,7 @@ use crate::id::Pid;
 use crate::kernel::Kernel;
 use crate::process::Process;
 use crate::signal::Signal;
+use crate::socket::egress::Outbound;
 use crate::sync::{Mistake, Mutex, MutexGuard, makes};
 use crate::wait::{Halt, Step, Wait, WaitKey, WaiterId};
 use std::future::Future;
@@ -125,11 +126,20 @@ impl Session {
     fn unlock(&self, mut kernel: MutexGuard<'_, Kernel>) {
         let woken = kernel.waiters.take_woken();
         let starts = std::mem::take(&mut kernel.starts);
+        let dials = std::mem::take(&mut kernel.dials);
+        let egress = if dials.is_empty() { None } else { kernel.world.egress.clone() };
         let deadline = kernel.next_deadline();
         drop(kernel);
         woken.into_iter().for_each(Waker::wake);
         for start in starts {
             start.runtime.start(self, start.pid, start.program);
+        }
+        for dial in dials {
+            let outbound = Outbound::new(self, dial);
+            // Without a way out nothing is dialled; dropped, it would fail.
+            if let Some(egress) = &egress {
+                egress.carry(outbound);
+            }
         }
         if let Some(deadline) = deadline {
             let mut armed = self.inner.armed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,21 +6,39 @@ mod common;
 use common::network::{DATAGRAM, STREAM, inet};
 use common::{Machine, NEW, R, RW, spawn};
 use std::collections::BTreeSet;
-use warren_kernel::Errno;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use warren_kernel::id::Fd;
 use warren_kernel::limits::Limits;
 use warren_kernel::lock::{LockKind, LockRange, OnConflict};
+use warren_kernel::policy::Policy;
 use warren_kernel::process::spawn::Spawn;
 use warren_kernel::process::strings;
+use warren_kernel::socket::egress::{Egress, Outbound, Unreached};
 use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::open::{At, OpenFlags};
+use warren_kernel::{Errno, Kernel};
+
+/// A way out that keeps what it is to carry.
+#[derive(Default)]
+struct Keeps(Mutex<Vec<Outbound>>);
+
+impl Egress for Keeps {
+    fn resolve(&self, _: &str) -> Result<Arc<[IpAddr]>, Unreached> {
+        Err(Errno::ENOENT.into())
+    }
+
+    fn carry(&self, outbound: Outbound) {
+        self.0.lock().expect("no test panics with it").push(outbound);
+    }
+}
 
 /// Sets one limit low and goes over it.
 fn over(limit: &str) -> (Result<(), Errno>, Machine) {
     let value = match limit {
         "processes" => 2,
         "descriptors" | "open_files" => 3,
-        "pipes" | "locks" | "ptys" => 1,
+        "pipes" | "locks" | "ptys" | "outbound" => 1,
         "sockets" | "datagrams" | "rights_in_flight" => 2,
         "file_bytes" => 8192,
         "inodes" => 2,
@@ -29,7 +47,11 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
         "cpu_ms" => 10,
         _ => 100,
     };
-    let machine = Machine::limited(|limits| limits.set(limit, value).expect("a limit of the table"));
+    let mut limits = Limits::default();
+    limits.set(limit, value).expect("a limit of the table");
+    let template = common::template(limits, Policy::with_way_out());
+    let egress = Some(Arc::new(Keeps::default()) as Arc<dyn Egress>);
+    let machine = Machine::behind(template.clone(), egress, |world| Kernel::new(world, template));
     let agent = machine.agent();
     let clean = || machine.usage();
     let answer = match limit {
@@ -99,6 +121,15 @@ fn over(limit: &str) -> (Result<(), Errno>, Machine) {
             assert_eq!(pair(), Err(Errno::ENFILE), "one is not two");
             assert_eq!(machine.usage().sockets, before.sockets - 1);
             agent.close(second).expect("open");
+            answer
+        }
+        "outbound" => {
+            let (first, second) = (agent.tcp(), agent.tcp());
+            agent.nonblock(first);
+            assert_eq!(agent.connect(first, &inet("192.0.2.1", 80)), Err(Errno::EINPROGRESS));
+            let before = clean();
+            let answer = agent.connect(second, &inet("192.0.2.1", 80));
+            assert_eq!(machine.usage(), before);
             answer
         }
         "socket_bytes" => {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use warren_kernel::policy::{Effect, Policy, Rule};
 use warren_kernel::socket::Host;
-use warren_kernel::socket::egress::Egress;
+use warren_kernel::socket::egress::{Egress, Outbound, Unreached};
 use warren_kernel::{Errno, Kernel};
 
 /// Knows one name, and notes what it was asked.
@@ -19,13 +19,17 @@ struct Outside {
 }
 
 impl Egress for Outside {
-    fn resolve(&self, name: &str) -> Result<Arc<[IpAddr]>, Errno> {
+    fn resolve(&self, name: &str) -> Result<Arc<[IpAddr]>, Unreached> {
         self.asked.lock().expect("no test panics with it").push(name.to_owned());
         match name {
             "many.example" => Ok((0..100).map(|at| IpAddr::from([10, 0, 0, at])).collect()),
             "known.example" => Ok(["::ffff:9.9.9.9", "2001:db8::1"].iter().filter_map(|ip| ip.parse().ok()).collect()),
-            _ => Err(Errno::ENOENT),
+            _ => Err(Errno::ENOENT.into()),
         }
+    }
+
+    fn carry(&self, outbound: Outbound) {
+        outbound.end.failed(Errno::EHOSTUNREACH);
     }
 }
 

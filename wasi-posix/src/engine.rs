@@ -5,18 +5,14 @@
 //!    └──load──▶ compiled file of this host ──or──▶ compile, keep ──▶ link against the ABI table ──▶ program
 //! ```
 //! Instances come from a pool with copy-on-write memory images, so a process costs a few microseconds to make and
-//! its untouched pages are shared. A [`crate::ticker`] advances the epoch while guests run and sleeps while none does: at
-//! each tick a busy guest yields, and one that was killed ends. Which guest runs next is [`crate::share`]'s to say.
+//! its untouched pages are shared. A thread of [`warren_share`] advances the epoch while guests run and sleeps while none does: at
+//! each tick a busy guest yields, and one that was killed ends. Which guest runs next is [`warren_share`]'s to say.
 
 use crate::abi;
 use crate::aot::{AotError, CodeCache};
 use crate::guest::{self, Guest, HandlerStacks};
 use crate::metrics::{self, Made};
 use crate::shape;
-use crate::share::turns::Place;
-use crate::share::{SessionShare, Shares};
-use crate::system::thread_cpu_nanos;
-use crate::ticker;
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,6 +23,7 @@ use warren_kernel::fetch::Image;
 use warren_kernel::id::Pid;
 use warren_kernel::runtime::{LoadError, Program, Runtime};
 use warren_kernel::{Errno, Session};
+use warren_share::{Place, SessionShare, Shares, thread_cpu_nanos};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, OptLevel,
     PoolingAllocationConfig, Strategy,
@@ -127,8 +124,7 @@ impl Wasm {
         abi::link(&mut linker).map_err(|error| EngineError::Abi(format!("{error:#}")))?;
         let cache = options.cache.as_ref().map(|path| CodeCache::open(path, &engine)).transpose()?;
         let epochs = engine.clone();
-        let shares = Shares::new(handle.metrics().num_workers(), move || epochs.increment_epoch());
-        ticker::start(shares.core());
+        let shares = Shares::start(handle.metrics().num_workers(), move || epochs.increment_epoch());
         let compiling = Gate::new(std::thread::available_parallelism().map_or(1, usize::from));
         let compiling_private = Gate::new(1);
         let programs = Mutex::default();
@@ -152,6 +148,11 @@ impl Wasm {
     /// The shares of its threads that tenants have.
     pub fn shares(&self) -> &Shares {
         &self.inner.shares
+    }
+
+    /// The executor guests run on.
+    pub(crate) fn executor(&self) -> &Handle {
+        &self.inner.handle
     }
 
     /// The same engine for a session of a tenant: its guests run on the tenant's share.
@@ -343,6 +344,6 @@ impl Drop for Turn<'_> {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shares.core().stop();
+        self.shares.stop();
     }
 }

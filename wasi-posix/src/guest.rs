@@ -10,7 +10,6 @@
 //! Whatever happens, the session is told once that the process ended.
 
 use crate::engine::{Linked, Wasm};
-use crate::share::turns::Turns;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use warren_kernel::event::What;
@@ -23,6 +22,7 @@ use warren_kernel::vfs::inodes::ROOT_INO;
 use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::{FileKind, Mode};
 use warren_kernel::{Kernel, Session};
+use warren_share::Turns;
 use wasmtime::{Memory, ResourceLimiter, Store, Trap, TypedFunc, UpdateDeadline};
 
 /// What a host function knows of its guest.

@@ -77,8 +77,23 @@ const TAR: &str = include_str!("layer/tar.sh");
 /// # Errors
 /// [`LayerError`] for a projection whose paths do not fit the base system; it names the path.
 pub fn build(software: &Projection, blobs: &Arc<dyn Blobs>) -> Result<Arc<Layer>, LayerError> {
+    build_with(software, blobs, &[])
+}
+
+/// The same with commands of other runtimes: each a path, and what the file has, which its runtime claims.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(
+    software: &Projection,
+    blobs: &Arc<dyn Blobs>,
+    commands: &[(&str, &[u8])],
+) -> Result<Arc<Layer>, LayerError> {
     let mut builder = LayerBuilder::new();
     add_base(&mut builder)?;
+    for (path, content) in commands {
+        builder.text(path, Attributes { mode: 0o755, uid: 0, gid: 0, mtime_seconds: 0 }, content)?;
+    }
     add_software(&mut builder, software, blobs)?;
     Ok(builder.build())
 }

@@ -21,9 +21,8 @@ pub mod memory;
 pub mod metrics;
 pub mod node;
 pub mod shape;
-pub mod share;
 pub mod software;
 pub mod system;
-pub(crate) mod ticker;
 
 pub use engine::{EngineOptions, Wasm};
+pub use warren_share as share;

@@ -8,10 +8,10 @@
 
 use crate::engine::{NOBODY, Wasm};
 use crate::layer::{HOME, HOSTNAME, PATH, USER, USER_ID};
-use crate::share::{SessionShare, Shares};
 use crate::system::{SystemHost, TokioDriver};
 use std::sync::Arc;
 use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use warren_kernel::file::OpenId;
 use warren_kernel::id::{Fd, Gid, Lsn, Pid, Uid};
 use warren_kernel::limits::Limits;
@@ -22,12 +22,14 @@ use warren_kernel::process::{ExitStatus, Strings, strings};
 use warren_kernel::pty::WindowSize;
 use warren_kernel::runtime::Runtime;
 use warren_kernel::signal::{Signal, SignalSet};
+use warren_kernel::socket::egress::Egress;
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::device::Device;
 use warren_kernel::vfs::inodes::Inodes;
 use warren_kernel::vfs::layer::Layer;
 use warren_kernel::vfs::mount::Mounted;
 use warren_kernel::{Call, CallError, Errno, Kernel, Session, Template, World};
+use warren_share::{SessionShare, Shares, in_turn};
 
 /// What the sessions of a node share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -36,6 +38,25 @@ pub struct Node {
     host: Arc<SystemHost>,
     template: Template,
     handle: Handle,
+    egress: Option<Arc<dyn Egress>>,
+    /// Beside the engine's.
+    beside: Vec<Beside>,
+}
+
+/// Guests of another kind, whose runtime is each session's own.
+pub trait Guests: Send + Sync {
+    /// The runtime of a session whose guests run on this share.
+    fn for_session(&self, share: &Arc<SessionShare>) -> Arc<dyn Runtime>;
+}
+
+/// Guests beside the engine's.
+#[derive(Clone)]
+struct Beside(Arc<dyn Guests>);
+
+impl std::fmt::Debug for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Beside")
+    }
 }
 
 impl Node {
@@ -69,7 +90,19 @@ impl Node {
             cwd: HOME.as_bytes().into(),
             hostname: HOSTNAME.into(),
         };
-        Node { wasm, host: Arc::new(SystemHost), template, handle }
+        Node { wasm, host: Arc::new(SystemHost), template, handle, egress: None, beside: Vec::new() }
+    }
+
+    /// A node whose sessions run these guests, too.
+    pub fn with_guests(mut self, guests: Arc<dyn Guests>) -> Node {
+        self.beside.push(Beside(guests));
+        self
+    }
+
+    /// The same, for sessions that have this way out.
+    #[must_use]
+    pub fn through(&self, egress: Arc<dyn Egress>) -> Node {
+        Node { egress: Some(egress), ..self.clone() }
     }
 
     /// What a session is made of unless something else is said.
@@ -80,6 +113,22 @@ impl Node {
     /// The shares of the processor that tenants of this node's engine have.
     pub fn shares(&self) -> &Shares {
         self.wasm.shares()
+    }
+
+    /// Does work of the host's for a session in a turn of this share, as a process of it would run: it waits while others
+    /// are owed more or the quota is used up, and its CPU time is charged. It is not taken off the processor, so it must
+    /// not be long. `None` if it was given up before it began, or the executor ends: it is never done then. Once it has
+    /// begun it is done to its end, also when nobody waits any more.
+    ///
+    /// # Errors
+    /// It panics.
+    pub async fn in_turn<T: Send + 'static>(
+        &self,
+        share: &Arc<SessionShare>,
+        work: impl FnOnce() -> T + Send + 'static,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<Option<T>, JoinError> {
+        in_turn(self.wasm.executor(), share, work, given_up).await
     }
 
     /// A new session of this template, which is no tenant's.
@@ -107,7 +156,9 @@ impl Node {
 
     fn world(&self, share: &Arc<SessionShare>) -> World {
         let runtime = Arc::new(self.wasm.for_session(share.clone())) as Arc<dyn Runtime>;
-        World { host: self.host.clone(), runtimes: Arc::new([runtime]), egress: None }
+        let runtimes =
+            std::iter::once(runtime).chain(self.beside.iter().map(|beside| beside.0.for_session(share))).collect();
+        World { host: self.host.clone(), runtimes, egress: self.egress.clone() }
     }
 
     fn drive(&self, mut kernel: Kernel) -> Session {

@@ -48,21 +48,23 @@ pub const GUESTS_NICER: i32 = 5;
 /// The system's, when it gives no threads.
 pub fn guests_executor() -> std::io::Result<tokio::runtime::Runtime> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
-    threads.enable_all().thread_name("guests").on_thread_start(|| {
-        // The number of the process is its first thread's, whose priority nobody changes.
-        let nicer = rustix::process::getpriority_process(Some(rustix::process::getpid()))
-            .and_then(|nice| rustix::process::setpriority_process(None, nice + GUESTS_NICER));
-        if nicer.is_err() {
-            tracing::debug!("a thread for guests keeps its priority");
-        }
-    });
+    threads.enable_all().thread_name("guests").on_thread_start(be_a_guests_thread);
     threads.build()
 }
 
-/// CPU time the calling thread has used, in nanoseconds.
-pub(crate) fn thread_cpu_nanos() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+/// Puts the calling thread, which is to run guests, behind others of the process ([`GUESTS_NICER`]).
+pub fn be_a_guests_thread() {
+    // The number of the process is its first thread's, whose priority nobody changes.
+    let nicer = rustix::process::getpriority_process(Some(rustix::process::getpid()))
+        .and_then(|nice| rustix::process::setpriority_process(None, nice + GUESTS_NICER));
+    if nicer.is_err() {
+        tracing::debug!("a thread for guests keeps its priority");
+    }
+}
+
+/// CPU time the calling thread has used.
+pub fn thread_cpu_time() -> Duration {
+    Duration::from_nanos(warren_share::thread_cpu_nanos())
 }
 
 /// Drives one session on a tokio runtime: blocking work on its blocking pool, deadlines as timers.

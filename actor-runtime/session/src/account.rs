@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use warren_egress::Pace;
 use warren_kernel::budget::Budget;
 
 /// When it is worth trying again where a place may become free any moment.
@@ -41,6 +42,7 @@ pub struct Account {
     counts: Mutex<Counts>,
     counted: Notify,
     memory: Arc<Budget>,
+    pace: Arc<Pace>,
 }
 
 #[derive(Debug)]
@@ -156,6 +158,8 @@ impl Accounts {
 impl Account {
     fn new(terms: Arc<Terms>) -> Account {
         let memory = Arc::new(Budget::new(terms.quotas.memory_bytes.unwrap_or(u64::MAX)));
+        let pace = Arc::new(Pace::default());
+        pace.set_rate(terms.quotas.egress_bytes_per_s);
         let sessions =
             Sessions::Counting { found: 0, passed: None, made: HashSet::new(), gone: HashSet::new(), places: 0 };
         let counts = Counts {
@@ -167,7 +171,7 @@ impl Account {
             stored: Stored::default(),
             events_until: None,
         };
-        Account { counts: Mutex::new(counts), counted: Notify::new(), memory }
+        Account { counts: Mutex::new(counts), counted: Notify::new(), memory, pace }
     }
 
     /// What holds for the tenant.
@@ -196,6 +200,11 @@ impl Account {
         self.memory.clone()
     }
 
+    /// How fast bytes of its connections to the outside go.
+    pub(crate) fn pace(&self) -> Arc<Pace> {
+        self.pace.clone()
+    }
+
     /// What is in the store now.
     pub fn set_stored(&self, stored: Stored) {
         self.counts().stored = stored;
@@ -207,6 +216,7 @@ impl Account {
             return;
         }
         self.memory.set_most(terms.quotas.memory_bytes.unwrap_or(u64::MAX));
+        self.pace.set_rate(terms.quotas.egress_bytes_per_s);
         counts.terms = Arc::new(terms);
     }
 

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use warren_egress::Way;
 use warren_kernel::id::{Lsn, Pid};
 use warren_kernel::signal::Signal;
 use warren_kernel::vfs::change::apply;
@@ -31,6 +32,8 @@ use warren_wasi_posix::share::SessionShare;
 
 /// How long processes that were killed may take to be gone: they end at their next safe point.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
+/// How long what they sent outside may take to be sent on.
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A session that is awake.
 pub(crate) struct Awake {
@@ -41,6 +44,8 @@ pub(crate) struct Awake {
     pub(crate) session: Session,
     /// Its part of its tenant's share of the processor.
     pub(crate) share: Arc<SessionShare>,
+    /// Its way out.
+    pub(crate) way: Way,
     pub(crate) scribe: Arc<Scribe>,
     pub(crate) execs: Execs,
     pub(crate) terminals: Terminals,
@@ -58,6 +63,8 @@ pub(crate) struct Awake {
     /// What was measured of it last.
     pub(crate) measured: Mutex<Measured>,
     gate: Mutex<Gate>,
+    /// The gate was closed.
+    closed: Notify,
     left: Notify,
 }
 
@@ -82,6 +89,7 @@ pub(crate) struct Built {
     pub(crate) template: Template,
     pub(crate) session: Session,
     pub(crate) share: Arc<SessionShare>,
+    pub(crate) way: Way,
     pub(crate) layer: Inodes,
     /// The files as they are kept.
     pub(crate) kept: (Inodes, Lsn),
@@ -97,6 +105,7 @@ impl Built {
     pub(crate) fn of(
         (tenant, id): (&TenantId, SessionId),
         node: &warren_wasi_posix::node::Node,
+        way: Way,
         template: Template,
         files: &Files,
         next_pid: u32,
@@ -119,12 +128,13 @@ impl Built {
             }
         };
         let share = node.shares().session(tenant.as_str());
+        let node = node.through(Arc::new(way.clone()));
         let session = match files {
             Files::Fresh => node.session_of(&share, template.clone()),
             Files::Live { .. } | Files::Stored { .. } => node.resume(&share, template.clone(), tree, lsn, next_pid),
         };
         let kept = session.with(|kernel| (kernel.root().snapshot(), kernel.root().log().newest()));
-        Ok(Built { template, session, share, layer, kept, base })
+        Ok(Built { template, session, share, way, layer, kept, base })
     }
 }
 
@@ -139,6 +149,7 @@ impl Awake {
     ) -> Arc<Awake> {
         let memory = node.accounts.of(&seat.tenant).memory();
         built.session.with(|kernel| kernel.share_memory(memory));
+        built.way.belongs_to(&claimed.summary.id.to_string());
         claimed.claim.attach(built.layer.clone(), built.base, built.kept.0.clone());
         let share = built.share.clone();
         claimed.claim.charge_to(Arc::new(move |used| share.charge(used)));
@@ -157,6 +168,7 @@ impl Awake {
             template: built.template,
             session: built.session,
             share: built.share,
+            way: built.way,
             scribe,
             execs: Execs::default(),
             terminals: Terminals::new(&claimed.terminals),
@@ -168,6 +180,7 @@ impl Awake {
             place: Mutex::new(Some((place, Counted::new(metrics::AWAKE)))),
             measured: Mutex::new(Measured::begin(Instant::now(), claimed.last.seq)),
             gate: Mutex::new(Gate { open: true, inside: 0, used: Instant::now() }),
+            closed: Notify::new(),
             left: Notify::new(),
         })
     }
@@ -200,14 +213,21 @@ impl Awake {
             let left = self.left.notified();
             tokio::pin!(left);
             left.as_mut().enable();
-            {
-                let mut gate = self.gate();
-                gate.open = false;
-                if gate.inside == 0 {
-                    return;
-                }
+            self.shut();
+            if self.gate().inside == 0 {
+                return;
             }
             left.await;
+        }
+    }
+
+    /// Waits until the gate is closed: whoever is inside and has not begun should leave.
+    pub(crate) async fn closing(&self) {
+        let closed = self.closed.notified();
+        tokio::pin!(closed);
+        closed.as_mut().enable();
+        if self.gate().open {
+            closed.await;
         }
     }
 
@@ -219,6 +239,7 @@ impl Awake {
     /// Closes the gate for good.
     pub(crate) fn shut(&self) {
         self.gate().open = false;
+        self.closed.notify_waiters();
     }
 
     /// Opens the gate again.
@@ -273,18 +294,23 @@ impl Awake {
             self.execs.ended().await;
         };
         match tokio::time::timeout(KILLED_WITHIN, gone).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // What they sent last is on its way out.
+                let _ = tokio::time::timeout(DRAINED_WITHIN, self.way.drained()).await;
+                Ok(())
+            }
             Err(_) => Err(SessionError::Busy { id: self.id, left: self.processes() }),
         }
     }
 
     /// Ends it without a word: what it holds belongs to another owner, or to nobody.
     pub(crate) fn abandon(&self, error: SessionError) {
-        self.gate().open = false;
+        self.shut();
         self.scribe.halt(error.clone());
         self.execs.fail(&error);
         self.killing.store(true, Ordering::Release);
         self.signal_all(Signal::KILL);
+        self.way.close();
     }
 
     /// Processes there are, but init.
@@ -348,6 +374,7 @@ impl Drop for Awake {
     fn drop(&mut self) {
         // Guests hold the kernel's session: without its owner nobody would end them.
         self.signal_all(Signal::KILL);
+        self.way.close();
     }
 }
 

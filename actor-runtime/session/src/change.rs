@@ -27,6 +27,8 @@ pub struct Change {
     pub idle_timeout: Option<Option<Duration>>,
     /// Deleted this long after it was made; none is never.
     pub time_to_live: Option<Option<Duration>>,
+    /// What it reaches outside from now on; none is nothing. Connections it would not allow are broken off.
+    pub egress: Option<Option<Vec<String>>>,
 }
 
 /// What a session is called and made of after a change.
@@ -54,6 +56,7 @@ impl Change {
             cwd: self.cwd.clone().unwrap_or_else(|| spec.cwd.clone()),
             idle_timeout: self.idle_timeout.unwrap_or(spec.idle_timeout),
             time_to_live: self.time_to_live.unwrap_or(spec.time_to_live),
+            egress: self.egress.clone().map_or_else(|| spec.egress.clone(), Option::unwrap_or_default),
             ..spec.clone()
         };
         let fields = [
@@ -64,6 +67,7 @@ impl Change {
             ("cwd", changed.cwd != spec.cwd),
             ("idle_timeout", changed.idle_timeout != spec.idle_timeout),
             ("time_to_live", changed.time_to_live != spec.time_to_live),
+            ("egress", changed.egress != spec.egress),
         ];
         let fields = fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
         Changed { name, spec: changed, fields }

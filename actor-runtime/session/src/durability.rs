@@ -376,6 +376,9 @@ pub struct Summary {
     pub template: Option<String>,
     /// Its labels.
     pub labels: std::collections::BTreeMap<String, String>,
+    /// What it reaches outside.
+    #[serde(default)]
+    pub egress: Vec<String>,
     /// What its files were when it was last brought into the store.
     #[serde(default)]
     pub held: Held,

@@ -378,13 +378,24 @@ impl SessionHandle {
     ///
     /// # Errors
     /// `Operation` with the index of the one that failed and its errno: `EXDEV` when it is about a mount, `E2BIG` when
-    /// [`REMOVED_MAX`](crate::files::batch::REMOVED_MAX) names would go, `ETIMEDOUT` when the session would stand still for
-    /// longer than [`HELD_MAX`](crate::files::batch::HELD_MAX). `Invalid` for too many.
+    /// [`REMOVED_MAX`](crate::files::batch::REMOVED_MAX) names would go, `ETIMEDOUT` when it would take more
+    /// CPU time than [`HELD_MAX`](crate::files::batch::HELD_MAX). `Invalid` for too many operations; `Overloaded` when as
+    /// many batches of the session wait for their turn as may.
     pub async fn batch(&self, operations: Vec<Operation>) -> Result<Vec<Option<FileInfo>>, SessionError> {
         self.check_growth()?;
-        let pass = self.enter().await?;
-        // To its end, also when whoever asked goes away: what was done is written down.
-        self.whole(async move { files::batch::batch(&pass, operations).await }).await
+        files::batch::check_all(&operations)?;
+        let operations = Arc::<[Operation]>::from(operations);
+        let _waiting = self.seat.batch()?;
+        loop {
+            // One whose turn did not come before the session's gate was closed comes in again when it is open.
+            let pass = self.enter().await?;
+            if operations.is_empty() {
+                return Ok(Vec::new());
+            }
+            if let files::batch::Turn::Done(done) = files::batch::batch(pass, operations.clone()).await? {
+                return Ok(done);
+            }
+        }
     }
 
     /// Makes a point to come back to; guests go on.

@@ -20,6 +20,10 @@ pub struct Used {
     pub memory_byte_ns: u128,
     /// Events of its log.
     pub events: u64,
+    /// Bytes it sent to the outside.
+    pub egress_bytes: u64,
+    /// Bytes it received from there.
+    pub ingress_bytes: u64,
 }
 
 /// Is told what sessions used.
@@ -42,12 +46,13 @@ pub(crate) struct Measured {
     at: Instant,
     cpu: Duration,
     events: u64,
+    moved: (u64, u64),
 }
 
 impl Measured {
     /// Of a kernel that has just begun; the last event before it had this number.
     pub(crate) fn begin(at: Instant, events: u64) -> Measured {
-        Measured { at, cpu: Duration::ZERO, events }
+        Measured { at, cpu: Duration::ZERO, events, moved: (0, 0) }
     }
 }
 
@@ -57,14 +62,22 @@ impl Node {
         let (cpu, memory, inodes) =
             awake.session.with(|kernel| (kernel.cpu_used(), kernel.memory_used(), kernel.root().used().inodes));
         let events = awake.scribe.last().seq;
+        let moved = awake.way.moved();
         let used = {
             let mut before = awake.measured.lock().unwrap_or_else(PoisonError::into_inner);
             let used = Used {
                 cpu: cpu.saturating_sub(before.cpu),
                 memory_byte_ns: u128::from(memory) * now.saturating_duration_since(before.at).as_nanos(),
                 events: events.saturating_sub(before.events),
+                egress_bytes: moved.0.saturating_sub(before.moved.0),
+                ingress_bytes: moved.1.saturating_sub(before.moved.1),
             };
-            *before = Measured { at: now.max(before.at), cpu: cpu.max(before.cpu), events: events.max(before.events) };
+            *before = Measured {
+                at: now.max(before.at),
+                cpu: cpu.max(before.cpu),
+                events: events.max(before.events),
+                moved: (moved.0.max(before.moved.0), moved.1.max(before.moved.1)),
+            };
             used
         };
         if used != Used::default() {

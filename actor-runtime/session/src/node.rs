@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tracing::{Instrument, debug_span};
+use warren_egress::{Carrier, Way};
 use warren_wasi_posix::node::Node as Base;
 use warren_wasi_posix::system::SystemHost;
 
@@ -56,6 +57,8 @@ pub(crate) struct Node {
     pub(crate) options: Options,
     /// What tenants have taken.
     pub(crate) accounts: Arc<Accounts>,
+    /// Carries connections of sessions to the outside.
+    pub(crate) carrier: Carrier,
     pub(crate) runtime: Handle,
     pub(crate) ticker: Ticker,
     pub(crate) stopped: Stopped,
@@ -106,6 +109,7 @@ impl Node {
         Node {
             durability,
             accounts: Arc::new(Accounts::new(options.quotas)),
+            carrier: Carrier::new(options.egress.clone(), runtime.clone()),
             options,
             runtime,
             ticker: Ticker::default(),
@@ -146,9 +150,16 @@ impl Node {
     ) -> Result<Built, SessionError> {
         let template = template::materialise(spec, base.template())?;
         let id = SessionId::generate(&SystemHost);
-        let built = Built::of((tenant, id), base, template, &Files::Fresh, 0)?;
+        let way = self.way(tenant, spec)?;
+        let built = Built::of((tenant, id), base, way, template, &Files::Fresh, 0)?;
         files::put_all(&built.session, &built.template.user, &spec.files).await?;
         Ok(built)
+    }
+
+    /// The way out of a session that is made of this.
+    fn way(&self, tenant: &TenantId, spec: &SessionSpec) -> Result<Way, SessionError> {
+        let pace = self.accounts.of(tenant).pace();
+        Ok(Way::new(&self.carrier, tenant.as_str(), pace, template::way_out(spec)?))
     }
 
     /// Makes a session, to the end even if whoever asked for it goes away: none is left half made.
@@ -292,15 +303,16 @@ impl Node {
         let chosen = self.options.software.node(claimed.spec.software.as_deref());
         let (base, _) = chosen.map_err(SessionError::Software)?;
         let template = template::materialise(&claimed.spec, base.template())?;
+        let way = self.way(tenant, &claimed.spec)?;
         let (id, files, next_pid) = (claimed.summary.id, claimed.files.clone(), claimed.counters.next_pid);
         if let Files::Stored { .. } = files {
             // Takes time in proportion to what changed.
             let tenant = tenant.clone();
             let built =
-                tokio::task::spawn_blocking(move || Built::of((&tenant, id), &base, template, &files, next_pid));
+                tokio::task::spawn_blocking(move || Built::of((&tenant, id), &base, way, template, &files, next_pid));
             return built.await.map_err(|_| SessionError::Failed(id))?;
         }
-        let built = Built::of((tenant, id), &base, template, &files, next_pid)?;
+        let built = Built::of((tenant, id), &base, way, template, &files, next_pid)?;
         if let Files::Fresh = files {
             // What it was made with was not kept: it is made so again.
             files::put_all(&built.session, &built.template.user, &claimed.spec.files).await?;

@@ -95,7 +95,7 @@ quotas! {
     RequestsBurst requests_burst;
     /// Bytes of JSON bodies that are being read or worked on at once.
     BodyBytes body_bytes;
-    /// Bytes a second that leave the node for elsewhere. Kept: there is no egress yet.
+    /// Bytes a second that sessions send to the outside, and as many that they receive from it. Beyond it they wait.
     EgressBytesPerS egress_bytes_per_s;
 }
 

@@ -25,6 +25,8 @@ pub(crate) const FAILURES_MAX: usize = 3;
 pub(crate) const FAILURES_WITHIN: Duration = Duration::from_secs(60);
 /// Archives of a session on their way out at once: each holds the files as they were when it began.
 pub(crate) const EXPORTS_MAX: usize = 4;
+/// Batches of file operations of a session that wait for their turn: each holds what it is to write.
+pub(crate) const BATCHES_MAX: usize = 16;
 /// Clients that follow a session's log at once.
 pub(crate) const FOLLOWERS_MAX: usize = 256;
 /// When it is worth trying again.
@@ -41,6 +43,7 @@ pub(crate) struct Seat {
     /// Turns that wait for its actor.
     pub(crate) turns: Arc<AtomicUsize>,
     entering: AtomicUsize,
+    batches: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     followers: Arc<Semaphore>,
     node: Weak<Node>,
@@ -71,6 +74,7 @@ impl Seat {
             }),
             turns: Arc::default(),
             entering: AtomicUsize::new(0),
+            batches: Arc::new(Semaphore::new(BATCHES_MAX)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             node,
@@ -83,6 +87,14 @@ impl Seat {
     /// `Overloaded` when there are as many.
     pub(crate) fn export(&self) -> Result<OwnedSemaphorePermit, SessionError> {
         self.share(&self.exports)
+    }
+
+    /// A place among the batches of file operations that wait for their turn.
+    ///
+    /// # Errors
+    /// `Overloaded` when there are as many.
+    pub(crate) fn batch(&self) -> Result<OwnedSemaphorePermit, SessionError> {
+        self.share(&self.batches)
     }
 
     /// A place among those who follow its log.

@@ -64,6 +64,8 @@ pub struct Options {
     pub quotas: Quotas,
     /// Is told what sessions used.
     pub meter: Arc<dyn Meter>,
+    /// How connections to the outside are carried.
+    pub egress: warren_egress::Options,
 }
 
 /// Where secrets' values come from; they are never stored with a session.

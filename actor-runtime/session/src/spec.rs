@@ -56,7 +56,7 @@ pub struct SessionSpec {
     pub user: Option<String>,
     /// Files put there when it is made.
     pub files: Vec<SpecFile>,
-    /// What it may do; `None` is [`Policy::session`].
+    /// What it may do; `None` is [`Policy::with_way_out`].
     pub policy: Option<Policy>,
     /// What it may hold.
     pub limits: Limits,
@@ -70,6 +70,8 @@ pub struct SessionSpec {
     pub time_to_live: Option<Duration>,
     /// For its owner to find it by.
     pub labels: BTreeMap<String, String>,
+    /// What it reaches outside, as [`warren_egress::rule`] reads it; without a rule, nothing.
+    pub egress: Vec<String>,
 }
 
 /// A file a session begins with.

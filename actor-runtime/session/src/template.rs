@@ -7,9 +7,10 @@ use crate::spec::{ENVIRONMENT_BYTES_MAX, FILE_BYTES_MAX, FILES_MAX, LABELS_MAX, 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use warren_egress::Rules;
 use warren_kernel::Template;
 use warren_kernel::id::{Gid, Uid};
-use warren_kernel::policy::{Domain, Effect};
+use warren_kernel::policy::{Domain, Effect, Policy};
 use warren_kernel::process::{Strings, strings};
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::PATH_MAX;
@@ -51,6 +52,7 @@ pub(crate) fn check(spec: &SessionSpec) -> Result<(), SessionError> {
     if let Some(policy) = &spec.policy {
         policy.validate().or_else(|error| refuse("policy", error.to_string()))?;
     }
+    way_out(spec)?;
     check_files(spec)?;
     check_labels(spec)?;
     for (field, duration) in [("idle_timeout", spec.idle_timeout), ("time_to_live", spec.time_to_live)] {
@@ -59,6 +61,14 @@ pub(crate) fn check(spec: &SessionSpec) -> Result<(), SessionError> {
         }
     }
     user(spec).map(|_| ())
+}
+
+/// What a spec's session reaches outside.
+///
+/// # Errors
+/// `Invalid`, naming the first rule that is none.
+pub(crate) fn way_out(spec: &SessionSpec) -> Result<Rules, SessionError> {
+    Rules::parse(&spec.egress).or_else(|error| refuse("egress", error.to_string()))
 }
 
 fn check_files(spec: &SessionSpec) -> Result<(), SessionError> {
@@ -136,9 +146,7 @@ fn short(text: &str) -> String {
 pub(crate) fn materialise(spec: &SessionSpec, mut template: Template) -> Result<Template, SessionError> {
     check(spec)?;
     let mut environment = Environment::new(&template.environment);
-    if let Some(policy) = &spec.policy {
-        template.policy = Arc::new(policy.clone());
-    }
+    template.policy = Arc::new(spec.policy.clone().unwrap_or_else(Policy::with_way_out));
     let (credentials, account) = user(spec)?;
     template.user = credentials;
     if let Some((name, home)) = account {

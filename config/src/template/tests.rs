@@ -20,6 +20,24 @@ fn choices_are_laid_over_each_other() {
 }
 
 #[test]
+fn what_is_reached_outside_is_chosen_as_a_whole() {
+    let mut spec = SessionSpec::default();
+    template("egress = [\"a.example\", \"b.example:443\"]").apply(&mut spec).unwrap();
+    template("cwd = \"/tmp\"").apply(&mut spec).unwrap();
+    assert_eq!(spec.egress, ["a.example", "b.example:443"], "who says nothing changes nothing");
+    template("egress = [\"c.example\"]").apply(&mut spec).unwrap();
+    assert_eq!(spec.egress, ["c.example"]);
+    let wrong = template("egress = [\"c.example:0\"]").apply(&mut spec).unwrap_err();
+    assert!(wrong.to_string().starts_with("egress: `c.example:0`: a port is 1 to 65535"), "{wrong}");
+    template("egress = []").apply(&mut spec).unwrap();
+    assert!(spec.egress.is_empty());
+    let policy = "[policy.write]\ndefault = \"deny\"";
+    template(policy).apply(&mut spec).unwrap();
+    let policy = spec.policy.unwrap();
+    assert_eq!(policy.decide(Domain::Connect, b"c.example:443"), Effect::Allow, "its rules say what is reached");
+}
+
+#[test]
 fn a_template_that_says_nothing_changes_nothing() {
     let mut spec = SessionSpec::default();
     template("").apply(&mut spec).unwrap();

@@ -173,6 +173,8 @@ impl Operation {
             default_signals: (chosen & 512 != 0).then_some(SignalSet(self.number.long())),
             blocked_signals: (chosen & 1024 != 0).then_some(SignalSet(self.number.long())),
             shielded_signals: SignalSet(if chosen & (1 << 14) != 0 { self.number.long() } else { 0 }),
+            uid: None,
+            gid: None,
         };
         let command = if chosen & 2048 != 0 { self.path() } else { b"/bin/prog" };
         Spawn {

@@ -26,6 +26,7 @@ const SETTINGS: &[&str] = &[
     "sessions.awake_max",
     "sessions.grace",
     "sessions.output_bytes_max",
+    "egress.connections_max",
     "audit.keep",
     "audit.bytes_max",
 ];

@@ -22,6 +22,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use warren_config::Template;
+use warren_egress::Rule;
 use warren_session::durability::{DurabilityError, Summary};
 use warren_session::event::State as Life;
 use warren_session::id::{SessionName, TenantId};
@@ -135,13 +136,39 @@ pub(crate) fn spec(
             ));
         }
     }
+    let of_the_operator = spec.egress.clone();
     choices.apply(&mut spec).map_err(invalid)?;
+    check_egress(app, tenant, &of_the_operator, choices.egress.iter().flatten())?;
     let terms = app.sessions.accounts().of(tenant).terms();
     let asked = choices.limits.iter().map(|(name, size)| (name.clone(), size.0));
     terms.check_limits(asked).map_err(|error| Problem::invalid(error.to_string()))?;
     terms.lower(&mut spec.limits).map_err(|error| Problem::invalid(error.to_string()))?;
     check_secrets(app, tenant, spec.secrets.values().map(String::as_str))?;
     Ok(spec)
+}
+
+/// Whether a tenant may give its session these rules: what is not public is the operator's network. `default` is the
+/// operator; another tenant may name what the template or the configuration does.
+fn check_egress<'a>(
+    app: &App,
+    tenant: &TenantId,
+    of_the_template: &[String],
+    rules: impl Iterator<Item = &'a String>,
+) -> Result<(), Problem> {
+    if *tenant == TenantId::embedded() {
+        return Ok(());
+    }
+    let parse = |rule: &String| rule.parse::<Rule>().map_err(|error| Problem::invalid(format!("egress: {error}")));
+    let allowed = of_the_template.iter().chain(&app.config.egress.private).map(parse).collect::<Result<Vec<_>, _>>()?;
+    for rule in rules {
+        let rule = parse(rule)?;
+        if rule.is_private() && !allowed.iter().any(|wider| rule.is_within(wider)) {
+            return Err(Problem::invalid(format!(
+                "egress: `{rule}` reaches what is not public; ask the operator to allow it in `egress.private`"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the server has these secrets for the tenant.

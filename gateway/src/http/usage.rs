@@ -27,7 +27,7 @@ const ROWS_MAX: usize = 100_000;
 /// Milliseconds of an hour, and bytes of a GiB.
 const HOUR_MS: f64 = 3_600_000.0;
 const GIB: f64 = (1u64 << 30) as f64;
-const COLUMNS: &str = "hour,session,cpu_ms,memory_gib_s,stored_gib_h,requests,events,egress_bytes\n";
+const COLUMNS: &str = "hour,session,cpu_ms,memory_gib_s,stored_gib_h,requests,events,egress_bytes,ingress_bytes\n";
 
 /// Which usage.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -79,8 +79,10 @@ pub(crate) struct UsageRow {
     requests: u64,
     /// Events of logs.
     events: u64,
-    /// Bytes that left the node for elsewhere: 0, there is no egress yet.
+    /// Bytes that sessions sent to the outside.
     egress_bytes: u64,
+    /// Bytes that they received from there.
+    ingress_bytes: u64,
 }
 
 impl UsageRow {
@@ -94,12 +96,13 @@ impl UsageRow {
             requests: amounts.requests,
             events: amounts.events,
             egress_bytes: amounts.egress_bytes,
+            ingress_bytes: amounts.ingress_bytes,
         }
     }
 
     fn csv(&self) -> String {
         format!(
-            "{},{},{},{},{},{},{},{}\n",
+            "{},{},{},{},{},{},{},{},{}\n",
             self.hour.map(|hour| hour.to_string()).unwrap_or_default(),
             self.session.map(|session| session.to_string()).unwrap_or_default(),
             self.cpu_ms,
@@ -108,6 +111,7 @@ impl UsageRow {
             self.requests,
             self.events,
             self.egress_bytes,
+            self.ingress_bytes,
         )
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use warren_config::settings::Secret;
+use warren_isolate::Isolates;
 use warren_session::id::TenantId;
 use warren_session::sessions::{Secrets, Software};
 use warren_wasi_posix::Wasm;
@@ -21,15 +22,16 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) struct Installed {
     root: PathBuf,
     wasm: Wasm,
+    isolates: Isolates,
     /// Where guests run.
     guests: Handle,
     made: Mutex<HashMap<Vec<String>, Node>>,
 }
 
 impl Installed {
-    /// Packages of the store at `root`, run by `wasm` on `guests`.
-    pub(crate) fn new(root: PathBuf, wasm: Wasm, guests: Handle) -> Installed {
-        Installed { root, wasm, guests, made: Mutex::default() }
+    /// Packages of the store at `root`, run by `wasm` and `isolates` on `guests`.
+    pub(crate) fn new(root: PathBuf, wasm: Wasm, isolates: Isolates, guests: Handle) -> Installed {
+        Installed { root, wasm, isolates, guests, made: Mutex::default() }
     }
 }
 
@@ -50,8 +52,10 @@ impl Software for Installed {
         }
         let projection = project(chosen);
         let blobs = Arc::new(StoreBlobs(store)) as _;
-        let layer = layer::build(&projection, &blobs).map_err(|error| broken(&error))?;
+        let layer =
+            layer::build_with(&projection, &blobs, &[warren_isolate::COMMAND]).map_err(|error| broken(&error))?;
         let node = Node::new(self.wasm.clone(), layer, projection.env, self.guests.clone());
+        let node = node.with_guests(Arc::new(self.isolates.clone()));
         if made.len() >= SELECTIONS_MAX {
             made.clear();
         }

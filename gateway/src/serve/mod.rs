@@ -13,6 +13,7 @@ mod bookkeeping;
 mod listener;
 mod log;
 mod notify;
+mod refusals;
 mod traces;
 
 use crate::http::admission::{self, Admission};
@@ -23,6 +24,7 @@ use crate::software::{self, SoftwareError};
 pub(crate) use base::has_secrets;
 use base::{Configured, Installed};
 use clap::Args;
+use refusals::Refusals;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -39,6 +41,7 @@ use warren_cluster::keeper::{Keeper, Once};
 use warren_cluster::registry::{KeyText, Registry, USED_EVERY};
 use warren_cluster::usage::Usage;
 use warren_config::{Config, ConfigError, Sources};
+use warren_isolate::{Isolates, Options as IsolateOptions};
 use warren_session::Sessions;
 use warren_session::durability::Durability;
 use warren_session::id::TenantId;
@@ -165,8 +168,10 @@ async fn run(config: &Arc<Config>, guests: &Runtime, mut lock: File, new_key: bo
         (first, _) => first,
     };
     let usage = Usage::new(keeper.store().clone(), Arc::new(SystemHost));
-    let (sessions, shares) = sessions(config, guests, Arc::new(keeper.clone()), usage.clone()).await?;
-    let app = app(config, &keeper, &registry, &sessions, &usage, shares, guests.handle());
+    let kept = AuditOptions { keep: config.audit.keep.0, bytes_max: config.audit.bytes_max.0 };
+    let audit = Audit::new(keeper.store().clone(), Arc::new(SystemHost), kept);
+    let (sessions, shares) = sessions(config, guests, Arc::new(keeper.clone()), usage.clone(), audit.clone()).await?;
+    let app = app(config, &keeper, &registry, &sessions, (&usage, audit), shares, guests.handle());
     for tenant in registry.all_tenants().await? {
         http::quotas::apply(&app, &*registry.tenant(&tenant).await?);
         if tenant != TenantId::embedded() {
@@ -212,11 +217,10 @@ fn app(
     keeper: &Keeper,
     registry: &Registry,
     sessions: &Sessions,
-    usage: &Usage,
+    (usage, audit): (&Usage, Audit),
     shares: Shares,
     guests: &Handle,
 ) -> App {
-    let options = AuditOptions { keep: config.audit.keep.0, bytes_max: config.audit.bytes_max.0 };
     App {
         metrics: Metrics::of_this_process(),
         guests: guests.clone(),
@@ -227,7 +231,7 @@ fn app(
         shares,
         config: config.clone(),
         admission: Arc::new(Admission::new(config, sessions.accounts().clone())),
-        audit: Audit::new(keeper.store().clone(), Arc::new(SystemHost), options),
+        audit,
         usage: usage.clone(),
         stop: CancellationToken::new(),
     }
@@ -238,6 +242,7 @@ async fn sessions(
     guests: &Runtime,
     durability: Arc<dyn Durability>,
     usage: Usage,
+    audit: Audit,
 ) -> Result<(Sessions, Shares), ServeError> {
     let store = software::open_store()?;
     // The first start fetches the default commands. Without a network it serves what there is: files, and no command.
@@ -248,13 +253,19 @@ async fn sessions(
     let root = store.root().to_owned();
     let wasm =
         Wasm::new(&EngineOptions { cache: Some(root.clone()), ..EngineOptions::default() }, guests.handle().clone())?;
+    let isolates = Isolates::new(IsolateOptions::default(), wasm.shares(), guests.handle().clone());
     let shares = wasm.shares().clone();
     let options = Options {
         secrets: Arc::new(Configured(config.secrets.clone())),
-        software: Arc::new(Installed::new(root, wasm, guests.handle().clone())),
+        software: Arc::new(Installed::new(root, wasm, isolates, guests.handle().clone())),
         awake_max: config.sessions.awake_max,
         quotas: admission::node_quotas(config),
         meter: Arc::new(usage),
+        egress: warren_egress::Options {
+            witness: Arc::new(Refusals(audit)),
+            connections_max: config.egress.connections_max,
+            ..warren_egress::Options::default()
+        },
         grace: config.sessions.grace.0,
     };
     Ok((Sessions::start(durability, options).await, shares))

@@ -35,6 +35,12 @@ pub(super) struct UpdateArguments {
     /// Deletes it this long after it was made; `never` does not.
     #[arg(long, value_name = "TIME")]
     time_to_live: Option<String>,
+    /// What it reaches outside from now on, in place of what it did: HOST, HOST:PORT, *.HOST, a network, `public`.
+    #[arg(long = "allow-net", value_name = "HOST[:PORT]", conflicts_with = "no_net")]
+    egress: Vec<String>,
+    /// It reaches nothing outside from now on.
+    #[arg(long)]
+    no_net: bool,
 }
 
 pub(super) fn update(context: &Context, arguments: &UpdateArguments) -> Result<(), ClientError> {
@@ -72,6 +78,9 @@ fn wanted(arguments: &UpdateArguments) -> Result<Value, ClientError> {
         if let Some(value) = value {
             body[field] = json!(value);
         }
+    }
+    if arguments.no_net || !arguments.egress.is_empty() {
+        body["egress"] = json!(arguments.egress);
     }
     Ok(body)
 }

@@ -169,7 +169,8 @@ fn pour(
         let mut answer = client.open("GET", &asked, &[], SendBody::none())?;
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (at, end) = (header("warren-offset").and_then(|at| at.parse().ok()), header("warren-end"));
-        let bytes = answer.body_mut().with_config().limit(OUTPUT_MAX).read_to_vec();
+        // What is exactly as long as the limit counts as longer.
+        let bytes = answer.body_mut().with_config().limit(OUTPUT_MAX + 1).read_to_vec();
         let bytes = bytes.map_err(|error| client.failed(error))?;
         if at.is_some_and(|at: u64| at > offset) {
             crate::output::note("some of the output is no longer kept");

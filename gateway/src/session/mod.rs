@@ -63,6 +63,10 @@ enum SessionCommand {
         /// Deletes it after this long.
         #[arg(long, value_name = "TIME")]
         time_to_live: Option<String>,
+        /// Lets it reach this outside: HOST, HOST:PORT, *.HOST, an address or a network, `public`. In place of what its
+        /// template says.
+        #[arg(long = "allow-net", value_name = "HOST[:PORT]")]
+        egress: Vec<String>,
     },
     /// Lists sessions, those of which all that is said is true.
     List {
@@ -254,7 +258,7 @@ impl Context {
 
 /// The object that `create` sends.
 fn wanted(command: &SessionCommand) -> Result<Value, ClientError> {
-    let SessionCommand::Create { name, template, durability, environment, labels, idle_timeout, time_to_live } =
+    let SessionCommand::Create { name, template, durability, environment, labels, idle_timeout, time_to_live, egress } =
         command
     else {
         return Ok(json!({}));
@@ -271,6 +275,9 @@ fn wanted(command: &SessionCommand) -> Result<Value, ClientError> {
         if let Some(value) = value {
             body[field] = json!(value);
         }
+    }
+    if !egress.is_empty() {
+        body["egress"] = json!(egress);
     }
     Ok(body)
 }

@@ -7,6 +7,7 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod network;
 pub mod proxy;
 pub mod screen;
 pub mod server;

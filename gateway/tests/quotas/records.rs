@@ -54,7 +54,10 @@ fn what_was_used_is_counted_once_by_hour_and_by_session_over_restarts() {
 
     let csv = a.call_with("GET", "/v1/usage", &[("accept", "text/csv")], &Value::Null);
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
-    assert!(csv.text().starts_with("hour,session,cpu_ms,memory_gib_s,stored_gib_h,requests,events,egress_bytes\n"));
+    assert!(
+        csv.text()
+            .starts_with("hour,session,cpu_ms,memory_gib_s,stored_gib_h,requests,events,egress_bytes,ingress_bytes\n")
+    );
     assert!(csv.text().lines().count() >= 2, "{}", csv.text());
     a.get("/v1/usage?tenant=b").refused(403, "scope_missing");
     own(&server).get("/v1/usage?tenant=none").refused(404, "tenant_not_found");

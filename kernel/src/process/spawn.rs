@@ -9,7 +9,7 @@ use super::{Process, State, Strings};
 use crate::errno::Errno;
 use crate::fetch::Call;
 use crate::file::OpenId;
-use crate::id::{Fd, Pgid, Pid};
+use crate::id::{Fd, Gid, Pgid, Pid, Uid};
 use crate::kernel::{Kernel, PROCESSES_MAX, Start};
 use crate::signal::{Disposition, Signal, SignalSet};
 use crate::vfs::Mode;
@@ -55,6 +55,10 @@ pub struct Attributes {
     pub blocked_signals: Option<SignalSet>,
     /// Signals whose default action this process alone is spared ([`crate::signal::Signals::shielded`]).
     pub shielded_signals: SignalSet,
+    /// Another user; as setuid() of the child.
+    pub uid: Option<Uid>,
+    /// Another group; as setgid() of the child. Either leaves it no supplementary groups, if it may change them.
+    pub gid: Option<Gid>,
 }
 
 /// One posix_spawn file action.
@@ -255,6 +259,12 @@ impl Kernel {
         }
         if let Some(group) = attributes.group {
             process.group = if group.0 == 0 { child.as_group() } else { group };
+        }
+        if attributes.uid.is_some() || attributes.gid.is_some() {
+            // The group first: afterwards the child may be nobody who could.
+            let _ = process.credentials.set_groups(Vec::new());
+            attributes.gid.map_or(Ok(()), |gid| process.credentials.set_gid(gid))?;
+            attributes.uid.map_or(Ok(()), |uid| process.credentials.set_uid(uid))?;
         }
         if attributes.reset_ids {
             process.credentials.euid = process.credentials.uid;

@@ -152,11 +152,17 @@ pub(crate) fn reached(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Where a session's connections to the outside come from, as its programs see it. Nobody is reached there.
+const SOURCE_V4: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+const SOURCE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 2, 0, 0, 0, 15);
+
 /// The address a packet to `address` comes from when its socket has none of its own.
 pub(crate) fn source_for(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    match (address, is_ours(address)) {
+        (IpAddr::V4(_), true) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        (IpAddr::V6(_), true) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        (IpAddr::V4(_), false) => IpAddr::V4(SOURCE_V4),
+        (IpAddr::V6(_), false) => IpAddr::V6(SOURCE_V6),
     }
 }
 

@@ -1,6 +1,6 @@
 //! How two sockets part: shutdown(), and the end of a socket.
 
-use super::{Bound, Socket, SocketId, SocketKind, State};
+use super::{Awaits, Bound, Socket, SocketId, SocketKind, State};
 use crate::errno::Errno;
 use crate::fetch::Call;
 use crate::file::OpenId;
@@ -31,7 +31,7 @@ impl Shutdown {
 
 /// What the other end of a connection finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Farewell {
+pub(super) enum Farewell {
     /// The end, behind what was sent.
     End,
     /// Something was lost: an error, and then the end.
@@ -92,10 +92,11 @@ impl Kernel {
     }
 
     /// Ends a socket; returns the descriptors that are still counted as in flight to it.
-    fn remove_socket(&mut self, id: SocketId) -> Vec<OpenId> {
+    pub(super) fn remove_socket(&mut self, id: SocketId) -> Vec<OpenId> {
         let mut rights = self.stop_listening(id);
         self.stop_connecting(id);
         let Some(mut socket) = self.sockets.table.remove(&id) else { return rights };
+        self.sockets.far.remove(&id);
         self.sockets.bytes -= socket.input.charge() as u64;
         rights.extend(socket.input.take_rights());
         let bound = std::mem::replace(&mut socket.bound, Bound::Nothing);
@@ -109,7 +110,7 @@ impl Kernel {
     }
 
     /// Tells a socket that its other end is gone.
-    fn part(&mut self, id: SocketId, farewell: Farewell) {
+    pub(super) fn part(&mut self, id: SocketId, farewell: Farewell) {
         let Ok(socket) = self.sockets.get_mut(id) else { return };
         let State::Connected { peer, .. } = &mut socket.state else { return };
         *peer = None;
@@ -165,17 +166,22 @@ impl Kernel {
     /// Takes back an attempt to connect.
     fn stop_connecting(&mut self, id: SocketId) {
         let Ok(socket) = self.sockets.get_mut(id) else { return };
-        let State::Connecting { listener, .. } = socket.state else { return };
+        let State::Connecting { awaits, .. } = socket.state else { return };
         socket.state = State::Idle;
-        if let Ok(socket) = self.sockets.get_mut(listener)
-            && let Some(listener) = socket.listener_mut()
-        {
-            listener.connecting.retain(|other| *other != id);
+        match awaits {
+            Awaits::Listener(listener) => {
+                if let Ok(socket) = self.sockets.get_mut(listener)
+                    && let Some(listener) = socket.listener_mut()
+                {
+                    listener.connecting.retain(|other| *other != id);
+                }
+            }
+            Awaits::Outside(far) => self.part(far, Farewell::Reset),
         }
     }
 
     /// Everyone who waits for this socket, on either side, looks again.
-    fn wake_socket(&mut self, id: SocketId) {
+    pub(super) fn wake_socket(&mut self, id: SocketId) {
         self.waiters.wake(WaitKey::SocketInput(id.0));
         self.waiters.wake(WaitKey::SocketRoom(id.0));
         if let Some(peer) = self.sockets.get(id).ok().and_then(Socket::peer) {

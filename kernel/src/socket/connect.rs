@@ -2,8 +2,8 @@
 
 use super::address::{Address, source_for};
 use super::bind::wildcard;
-use super::resolve::subject;
-use super::{Bound, Family, Listener, Name, Socket, SocketId, SocketKind, State};
+use super::resolve::{Target, subject};
+use super::{Awaits, Bound, Family, Listener, Name, Socket, SocketId, SocketKind, State};
 use crate::errno::Errno;
 use crate::fetch::Call;
 use crate::id::{Fd, Pid};
@@ -21,13 +21,16 @@ impl Kernel {
     /// connect(). Datagram sockets only remember whom they send to and take from.
     ///
     /// # Errors
-    /// `EBADF`, `ENOTSOCK`, `EAFNOSUPPORT`, `EINVAL`; `EACCES` when the policy or a path's rights refuse;
-    /// `ECONNREFUSED` when nobody listens, `ENETUNREACH` outside; `EISCONN`, `EALREADY`. When the listener's queue is
-    /// full: `Wait`; without waiting `EAGAIN` (Unix) or `EINPROGRESS` (TCP). `ENOBUFS` at the session's limit of
-    /// sockets.
+    /// `EBADF`, `ENOTSOCK`, `EAFNOSUPPORT`, `EINVAL`; `EACCES` when the policy, a path's rights or the way out refuse;
+    /// `ECONNREFUSED` when nobody listens; `EISCONN`, `EALREADY`. When the listener's queue is full: `Wait`; without
+    /// waiting `EAGAIN` (Unix) or `EINPROGRESS` (TCP). `ENOBUFS` at the session's limit of sockets.
+    ///
+    /// Outside (TCP): `Wait`, or `EINPROGRESS`, until it is there or not, and then what the way out says, now or as
+    /// SO_ERROR; `ENETUNREACH` without a way out and for datagrams; `ENOBUFS` at the limit `outbound`.
     ///
     /// # Standard
-    /// POSIX.1-2017 connect(). A wait that a signal ends leaves no attempt behind; on Linux a TCP one goes on.
+    /// POSIX.1-2017 connect(). A wait that a signal ends leaves no attempt at a listener behind; on Linux, and here to the
+    /// outside, it goes on.
     pub fn connect(&mut self, call: &mut Call, fd: Fd, address: &Address) -> Step<()> {
         let (id, nonblock) = self.socket_at(call, fd)?;
         let socket = self.sockets.get(id)?;
@@ -57,7 +60,10 @@ impl Kernel {
         if let Some(error) = socket.error.take() {
             return Err(error.into());
         }
-        let to = self.inet_target(call, family, address)?;
+        let to = match self.inet_target(call, family, address)? {
+            Target::Inside(to) => to,
+            Target::Outside(host, port) => return self.connect_outside(call, id, nonblock, &host, port),
+        };
         let listener = self.sockets.listener_at(to).ok_or(Errno::ECONNREFUSED)?;
         if self.sockets.get(listener)?.listener().is_some_and(Listener::has_room) {
             self.name_for(id, to)?;
@@ -67,7 +73,7 @@ impl Kernel {
             return Err(Halt::on(WaitKey::SocketRoom(listener.0)));
         }
         self.name_for(id, to)?;
-        self.sockets.get_mut(id)?.state = State::Connecting { listener, to };
+        self.sockets.get_mut(id)?.state = State::Connecting { awaits: Awaits::Listener(listener), to };
         if let Some(listener) = self.sockets.get_mut(listener)?.listener_mut() {
             listener.connecting.push_back(id);
         }
@@ -132,7 +138,7 @@ impl Kernel {
 
     fn associate_udp(&mut self, call: &mut Call, id: SocketId, address: &Address) -> Step<()> {
         let family = self.sockets.get(id)?.family;
-        let to = self.inet_target(call, family, address)?;
+        let to = self.datagram_target(call, family, address)?;
         self.name_for(id, to)?;
         let connected = State::Connected { peer: None, name: Name::Inet(to), fresh: false };
         self.sockets.get_mut(id)?.state = connected;

@@ -1,4 +1,4 @@
-//! Sockets inside the session: TCP and UDP over its own loopback, and Unix sockets.
+//! Sockets: TCP and UDP over the session's own loopback, Unix sockets, and TCP to the outside.
 //!
 //! ```text
 //! send() ──▶ the receiver's input ──▶ receive()
@@ -8,14 +8,21 @@
 //! ```
 //! There is no wire: what is sent is put straight into the socket that will receive it, and a connection is two
 //! sockets that know each other. A socket has one open file description and ends with it; one that waits to be
-//! accepted has none, and its listener keeps it.
+//! accepted has none, and its listener keeps it; nor has the far end of a connection to the outside, which whoever carries
+//! it holds:
+//!
+//! ```text
+//! connect() ─▶ Connecting ─ unlock ─▶ Egress::carry(Outbound) ─▶ FarEnd: connected, refused or failed
+//! send() ──▶ the far end's input ──▶ FarEnd::receive ══ the world ══ FarEnd::send ──▶ the socket's input ──▶ receive()
+//! ```
 //!
 //! Read in this order: [`address`] (where a socket is), `queue` (what waits in one), `bind` (which socket has a
 //! name), `connect` (how two meet), `send`, `receive`, `close` (how they part), `rights` (descriptors on their way),
-//! `readiness` (what poll() says), [`option`], [`resolve`] and [`egress`] (names, and the way out).
+//! `readiness` (what poll() says), [`option`], [`resolve`] and `pins` (names), [`egress`] and `outside` (the way out).
 //!
 //! Who may: a connection inside the session is asked of the policy by address (`127.0.0.1:80`), one to the outside as it
-//! was named; a listener by address or path. A Unix socket's path follows the path's rights.
+//! was named, or by the names its address was looked up by; a listener by address or path. A Unix socket's path follows
+//! the path's rights. What the policy allows outside, the [`egress::Egress`] still decides.
 //!
 //! # Standard
 //! POSIX.1-2017, and Linux where it differs: tcp(7), udp(7), unix(7). Deliberately simpler than Linux:
@@ -23,7 +30,8 @@
 //!   no TIME_WAIT: a port is free when its socket is closed;
 //! - accepted connections do not hold their listener's port;
 //! - the IPv6 wildcard always takes IPv4 too (there is no IPV6_V6ONLY);
-//! - no out-of-band data, broadcast, multicast, or credentials messages.
+//! - no out-of-band data, broadcast, multicast, or credentials messages;
+//! - to the outside there is TCP alone.
 
 pub mod address;
 pub mod egress;
@@ -35,6 +43,8 @@ pub mod send;
 mod bind;
 mod close;
 mod connect;
+mod outside;
+mod pins;
 mod queue;
 mod readiness;
 mod rights;
@@ -55,8 +65,9 @@ use crate::id::{Fd, Ino, MountId, Pid};
 use crate::kernel::Kernel;
 use crate::vfs::open::OpenFlags;
 use bitflags::bitflags;
+use pins::Pins;
 use queue::{ByteQueue, Input, MessageQueue};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -149,11 +160,20 @@ enum State {
     Idle,
     /// Whoever comes.
     Listening(Listener),
-    /// Nobody yet: the listener's queue is full (TCP without waiting).
-    Connecting { listener: SocketId, to: SocketAddr },
+    /// Nobody yet (TCP).
+    Connecting { awaits: Awaits, to: SocketAddr },
     /// This one. Without `peer`, whoever has the name when something is sent (UDP), or nobody any more. `fresh` until
     /// connect() has told that it is done.
     Connected { peer: Option<SocketId>, name: Name, fresh: bool },
+}
+
+/// What a socket that connects waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaits {
+    /// A place in this listener's queue, which is full (without waiting).
+    Listener(SocketId),
+    /// Whoever holds this far end.
+    Outside(SocketId),
 }
 
 /// What waits at a listening socket.
@@ -173,6 +193,9 @@ pub(crate) struct Sockets {
     /// The sockets at each port, by SOCK_STREAM (TCP) and SOCK_DGRAM (UDP).
     ports: HashMap<(SocketKind, u16), Vec<SocketId>>,
     names: HashMap<UnixName, SocketId>,
+    /// Far ends of connections to the outside: nobody but whoever carries them has them.
+    far: HashSet<SocketId>,
+    pins: Pins,
     /// Bytes all inputs are charged with.
     bytes: u64,
     /// Descriptors in flight.
@@ -236,6 +259,11 @@ impl Sockets {
 
     fn get_mut(&mut self, id: SocketId) -> Result<&mut Socket, Errno> {
         self.table.get_mut(&id).ok_or(Errno::EBADF)
+    }
+
+    /// Connections to the outside, those being made included, until their far ends are gone.
+    pub(crate) fn outbound(&self) -> usize {
+        self.far.len()
     }
 
     /// Sockets there are, those that wait to be accepted included.

@@ -2,6 +2,7 @@
 
 use super::Family;
 use super::address::{Address, Host, is_ours, reached};
+use super::egress::Unreached;
 use crate::errno::Errno;
 use crate::fetch::Call;
 use crate::kernel::Kernel;
@@ -14,14 +15,23 @@ const HOSTS_MAX: usize = 1 << 20;
 /// Addresses of one name, at most.
 pub const ANSWERS_MAX: usize = 32;
 
+/// Where a call reaches.
+pub(super) enum Target {
+    /// The session itself.
+    Inside(SocketAddr),
+    /// A port of a host outside: a name the session does not know, or an address.
+    Outside(Host, u16),
+}
+
 /// The addresses of the session itself.
 pub const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 impl Kernel {
-    /// Addresses of a host, best first. A name only the outside knows is asked of the policy as `host:service`.
+    /// Addresses of a host, best first. A name only the outside knows is asked of the policy as `host:service`, and its
+    /// addresses are remembered: a connection to one of them is one to that name.
     ///
     /// # Errors
-    /// `EACCES` when the policy refuses the name; `EHOSTUNREACH` when there is nobody to ask; what the
+    /// `EACCES` when the policy or the way out refuses the name; `EHOSTUNREACH` when there is nobody to ask; what the
     /// [`super::egress::Egress`] says.
     pub fn resolve(&mut self, call: &mut Call, host: &Host, service: &str) -> Step<Vec<IpAddr>> {
         let name = match host {
@@ -33,9 +43,24 @@ impl Kernel {
             return Ok(found);
         }
         self.permit(call, Domain::Connect, format!("{host}:{service}").as_bytes())?;
+        self.look_outside(call, name, service)
+    }
+
+    /// Asks the way out for a name's addresses, and pins them.
+    pub(super) fn look_outside(&mut self, call: &mut Call, name: &str, service: &str) -> Step<Vec<IpAddr>> {
         let egress = self.world.egress.clone().ok_or(Errno::EHOSTUNREACH)?;
-        let answers = call.resolve(&egress, name)?;
-        Ok(answers.iter().take(ANSWERS_MAX).map(IpAddr::to_canonical).collect())
+        match call.resolve(&egress, name)? {
+            Ok(answers) => {
+                let addresses: Vec<_> = answers.iter().take(ANSWERS_MAX).map(IpAddr::to_canonical).collect();
+                self.sockets.pins.note(name, &addresses);
+                Ok(addresses)
+            }
+            Err(Unreached::Failed(errno)) => Err(errno.into()),
+            Err(Unreached::Refused(reason)) => {
+                self.refuse_outside(call.pid, format!("{name}:{service}"), &reason);
+                Err(Errno::EACCES.into())
+            }
+        }
     }
 
     /// What the session itself knows of a host.
@@ -54,25 +79,41 @@ impl Kernel {
     }
 
     /// Where a call of a socket of `family` reaches. Inside the session the policy is asked for the address, whatever
-    /// name stood for it; outside, for the host as it was named.
+    /// name stood for it; the outside is yet to be asked about. What the session's own file calls an address outside is
+    /// that address: a session could give it any name.
     ///
     /// # Errors
-    /// `EACCES` when the policy refuses; `ENETUNREACH` for what it allows outside: nothing carries it yet.
-    /// `EAFNOSUPPORT` for a host without an address of the family.
-    pub(super) fn inet_target(&mut self, call: &mut Call, family: Family, address: &Address) -> Step<SocketAddr> {
+    /// `EACCES` when the policy refuses; `EAFNOSUPPORT` for a host without an address of the family.
+    pub(super) fn inet_target(&mut self, call: &mut Call, family: Family, address: &Address) -> Step<Target> {
         let Address::Inet(host, port) = address else { return Err(Errno::EAFNOSUPPORT.into()) };
         let known = self.known_addresses(call, host)?;
-        let chosen = choose(&known, family);
-        if !known.is_empty() && chosen.is_none() {
-            return Err(Errno::EAFNOSUPPORT.into());
+        if known.is_empty() {
+            return Ok(Target::Outside(host.clone(), *port));
         }
-        let Some(address) = chosen.filter(|address| is_ours(*address)) else {
-            self.permit(call, Domain::Connect, format!("{host}:{port}").as_bytes())?;
-            return Err(Errno::ENETUNREACH.into());
-        };
+        let address = choose(&known, family).ok_or(Errno::EAFNOSUPPORT)?;
+        if !is_ours(address) {
+            return Ok(Target::Outside(Host::Address(address), *port));
+        }
         let at = SocketAddr::new(reached(address), *port);
         self.permit(call, Domain::Connect, subject(at).as_bytes())?;
-        Ok(at)
+        Ok(Target::Inside(at))
+    }
+
+    /// Where a datagram goes. None leaves the session.
+    ///
+    /// # Errors
+    /// As [`Kernel::inet_target`]; outside `EACCES` when the policy refuses, else `ENETUNREACH`.
+    pub(super) fn datagram_target(&mut self, call: &mut Call, family: Family, address: &Address) -> Step<SocketAddr> {
+        let (host, port) = match self.inet_target(call, family, address)? {
+            Target::Inside(at) => return Ok(at),
+            Target::Outside(host, port) => (host, port),
+        };
+        let subject = format!("{host}:{port}");
+        self.permit(call, Domain::Connect, subject.as_bytes())?;
+        if self.world.egress.is_some() {
+            self.refuse_outside(call.pid, subject, "only TCP goes outside, no datagram does");
+        }
+        Err(Errno::ENETUNREACH.into())
     }
 
     /// The address a socket of `family` is to be bound to.

@@ -221,7 +221,7 @@ impl Kernel {
         let to = match (message.to, &socket.state) {
             (Some(address), _) => {
                 let family = socket.family;
-                let to = self.inet_target(call, family, address)?;
+                let to = self.datagram_target(call, family, address)?;
                 if to.port() == 0 {
                     return Err(Errno::EINVAL.into());
                 }

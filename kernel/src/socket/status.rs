@@ -11,7 +11,7 @@ pub(crate) enum Phase {
     Idle,
     /// It waits for whoever comes.
     Listening,
-    /// It waits for a place in a listener's queue.
+    /// It waits for a place in a listener's queue, or for the outside.
     Connecting,
     /// Both ends send.
     Connected,
@@ -42,11 +42,12 @@ pub(crate) struct Row {
 }
 
 impl Sockets {
-    /// Every socket, in no order.
+    /// Every socket but far ends, in no order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         let waiting: HashSet<SocketId> =
             self.table.values().filter_map(Socket::listener).flat_map(|it| it.accepted_next.iter().copied()).collect();
-        self.table.iter().map(move |(id, socket)| socket.row(if waiting.contains(id) { 0 } else { id.0 }))
+        let own = self.table.iter().filter(|(id, _)| !self.far.contains(id));
+        own.map(move |(id, socket)| socket.row(if waiting.contains(id) { 0 } else { id.0 }))
     }
 }
 

@@ -72,6 +72,7 @@ impl World {
             awake_max: 1_000_000,
             quotas: Default::default(),
             meter: Arc::new(warren_session::NoMeter),
+            egress: Default::default(),
             grace: Duration::from_millis(100),
         };
         let sessions = Sessions::start(Arc::new(opened?.0), options).await;

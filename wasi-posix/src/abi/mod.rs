@@ -71,8 +71,7 @@ macro_rules! functions {
     };
 }
 
-const OUTSIDE: Support =
-    Partial("inside the session; connections to the outside are refused: nothing carries them yet");
+const DATAGRAMS: Support = Partial("inside the session; no datagram leaves it: ENETUNREACH");
 
 functions! {
     "wasi_snapshot_preview1":
@@ -209,7 +208,7 @@ functions! {
 
     "host_net":
     net_socket(domain: u32, kind: u32, protocol: u32, out: u32) = net::net_socket, Full;
-    net_connect(fd: u32, addr: u32, len: u32) = net::net_connect, OUTSIDE;
+    net_connect(fd: u32, addr: u32, len: u32) = net::net_connect, Full;
     net_bind(fd: u32, addr: u32, len: u32) = net::net_bind, Full;
     net_listen(fd: u32, backlog: u32) = net::net_listen, Full;
     net_accept(fd: u32, out: u32, addr: u32, len: u32) = net::net_accept, Full;
@@ -219,16 +218,16 @@ functions! {
     net_getpeername(fd: u32, out: u32, len: u32) = net::net_getpeername, Full;
     net_send(fd: u32, buf: u32, len: u32, flags: u32, out: u32) = net::net_send, Full;
     net_recv(fd: u32, buf: u32, len: u32, flags: u32, out: u32) = net::net_recv, Full;
-    net_sendto(fd: u32, buf: u32, len: u32, flags: u32, addr: u32, addr_len: u32, out: u32) = net::net_sendto, OUTSIDE;
+    net_sendto(fd: u32, buf: u32, len: u32, flags: u32, addr: u32, addr_len: u32, out: u32) = net::net_sendto, DATAGRAMS;
     net_recvfrom(fd: u32, buf: u32, len: u32, flags: u32, out: u32, addr: u32, addr_len: u32) = net::net_recvfrom, Full;
     net_setsockopt(fd: u32, level: u32, name: u32, value: u32, len: u32) = net::net_setsockopt, Full;
     net_getsockopt(fd: u32, level: u32, name: u32, value: u32, len: u32) = net::net_getsockopt, Full;
-    net_getaddrinfo(host: u32, host_len: u32, service: u32, service_len: u32, family: u32, out: u32, len: u32) = net::net_getaddrinfo, Partial("numeric addresses and names of /etc/hosts; for others there is no resolver yet: EACCES, or EHOSTUNREACH where the policy allows them");
-    net_dns_query_rr_v1(name: u32, len: u32, record: u32, out: u32, cap: u32, out_len: u32, out_ttl: u32, out_flags: u32) = net::net_dns_query, Refused("no resolver yet: EACCES with an event, as the policy denies outside names");
+    net_getaddrinfo(host: u32, host_len: u32, service: u32, service_len: u32, family: u32, out: u32, len: u32) = net::net_getaddrinfo, Full;
+    net_dns_query_rr_v1(name: u32, len: u32, record: u32, out: u32, cap: u32, out_len: u32, out_ttl: u32, out_flags: u32) = net::net_dns_query, Refused("addresses alone are looked up outside: EACCES with an event where the policy denies the name, else EHOSTUNREACH");
     net_poll(fds: u32, count: u32, timeout: u32, out: u32) = net::net_poll, Full;
     net_close(fd: u32) = preview1::fd_close, Full;
     net_set_nonblock(fd: u32, on: u32) = net::net_set_nonblock, Full;
-    net_tls_connect(fd: u32, host: u32, len: u32) = net::net_tls_connect, Refused("TLS is for connections to the outside, which there are none of yet: ENOTCONN, or EOPNOTSUPP inside");
+    net_tls_connect(fd: u32, host: u32, len: u32) = net::net_tls_connect, Refused("programs speak TLS themselves: ENOTCONN, or EOPNOTSUPP on a connection");
 
     "host_user":
     getuid(out: u32) = user::getuid, Full;

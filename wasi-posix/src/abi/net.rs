@@ -165,7 +165,7 @@ pub async fn sock_shutdown(cx: &mut Cx<'_>, fd: u32, how: u32) -> Done {
     Ok(cx.with(|kernel, call| kernel.shutdown(call, fd, how))?)
 }
 
-/// TLS spoken by the host over a connection, which only one to the outside could need.
+/// TLS spoken by the host over a connection. Programs bring their own: what they trust is theirs to say.
 pub async fn net_tls_connect(cx: &mut Cx<'_>, fd: u32, _host: u32, _len: u32) -> Done {
     let fd = socket(cx, fd)?;
     cx.with(|kernel, call| kernel.peer_name(call, fd))?;

@@ -186,6 +186,7 @@ fn attributes(
         blocked_signals: set(flag::SET_MASK, mask),
         // Only whoever launches from outside spares a process anything.
         shielded_signals: SignalSet::default(),
+        ..Attributes::default()
     })
 }
 

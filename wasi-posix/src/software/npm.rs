@@ -8,6 +8,7 @@
 mod config;
 mod integrity;
 mod part;
+mod stall;
 mod transfer;
 
 use super::pin::Pin;

@@ -225,6 +225,7 @@ impl Claim for VolatileClaim {
             record.summary.expires = spec.time_to_live.map(|life| later(record.summary.created, life));
             record.summary.idle_timeout = spec.idle_timeout;
             record.summary.labels = spec.labels.clone();
+            record.summary.egress = spec.egress.clone();
             record.spec = spec;
             if let Some(before) = before.filter(|before| name.as_ref() != Some(before)) {
                 shared.names.remove(&key(before));
@@ -298,6 +299,7 @@ fn create(
         forked_from: new.forked_from,
         template: new.spec.template.clone(),
         labels: new.spec.labels.clone(),
+        egress: new.spec.egress.clone(),
         held: Held::default(),
     };
     let (files, next_pid) = match files {

@@ -1,52 +1,78 @@
 //! Several changes of files as one: all of them under one hold of the kernel, or none.
 //!
 //! ```text
-//! operations ─checked─▶ kernel held ─▶ 0, 1, 2 … done ─▶ one batch of the journal ─▶ acknowledged
-//!                              └─▶ one fails: every file is as it was; the answer says which
+//! operations ─checked─▶ a turn ─▶ kernel held ─▶ 0, 1, 2 … done ─▶ one batch of the journal ─▶ acknowledged
+//!                                       └─▶ one fails: every file is as it was; the answer says which
 //! ```
 //! No guest and no other client sees some of them done, and no crash leaves some of them behind. The session stands still
-//! meanwhile, so how long that may take is bounded, whatever links and depths its paths lead through; others' sessions do not
-//! stand still: it has a thread of its own.
+//! meanwhile, so the CPU time of it is bounded, whatever links and depths its paths lead through; others' sessions do not
+//! stand still. It runs in a turn as a process of the session does: its tenant's share pays for it, and its quota may keep it
+//! waiting. While it waits nothing was done, and a session that goes to rest or is deleted does not wait for it.
 
-use super::{DIRECTORY_MODE, FILE_MODE, acknowledge, info, join, split};
+use super::{DIRECTORY_MODE, FILE_MODE, info, join, split};
 use crate::awake::Pass;
 use crate::command::{FileInfo, Operation};
 use crate::error::SessionError;
+use crate::event::What;
 use crate::handle::file_error;
+use crate::scribe::{Record, Urgency};
 use crate::template::{check_path, refuse};
-use std::time::{Duration, Instant};
-use tokio::task::spawn_blocking;
+use std::sync::Arc;
+use std::time::Duration;
 use warren_kernel::id::Pid;
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::namespace::Replace;
 use warren_kernel::vfs::open::{At, OpenFlags};
 use warren_kernel::vfs::{FileKind, Mode, PATH_MAX, SYMLINKS_MAX};
 use warren_kernel::{Call, Errno, Halt, Kernel, Step};
+use warren_wasi_posix::system::thread_cpu_time;
 
 /// Operations of one batch, at most: the kernel is held for all of them.
 pub(crate) const OPERATIONS_MAX: usize = 1000;
 /// Names that the removals of one batch take away, at most.
 pub(crate) const REMOVED_MAX: usize = 10_000;
-/// How long a batch may hold the kernel. One that takes longer is undone.
-pub(crate) const HELD_MAX: Duration = Duration::from_secs(1);
+/// CPU time for which a batch may hold the kernel. One that takes longer is undone.
+pub(crate) const HELD_MAX: Duration = Duration::from_millis(100);
 
-/// Does operations in order, and says what is at each place then; nothing of what was removed.
-pub(crate) async fn batch(pass: &Pass, operations: Vec<Operation>) -> Result<Vec<Option<FileInfo>>, SessionError> {
-    let count = operations.len();
-    if count > OPERATIONS_MAX {
-        return refuse("operations", format!("{count}; at most {OPERATIONS_MAX} are taken at once"));
+/// What became of a batch that was let in.
+pub(crate) enum Turn {
+    /// All of it was done and is written down; what is at each place then, and nothing of what was removed.
+    Done(Vec<Option<FileInfo>>),
+    /// The session's gate was closed before it began.
+    Missed,
+}
+
+/// What can be checked before the session is looked at.
+///
+/// # Errors
+/// `Invalid`, of the first operation that could never be done.
+pub(crate) fn check_all(operations: &[Operation]) -> Result<(), SessionError> {
+    if operations.len() > OPERATIONS_MAX {
+        return refuse("operations", format!("{}; at most {OPERATIONS_MAX} are taken at once", operations.len()));
     }
-    for (index, operation) in operations.iter().enumerate() {
-        check(operation).map_err(of(index))?;
-    }
-    if operations.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (session, user) = (pass.session.clone(), pass.template.user.clone());
-    let done = spawn_blocking(move || session.with(|kernel| all(kernel, &user, &operations))).await;
-    let done = done.map_err(|_| SessionError::Failed(pass.id))??;
-    acknowledge(pass, "batch", &format!("{count} operations")).await?;
-    Ok(done)
+    operations.iter().enumerate().try_for_each(|(index, operation)| check(operation).map_err(of(index)))
+}
+
+/// Does operations in order when the session's turn comes. What has begun is done and written down, also when nobody waits
+/// for it any more.
+pub(crate) async fn batch(pass: Pass, operations: Arc<[Operation]>) -> Result<Turn, SessionError> {
+    let node = pass.node.upgrade().ok_or(SessionError::ShuttingDown)?;
+    let software = node.options.software.node(pass.choices().spec.software.as_deref());
+    let (guests, _) = software.map_err(SessionError::Software)?;
+    let awake = Arc::clone(&pass);
+    let work = move || {
+        let done = pass.session.with(|kernel| all(kernel, &pass.template.user, &operations))?;
+        let what = What::Audit { verb: "batch".to_owned(), subject: format!("{} operations", operations.len()) };
+        let record = Record { events: vec![what], files: true, ..Record::default() };
+        let ticket = pass.scribe.record(record, Urgency::Call)?;
+        // Inside until it is safe.
+        Ok::<_, SessionError>((done, ticket, pass))
+    };
+    let worked = guests.in_turn(&awake.share, work, awake.closing()).await;
+    let Some(worked) = worked.map_err(|_| SessionError::Failed(awake.id))? else { return Ok(Turn::Missed) };
+    let (done, ticket, pass) = worked?;
+    pass.scribe.wait(&ticket).await?;
+    Ok(Turn::Done(done))
 }
 
 /// All of them, or none.
@@ -56,7 +82,7 @@ fn all(
     operations: &[Operation],
 ) -> Result<Vec<Option<FileInfo>>, SessionError> {
     kernel.all_or_nothing(|kernel| {
-        let room = Room { removals: REMOVED_MAX, until: Instant::now() + HELD_MAX };
+        let room = Room { removals: REMOVED_MAX, until: thread_cpu_time() + HELD_MAX };
         let mut doing = Doing { kernel, call: Call::new(Pid::INIT), user, room };
         for (index, operation) in operations.iter().enumerate() {
             doing.operation(operation).map_err(|halt| of(index)(why(operation.path(), halt)))?;
@@ -114,13 +140,14 @@ struct Doing<'a> {
 struct Room {
     /// Names that go.
     removals: usize,
-    until: Instant,
+    /// By the CPU clock of the thread it is on.
+    until: Duration,
 }
 
 impl Room {
     /// Goes on, if there is time.
     fn go_on(&self) -> Result<(), Errno> {
-        if Instant::now() < self.until { Ok(()) } else { Err(Errno::ETIMEDOUT) }
+        if thread_cpu_time() < self.until { Ok(()) } else { Err(Errno::ETIMEDOUT) }
     }
 
     /// Takes a name away.

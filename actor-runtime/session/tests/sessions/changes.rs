@@ -42,11 +42,13 @@ fn a_change_holds_at_once_and_after_a_rest_and_is_told() {
                 environment: entries(&[("OLD", None), ("NEW", Some("2"))]),
                 secrets: entries(&[("TOKEN", Some("token"))]),
                 cwd: Some(Some("/tmp".to_owned())),
+                egress: Some(Some(vec!["a.example:443".to_owned()])),
                 ..Change::default()
             };
             let now = world.sessions.update(&world.tenant, session.id(), change.clone()).await.unwrap();
             assert_eq!((now.name.clone(), now.state), (change.name.clone().unwrap(), State::Active));
             assert_eq!(now.labels.keys().collect::<Vec<_>>(), ["keep", "new"]);
+            assert_eq!(now.egress, ["a.example:443"]);
             for _ in 0..2 {
                 let environment = environment(&session).await;
                 assert!(environment.contains("NEW=2") && environment.contains("TOKEN=s3cret"), "{environment}");
@@ -61,7 +63,7 @@ fn a_change_holds_at_once_and_after_a_rest_and_is_told() {
             world.sessions.update(&world.tenant, session.id(), change).await.unwrap();
             let told: Vec<What> = events(world.log(session.id()).await).into_iter().map(|event| event.what).collect();
             let told: Vec<&What> = told.iter().filter(|what| what.word() == "updated").collect();
-            let fields = ["name", "labels", "environment", "secrets", "cwd"].map(str::to_owned).to_vec();
+            let fields = ["name", "labels", "environment", "secrets", "cwd", "egress"].map(str::to_owned).to_vec();
             assert_eq!(told, [&What::Updated { name: Some(name), fields }], "{tier:?}");
         }
     });

@@ -43,6 +43,8 @@ fn each_field_that_is_wrong_is_named() {
             ("files", SessionSpec { files: vec![file("relative", "")], ..base() }),
             ("files", SessionSpec { files: vec![file("/a/../b", "")], ..base() }),
             ("labels", SessionSpec { labels: entry("", "x"), ..base() }),
+            ("egress", SessionSpec { egress: vec!["a.example".to_owned(), "b example".to_owned()], ..base() }),
+            ("egress", SessionSpec { egress: vec!["a".to_owned(); 129], ..base() }),
             ("idle_timeout", SessionSpec { idle_timeout: Some(Duration::ZERO), ..base() }),
         ];
         for (wanted, spec) in cases {

@@ -213,6 +213,7 @@ pub(crate) fn options() -> Options {
         awake_max: 1000,
         quotas: Default::default(),
         meter: Arc::new(warren_session::NoMeter),
+        egress: Default::default(),
         grace: Duration::from_millis(200),
     }
 }

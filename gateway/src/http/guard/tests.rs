@@ -39,6 +39,7 @@ async fn app() -> App {
         awake_max: 1,
         quotas: Default::default(),
         meter: Arc::new(warren_session::NoMeter),
+        egress: Default::default(),
         grace: Duration::ZERO,
     };
     let kept = Arc::new(warren_session::durability::volatile::Volatile::new());

@@ -94,7 +94,7 @@ fn a_body_says_which_members_go_together_and_which_names_there_are() {
     let quotas = schemas["QuotaChanges"]["propertyNames"]["enum"].as_array().unwrap();
     assert!(quotas.contains(&json!("sessions")) && !quotas.contains(&json!("session")));
     let limits = &schemas["LimitsByName"]["propertyNames"]["enum"];
-    assert_eq!((limits, limits.as_array().unwrap().len()), (&schemas["LimitChanges"]["propertyNames"]["enum"], 17));
+    assert_eq!((limits, limits.as_array().unwrap().len()), (&schemas["LimitChanges"]["propertyNames"]["enum"], 18));
     assert_eq!(schemas["NewToken"]["properties"]["scopes"]["minItems"], 1);
     let token = schemas["TokenScope"]["enum"].as_array().unwrap();
     assert!(token.contains(&json!("exec")) && !token.contains(&json!("keys:manage")));

@@ -9,6 +9,7 @@ use crate::http::view::SessionView;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use warren_config::schema::EgressRules;
 use warren_config::value::Timeout;
 use warren_session::SessionError;
 use warren_session::change::{Change, Entries};
@@ -45,6 +46,10 @@ pub(crate) struct Asked {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Timeout>)]
     time_to_live: Option<Option<Timeout>>,
+    /// What it reaches outside from now on; `null` is nothing. Connections that this does not allow are broken off.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<EgressRules>)]
+    egress: Option<Option<Vec<String>>>,
 }
 
 /// `PATCH /v1/sessions/{session}`.
@@ -55,6 +60,10 @@ pub(crate) async fn change(
 ) -> Result<axum::Json<SessionView>, Problem> {
     let named = asked.secrets.iter().flatten().flatten().filter_map(|(_, secret)| secret.as_deref());
     super::check_secrets(&app, &target.tenant, named)?;
+    if let Some(Some(rules)) = &asked.egress {
+        let known = app.sessions.get(&target.tenant, target.id).await?;
+        super::check_egress(&app, &target.tenant, &known.egress, rules.iter())?;
+    }
     let name = asked.name.map(|name| name.map(|name| name.parse()).transpose());
     let time = |time: Option<Option<Timeout>>| time.map(|time| time.and_then(|time| time.0));
     let change = Change {
@@ -65,6 +74,7 @@ pub(crate) async fn change(
         cwd: asked.cwd,
         idle_timeout: time(asked.idle_timeout),
         time_to_live: time(asked.time_to_live),
+        egress: asked.egress,
     };
     Ok(axum::Json(app.sessions.update(&target.tenant, target.id, change).await?.into()))
 }

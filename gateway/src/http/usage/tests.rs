@@ -11,7 +11,7 @@ fn rows_are_added_up_by_hour_or_by_session() {
     assert_eq!((sums(SumBy::Hour), sums(SumBy::Session)), (vec![3, 4], vec![1, 6]));
     let all = added_up(&rows, SumBy::Hour);
     assert_eq!((all[0].stored_gib_h, all[0].hour.unwrap().to_string().as_str()), (2.0, "1970-01-01T01:00:00.000Z"));
-    assert_eq!(all[1].csv(), "1970-01-01T02:00:00.000Z,,0,0,1,4,0,0\n");
+    assert_eq!(all[1].csv(), "1970-01-01T02:00:00.000Z,,0,0,1,4,0,0,0\n");
     assert_eq!(COLUMNS.matches(',').count(), all[1].csv().matches(',').count());
 }
 

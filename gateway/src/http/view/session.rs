@@ -5,6 +5,7 @@ use crate::http::schema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use warren_config::schema::EgressRules;
 use warren_config::value::Timeout;
 use warren_kernel::vfs::FileKind;
 use warren_session::command::FileInfo;
@@ -50,6 +51,9 @@ pub(crate) struct SessionView {
     #[schema(required)]
     template: Option<String>,
     labels: BTreeMap<String, String>,
+    /// What it reaches outside; without a rule, nothing.
+    #[schema(value_type = EgressRules)]
+    egress: Vec<String>,
 }
 
 impl From<Summary> for SessionView {
@@ -68,6 +72,7 @@ impl From<Summary> for SessionView {
             forked_from: summary.forked_from,
             template: summary.template,
             labels: summary.labels,
+            egress: summary.egress,
         }
     }
 }

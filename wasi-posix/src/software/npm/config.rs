@@ -8,6 +8,7 @@
 use super::super::path;
 use super::super::pin::Pin;
 use super::RETRY_PAUSE;
+use super::stall::Stall;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use deno_npmrc::{NpmRc, NpmRegistryUrl, RegistryConfig, ResolvedNpmRc};
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Proxy};
 
 const NPMRC_BYTES_MAX: u64 = 1 << 20;
@@ -138,16 +141,15 @@ impl Registry {
 }
 
 fn agent(proxy: Option<Proxy>) -> Agent {
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .proxy(proxy)
         .user_agent(concat!("warren/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(Some(CONNECT))
         .timeout_recv_response(Some(STALL))
-        .timeout_per_read(Some(STALL))
-        .build()
-        .new_agent()
+        .build();
+    Agent::with_parts(config, DefaultConnector::new().chain(Stall(STALL)), DefaultResolver::default())
 }
 
 /// npm's rules: a token is a bearer; otherwise ready-made or assembled basic credentials.

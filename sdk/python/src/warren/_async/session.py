@@ -59,7 +59,7 @@ class AsyncSession:
 
     async def update(self, **changes: Unpack[models.SessionChange]) -> None:
         """Changes what is named, all of it or nothing: ``name``, ``labels``, ``environment``, ``secrets``, ``cwd``,
-        ``idle_timeout``, ``time_to_live``. ``None`` takes away, also a single label or entry.
+        ``idle_timeout``, ``time_to_live``, ``egress``. ``None`` takes away, also a single label or entry.
         """
         answer = await self._transport.request("PATCH", self._path, json=dict(changes))
         self._info = cast("models.Session", answer.json())

@@ -1,0 +1,5 @@
+//! Ways out against real servers on this machine's loopback.
+
+mod attacks;
+mod carried;
+mod world;

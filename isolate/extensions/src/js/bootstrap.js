@@ -1,0 +1,84 @@
+// What the snapshot ends with, and what each program begins with.
+import { core, internals } from "ext:core/mod.js";
+import { deno } from "ext:warren/deno.js";
+import "ext:warren/channel.js";
+import "ext:warren/handles.js";
+import "ext:warren/datagram.js";
+import "ext:warren/names.js";
+import "ext:warren/tls.js";
+import "ext:warren/captured.js";
+import { event, performance } from "ext:warren/globals.js";
+import { evaluate, fail, prepare, requireAll, runFile } from "ext:warren/main.js";
+
+const { op_ppid } = core.ops;
+const { setNoColorFns } = deno.whole.loadExtScript("ext:deno_web/01_console.js");
+setNoColorFns(() => !core.isTerminal(1), () => !core.isTerminal(2));
+
+// What Deno's scripts tell of errors and rejections: an event target of its own, since Node's global object is none.
+const program = new event.EventTarget();
+event.saveGlobalThisReference(program);
+deno.program = program;
+
+function processUnhandledPromiseRejection(promise, reason) {
+  const rejection = new event.PromiseRejectionEvent("unhandledrejection", { cancelable: true, promise, reason });
+  program.dispatchEvent(rejection);
+  if (!rejection.defaultPrevented && internals.nodeProcessUnhandledRejectionCallback !== undefined) {
+    internals.nodeProcessUnhandledRejectionCallback(rejection);
+  }
+  return rejection.defaultPrevented;
+}
+
+function processRejectionHandled(promise, reason) {
+  const handled = new event.PromiseRejectionEvent("rejectionhandled", { promise, reason });
+  program.dispatchEvent(handled);
+  internals.nodeProcessRejectionHandledCallback?.(handled);
+}
+
+core.setUnhandledPromiseRejectionHandler(processUnhandledPromiseRejection);
+core.setHandledPromiseRejectionHandler(processRejectionHandled);
+
+// Begins a program. `options`: argv0, argv, execArgv, pid, versions.
+function begin(options) {
+  core.setReportExceptionCallback(event.reportException);
+  core.setBuildInfo(options.target);
+  performance.setTimeOrigin();
+  delete globalThis.__bootstrap;
+  delete globalThis.bootstrap;
+  delete globalThis.Deno;
+  // What is loaded later has its own view of them; nothing else needs their names.
+  for (const name of Object.keys(core.ops)) delete core.ops[name];
+  deno.pid = options.pid;
+  Object.defineProperty(deno, "ppid", { configurable: true, get: op_ppid });
+  deno.mainModule = options.mainModule;
+  deno.args = options.argv;
+  deno.version = { v8: options.v8 };
+  internals.nodeBootstrap({
+    usesLocalNodeModulesDir: true,
+    runningOnMainThread: true,
+    argv0: options.argv0,
+    nodeDebug: options.nodeDebug,
+  });
+  prepare(options);
+  requireAll(options.require, `${deno.cwd()}/`);
+}
+
+// Node's modules are loaded here, once: a program finds them as they are, and none is run in the middle of one, where it could
+// be stopped halfway. Each by a module that imports it: only what is imported is kept with its text.
+for (const name of core.ops.op_warren_early_modules()) deno.whole.createLazyLoader(`ext:warren/early/${name}.js`)();
+internals.nodeBootstrap = globalThis.nodeBootstrap;
+delete globalThis.nodeBootstrap;
+
+// What no snapshot can hold, before there is a program.
+function warm() {
+  deno.whole.createLazyLoader("node:crypto")();
+}
+
+globalThis.bootstrap = {
+  warm,
+  begin,
+  evaluate,
+  runFile,
+  dispatchBeforeExit: () => internals.dispatchProcessBeforeExitEvent?.(),
+  dispatchExit: () => internals.dispatchProcessExitEvent?.(),
+  fail,
+};

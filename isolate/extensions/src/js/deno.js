@@ -1,0 +1,113 @@
+// The object that the extensions' scripts call `Deno`. Each of them that uses it has it as a binding of its own (see
+// transpile.rs); it is no global, so a program finds Node and nothing else.
+import { core, internals } from "ext:core/mod.js";
+
+const errorNames = [
+  "NotFound", "PermissionDenied", "ConnectionRefused", "ConnectionReset", "ConnectionAborted", "NotConnected",
+  "AddrInUse", "AddrNotAvailable", "BrokenPipe", "AlreadyExists", "InvalidData", "TimedOut", "WriteZero",
+  "WouldBlock", "UnexpectedEof", "Http", "Busy", "NotSupported", "FilesystemLoop", "IsADirectory",
+  "NetworkUnreachable", "NotADirectory",
+];
+const errors = { BadResource: core.BadResource, Interrupted: core.Interrupted, NotCapable: core.NotCapable };
+for (const name of errorNames) {
+  errors[name] = {
+    [name]: class extends Error {
+      constructor(message, options) {
+        super(message, options);
+        this.name = name;
+      }
+    },
+  }[name];
+  core.registerErrorClass(name, errors[name]);
+}
+
+function lazily(load, names) {
+  const properties = {};
+  for (const name of names) {
+    properties[name] = {
+      configurable: true,
+      enumerable: true,
+      get: () => load()[name],
+    };
+  }
+  return properties;
+}
+
+const fs = () => core.loadExtScript("ext:deno_fs/30_fs.js");
+const os = () => core.loadExtScript("ext:deno_os/30_os.js");
+const signals = () => core.loadExtScript("ext:deno_os/40_signals.js");
+const io = () => core.loadExtScript("ext:deno_io/12_io.js");
+
+const { op_runtime_cpu_usage, op_runtime_memory_usage } = core.ops;
+const usage = new Float64Array(4);
+const deno = Object.defineProperties({ __proto__: null }, {
+  ...lazily(fs, [
+    "chmod", "chmodSync", "chown", "chownSync", "copyFile", "copyFileSync", "cwd", "chdir", "link", "linkSync", "lstat",
+    "lstatSync", "mkdir", "mkdirSync", "makeTempDir", "makeTempDirSync", "open", "openSync", "readDir", "readDirSync",
+    "readFile", "readFileSync", "readLink", "readLinkSync", "realPath", "realPathSync", "remove", "removeSync", "rename",
+    "renameSync", "stat", "statSync", "symlink", "symlinkSync", "truncate", "truncateSync", "umask", "utime", "utimeSync",
+    "writeFile", "writeFileSync", "FsFile",
+  ]),
+  ...lazily(os, [
+    "env", "exit", "execPath", "loadavg", "osRelease", "osUptime", "hostname", "systemMemoryInfo", "networkInterfaces",
+    "gid", "uid",
+  ]),
+  ...lazily(signals, ["addSignalListener", "removeSignalListener"]),
+  ...lazily(io, ["stdin", "stdout", "stderr", "SeekMode"]),
+});
+
+// Scripts that are loaded later are loaded whole: what ends a program waits for them.
+const { op_warren_loads } = core.ops;
+const loaded = { __proto__: null };
+function whole(load) {
+  op_warren_loads(true);
+  try {
+    return load();
+  } finally {
+    op_warren_loads(false);
+  }
+}
+deno.whole = {
+  __proto__: null,
+  createLazyLoader(specifier) {
+    const load = core.createLazyLoader(specifier);
+    let module;
+    return () => module ??= whole(load);
+  },
+  loadExtScript(specifier) {
+    return loaded[specifier] ??= whole(() => core.loadExtScript(specifier));
+  },
+};
+
+deno.errors = errors;
+deno.build = core.build;
+deno.version = { deno: undefined, v8: undefined, typescript: undefined };
+deno.args = [];
+deno.internal = Symbol("internal");
+deno[deno.internal] = internals;
+deno.cpuUsage = () => {
+  op_runtime_cpu_usage(usage);
+  return { system: usage[0], user: usage[1] };
+};
+deno.memoryUsage = () => {
+  op_runtime_memory_usage(usage);
+  return { rss: usage[0], heapTotal: usage[1], heapUsed: usage[2], external: usage[3] };
+};
+internals.deno = deno;
+
+for (
+  const [name, type] of [
+    ["OperationError", "OperationError"], ["NotSupportedError", "NotSupportedError"],
+    ["NetworkError", "NetworkError"], ["AbortError", "AbortError"],
+    ["InvalidCharacterError", "InvalidCharacterError"], ["DataError", "DataError"],
+    ["InvalidStateError", "InvalidStateError"], ["SyntaxError", "SyntaxError"], ["IndexSizeError", "IndexSizeError"],
+    ["TypeMismatchError", "TypeMismatchError"], ["InvalidAccessError", "InvalidAccessError"],
+  ]
+) {
+  core.registerErrorBuilder(`DOMException${name}`, (message) => {
+    const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+    return new DOMException(message, type);
+  });
+}
+
+export { deno };

@@ -1,0 +1,76 @@
+// The globals a Node program finds. What is seldom used is loaded when it is first read.
+import { core } from "ext:core/mod.js";
+import { deno } from "ext:warren/deno.js";
+import { fetch } from "ext:warren/fetch.js";
+import { WebSocket } from "ext:warren/websocket.js";
+
+const event = deno.whole.loadExtScript("ext:deno_web/02_event.js");
+const console = deno.whole.loadExtScript("ext:deno_web/01_console.js");
+const performance = deno.whole.loadExtScript("ext:deno_web/15_performance.js");
+// Brands web keys so that node:crypto knows them; before web crypto reads it.
+deno.whole.loadExtScript("ext:deno_node/internal/crypto/constants.ts");
+const crypto = deno.whole.loadExtScript("ext:deno_crypto/00_crypto.js");
+deno.whole.loadExtScript("ext:deno_node/02_register_cloneable.js");
+const url = deno.whole.loadExtScript("ext:deno_web/00_url.js");
+const file = deno.whole.loadExtScript("ext:deno_web/09_file.js");
+const messagePort = deno.whole.loadExtScript("ext:deno_web/13_message_port.js");
+const webidl = deno.whole.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { DOMException, QuotaExceededError } = deno.whole.loadExtScript("ext:deno_web/01_dom_exception.js");
+const abortSignal = deno.whole.loadExtScript("ext:deno_web/03_abort_signal.js");
+
+const script = (specifier) => () => deno.whole.loadExtScript(specifier);
+const module = (specifier) => deno.whole.createLazyLoader(specifier);
+
+const all = { __proto__: null };
+function eager(from, names) {
+  for (const name of names) all[name] = core.propNonEnumerable(from[name]);
+}
+function lazy(load, names, describe = core.propNonEnumerableLazyLoaded) {
+  for (const name of names) all[name] = describe((loaded) => loaded[name], load);
+}
+
+eager(abortSignal, ["AbortController", "AbortSignal"]);
+eager(file, ["Blob", "File"]);
+eager(event, ["CloseEvent", "CustomEvent", "ErrorEvent", "Event", "EventTarget", "MessageEvent", "ProgressEvent"]);
+eager(crypto, ["Crypto", "CryptoKey", "SubtleCrypto"]);
+eager({ DOMException, QuotaExceededError }, ["DOMException", "QuotaExceededError"]);
+eager(performance, [
+  "Performance", "PerformanceEntry", "PerformanceMark", "PerformanceMeasure", "PerformanceObserver",
+  "PerformanceObserverEntryList",
+]);
+eager(url, ["URL", "URLSearchParams"]);
+eager(messagePort, ["MessageChannel", "MessagePort"]);
+lazy(script("ext:deno_web/06_streams.js"), [
+  "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableStream", "ReadableStreamDefaultReader",
+  "ReadableByteStreamController", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest",
+  "ReadableStreamDefaultController", "TransformStream", "TransformStreamDefaultController", "WritableStream",
+  "WritableStreamDefaultWriter", "WritableStreamDefaultController",
+]);
+lazy(script("ext:deno_web/14_compression.js"), ["CompressionStream", "DecompressionStream"]);
+lazy(script("ext:deno_web/08_text_encoding.js"), [
+  "TextDecoder", "TextEncoder", "TextDecoderStream", "TextEncoderStream",
+]);
+lazy(script("ext:deno_web/01_broadcast_channel.js"), ["BroadcastChannel"]);
+lazy(script("ext:deno_web/01_urlpattern.js"), ["URLPattern"]);
+lazy(script("ext:deno_fetch/21_formdata.js"), ["FormData"]);
+lazy(script("ext:deno_fetch/20_headers.js"), ["Headers"]);
+lazy(script("ext:deno_fetch/23_request.js"), ["Request"]);
+lazy(script("ext:deno_fetch/23_response.js"), ["Response"]);
+lazy(script("ext:deno_web/05_base64.js"), ["atob", "btoa"], core.propWritableLazyLoaded);
+lazy(module("node:timers"), [
+  "clearImmediate", "clearInterval", "clearTimeout", "setImmediate", "setInterval", "setTimeout",
+], core.propWritableLazyLoaded);
+lazy(module("node:buffer"), ["Buffer"], core.propWritableLazyLoaded);
+all.process = core.propWritableLazyLoaded((loaded) => loaded.default, module("node:process"));
+all.console = core.propNonEnumerable(new console.Console((text, level) => core.print(text, level > 1)));
+all.crypto = core.propGetterOnly(() => crypto.crypto);
+all.fetch = core.propWritable(fetch);
+all.WebSocket = core.propNonEnumerable(WebSocket);
+all.global = core.propWritable(globalThis);
+all.performance = core.propWritable(performance.performance);
+all.structuredClone = core.propWritable(messagePort.structuredClone);
+all[webidl.brand] = core.propNonEnumerable(webidl.brand);
+
+core.defineGlobalProperties(globalThis, all);
+
+export { all as windowOrWorkerGlobalScope, event, performance };

@@ -1,0 +1,22 @@
+//! What a JavaScript guest of a session is made of: Node's modules from Deno's extension crates, with every door to the
+//! host replaced by one to the session's kernel.
+//!
+//! ```text
+//! list     the extensions ──▶ gate: each operation pure, ours or denied ──▶ the snapshot, and every run
+//! guest    the process      fs, file, sys   its files      ops   the rest of it      packages   node_modules
+//! ```
+
+pub mod errno;
+pub mod file;
+pub mod fs;
+pub mod gate;
+pub mod guest;
+pub mod list;
+pub mod ops;
+pub mod packages;
+pub mod permissions;
+pub mod sys;
+pub mod transpile;
+
+/// Where the `node` command is in a session.
+pub const NODE_PATH: &str = "/usr/bin/node";

@@ -1,0 +1,286 @@
+//! The extensions' scripts as the snapshot takes them: TypeScript made JavaScript, and what they call `Deno` made an object
+//! that guests cannot see.
+
+use deno_ast::{
+    EmitOptions, ImportsNotUsedAsValues, MediaType, ParseParams, SourceMapOption, TranspileModuleOptions,
+    TranspileOptions,
+};
+use deno_core::{ModuleCodeString, ModuleName, SourceMapData};
+use deno_error::JsErrorBox;
+use std::path::Path;
+
+/// Where process.version comes from.
+const NODE_VERSION: &str = "__NODE_VERSION__";
+
+/// One script of an extension.
+///
+/// # Errors
+/// It is no script.
+pub fn transpile(
+    name: ModuleName,
+    source: ModuleCodeString,
+) -> Result<(ModuleCodeString, Option<SourceMapData>), JsErrorBox> {
+    let specifier = name.to_string();
+    let text = patched(&specifier, source.as_str().to_owned());
+    let kind = if specifier.starts_with("node:") {
+        MediaType::TypeScript
+    } else {
+        MediaType::from_path(Path::new(&specifier))
+    };
+    if !matches!(kind, MediaType::TypeScript) {
+        return Ok((escaped(text).into(), None));
+    }
+    let url = deno_core::url::Url::parse(&specifier).map_err(JsErrorBox::from_err)?;
+    let parsed = deno_ast::parse_module(ParseParams {
+        specifier: url,
+        text: text.into(),
+        media_type: kind,
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    });
+    let parsed = parsed.map_err(|error| JsErrorBox::generic(format!("{specifier}: {error}")))?;
+    let options = TranspileOptions { imports_not_used_as_values: ImportsNotUsedAsValues::Remove, ..Default::default() };
+    let emit = EmitOptions { source_map: SourceMapOption::None, ..Default::default() };
+    let transpiled = parsed
+        .transpile(&options, &TranspileModuleOptions::default(), &emit)
+        .map_err(|error| JsErrorBox::generic(format!("{specifier}: {error}")))?;
+    Ok((escaped(transpiled.into_source().text).into(), None))
+}
+
+/// The engine keeps a snapshot's scripts as bytes of one character each: others are written as escapes, which mean the same in
+/// strings, expressions and names.
+fn escaped(text: String) -> String {
+    if text.is_ascii() {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    for character in text.chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
+
+/// The script of `node:child_process` that makes children.
+const CHILD: &str = "ext:deno_node/internal/child_process.ts";
+
+/// Places in the extensions' scripts that are ours: the script, what it has, and what it has here.
+const PATCHES: &[(&str, &str, &str)] = &[
+    ("node:console", "ext:runtime/98_global_scope_shared.js", "ext:warren/globals.js"),
+    // Text that is compiled where the name is not bound.
+    (
+        "ext:deno_fs/30_fs.js",
+        "'const unix = Deno.build.os === \"darwin\" || Deno.build.os === \"linux\" || Deno.build.os === \"android\" || \
+         Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";'",
+        "'const unix = true;'",
+    ),
+    // A program has no `unload` event.
+    (
+        "ext:deno_os/30_os.js",
+        "FunctionPrototypeBind(\n  EventTarget.prototype.dispatchEvent,\n  globalThis,\n)",
+        "() => {}",
+    ),
+    // Node's command line is the command line of a child: it is not another program's.
+    (
+        CHILD,
+        "function buildCommand(\n  file,\n  args,\n  env,\n) {",
+        "function buildCommand(file, args, env) {\n  return [file, args, false];",
+    ),
+    (
+        "ext:deno_node/child_process.ts",
+        "if (Deno.build.standalone) {",
+        "if (true) { args = nodeArgs; } else if (false) {",
+    ),
+    // Every error of a spawn as Node has it: what may be otherwise soon is told, the rest is thrown.
+    (
+        CHILD,
+        "let e = err;\n      if (",
+        "let e = err;\n      if (codeMap.has(err?.code)) {\n        \
+         if (!ArrayPrototypeIncludes([\"EACCES\", \"EAGAIN\", \"EMFILE\", \"ENFILE\", \"ENOENT\"], err.code)) {\n          \
+         throw errnoException(codeMap.get(err.code), \"spawn\");\n        }\n        \
+         e = _createSpawnError(err.code, command, ArrayPrototypeSlice(args, 1));\n      } else if (",
+    ),
+    (
+        CHILD,
+        "  } catch (err) {\n    if (ObjectPrototypeIsPrototypeOf(Deno.errors.NotFound.prototype, err)) {\n      \
+         result.error = _createSpawnError(\"ENOENT\", command, args, true);\n    }\n  }",
+        "  } catch (err) {\n    if (!codeMap.has(err?.code)) throw err;\n    \
+         result.error = _createSpawnError(err.code, command, args, true);\n    \
+         result.status = result.signal = result.output = result.stdout = result.stderr = null;\n    result.pid = 0;\n  }",
+    ),
+    // A child of `spawnSync` has the environment it is given, and the input.
+    (CHILD, "clearEnv: false,", "clearEnv: true,"),
+    (
+        CHILD,
+        "stdin: stdin_ == \"inherit\" ? \"inherit\" : \"null\",",
+        "stdin: stdin_ == null || stdin_ === \"pipe\" || stdin_ === \"overlapped\" ? \"null\" : toDenoStdio(stdin_),",
+    ),
+    (CHILD, "result.output = [output.signal, stdout, stderr];", "result.output = [null, stdout, stderr];"),
+    // Streams of files too have a descriptor that a child can be given.
+    (
+        CHILD,
+        "    return handle.fd;\n  }\n  return -1;",
+        "    return handle.fd;\n  }\n  return typeof stream.fd === \"number\" ? stream.fd : -1;",
+    ),
+    // A listener of a signal is told its number too, and is called as one of the process.
+    (
+        "node:process",
+        "wrapper = () => listener(event);",
+        "wrapper = () => FunctionPrototypeCall(listener, process, event, constants.os.signals[event]);",
+    ),
+    // Messages are made and read by ours.
+    (CHILD, "op_node_ipc_buffer_constructor(Buffer, FastBuffer.prototype);", ""),
+    (
+        CHILD,
+        "  const writeFn = serialization === \"json\"\n    ? op_node_ipc_write_json\n    : op_node_ipc_write_advanced;\n  \
+         const readFn = serialization === \"json\"\n    ? op_node_ipc_read_json\n    : op_node_ipc_read_advanced;",
+        "  const { decode, read: readFn, write: writeFn } = __bootstrap.internals.channelOf(serialization);",
+    ),
+    (CHILD, "// Channel closed.\n            target.disconnect();", "if (target.connected) target.disconnect();"),
+    (CHILD, "const read = await prom;", "const read = decode(await prom);"),
+    // The class is none of the native ones, which are what this module is made of.
+    (
+        "ext:deno_node/internal/tty.js",
+        "import { op_tty_check_fd_permission, TTY } from \"ext:core/ops\";",
+        "import { op_tty_check_fd_permission } from \"ext:core/ops\"; const { TTY } = core.ops;",
+    ),
+    (
+        "node:tty",
+        "import { op_tty_check_fd_permission, TTY } from \"ext:core/ops\";",
+        "import { op_tty_check_fd_permission } from \"ext:core/ops\"; const { TTY } = core.ops;",
+    ),
+    // An environment variable of the other runtime's, and its server's.
+    (
+        "ext:deno_node/internal/http/address_override.js",
+        "  const result = op_http_serve_address_override();\n",
+        "  const result = [0];\n",
+    ),
+    // Datagrams are our handles as well.
+    (
+        "ext:deno_node/internal_binding/udp_wrap.ts",
+        "  default: { SendWrap, UDP },\n  SendWrap,\n  UDP,\n};",
+        "  default: { SendWrap, UDP: core.ops.UDPWrap },\n  SendWrap,\n  UDP: core.ops.UDPWrap,\n};",
+    ),
+    // Names are looked up as the session knows them.
+    (
+        "ext:deno_node/internal_binding/cares_wrap.ts",
+        "      netPermToken = await op_node_getaddrinfo(\n        hostname,\n        req.port || undefined,\n        family,\n      );\n",
+        "      const found = await Deno.addressesOf(hostname, req.port || 0);\n      if (typeof found === \"number\") throw { uv_errcode: found };\n",
+    ),
+    (
+        "ext:deno_node/internal_binding/cares_wrap.ts",
+        "          op_net_get_ips_from_perm_token(netPermToken),\n",
+        "          found,\n",
+    ),
+    (
+        "ext:deno_node/internal_binding/cares_wrap.ts",
+        "await op_node_getnameinfo(address, port)",
+        "await Deno.nameOf(address, port)",
+    ),
+    ("ext:deno_node/internal_binding/cares_wrap.ts", "await op_dns_resolve({", "await Deno.queryName({"),
+    (
+        "ext:deno_node/internal_binding/cares_wrap.ts",
+        "  systemDnsServers = op_net_get_system_dns_servers();\n",
+        "  systemDnsServers = [];\n",
+    ),
+    // A connection under encryption is one of our handles.
+    (
+        "ext:deno_node/internal_binding/tls_wrap.ts",
+        "function installNativeOnread(res: TLSWrap, nativeHandle: any) {\n",
+        "function installNativeOnread(res: TLSWrap, nativeHandle: any) {\n  return __bootstrap.internals.readEncrypted(res, nativeHandle);\n",
+    ),
+    (
+        "ext:deno_node/internal_binding/tls_wrap.ts",
+        "function attachNativeHandle(res: TLSWrap, nativeHandle: any) {\n",
+        "function attachNativeHandle(res: TLSWrap, nativeHandle: any) {\n  return __bootstrap.internals.attachEncrypted(res, nativeHandle);\n",
+    ),
+    (
+        "ext:deno_node/internal_binding/tls_wrap.ts",
+        "  const kind = isServer ? 1 : 0;\n",
+        "  __bootstrap.internals.trustExtra();\n  const kind = isServer ? 1 : 0;\n",
+    ),
+    // What a program chose to trust is remembered here; the operation knows the session's files alone.
+    (
+        "ext:deno_node/tls.ts",
+        "  op_set_default_ca_certificates(normalized);\n",
+        "  __bootstrap.internals.trusted = normalized;\n  op_set_default_ca_certificates(normalized);\n",
+    ),
+    (
+        "ext:deno_node/tls.ts",
+        "op_node_get_ca_certificates(type)",
+        "type === \"default\" ? __bootstrap.internals.trusted : op_node_get_ca_certificates(type)",
+    ),
+    // Standard input that is a pipe or a socket is one of our handles, which reads nothing before it is wanted.
+    (
+        "ext:deno_node/_process/streams.mjs",
+        "const lazyTty = core.createLazyLoader(\"node:tty\");\n",
+        "const lazyTty = core.createLazyLoader(\"node:tty\");\nconst lazyNet = core.createLazyLoader(\"node:net\");\n",
+    ),
+    (
+        "ext:deno_node/_process/streams.mjs",
+        "    case \"PIPE\":\n    case \"TCP\": {\n",
+        "    case \"PIPE\":\n    case \"TCP\": {\n      stdin = new (lazyNet().Socket)({ fd, readable: true, writable: false, manualStart: true });\n      \
+         stdin._type = \"pipe\";\n      break;\n    }\n    case \"none\": {\n",
+    ),
+    (
+        "ext:deno_node/_process/streams.mjs",
+        "    if (io.stdin?.isTerminal()) {\n      io.stdin.setRaw(enable);\n    }\n",
+        "    stdin._handle?.setRawMode?.(enable);\n",
+    ),
+    // A server's parser takes what is read from our handles, past the socket's own stream.
+    (
+        "ext:deno_node/internal_binding/http_parser.ts",
+        "  this._native.consume(this, handle);\n",
+        "  if (typeof handle.consumeBy !== \"function\") return;\n  handle.consumeBy(this);\n  this._consumedHandle = handle;\n",
+    ),
+    (
+        "ext:deno_node/internal_binding/http_parser.ts",
+        "  this._native.unconsume();\n};\n",
+        "  this._consumedHandle?.consumeBy(null);\n  this._consumedHandle = null;\n};\n\
+         HTTPParser.prototype.consumed = function (this: any, bytes: Uint8Array) {\n  \
+         const parsed = this.execute(bytes);\n  this[kOnExecute]?.(parsed, bytes);\n};\n",
+    ),
+];
+
+/// A script with our changes.
+///
+/// # Panics
+/// If a script is not as a patch of it expects: an upgrade has changed it.
+fn patched(specifier: &str, mut text: String) -> String {
+    for (_, from, to) in PATCHES.iter().filter(|(of, ..)| *of == specifier) {
+        assert!(text.contains(from), "{specifier} has no {from:?} any more; look at the patch of it");
+        text = text.replacen(from, to, 1);
+    }
+    if text.contains(NODE_VERSION) {
+        text = text.replace(NODE_VERSION, deno_node::NODE_VERSION);
+    }
+    // Scripts that are loaded later are loaded whole. The classic ones are given a `core` that does so.
+    let is_classic = text.contains("\n(function () {") || text.starts_with("(function () {");
+    if !is_classic && (specifier.contains("deno_node") || specifier.starts_with("node:")) {
+        for loader in ["createLazyLoader", "loadExtScript"] {
+            text = text.replace(&format!("core.{loader}("), &format!("Deno.whole.{loader}("));
+        }
+    }
+    // Node's global object is no event target; the events of errors go to one that programs do not see.
+    if specifier.contains("deno_node") || specifier.starts_with("node:") {
+        for method in ["addEventListener", "removeEventListener", "dispatchEvent"] {
+            text = text.replace(&format!("globalThis.{method}"), &format!("Deno.program.{method}"));
+        }
+    }
+    // The name is a global of the runtime these scripts come from. Here it is a binding of each script that uses it.
+    let names_it = text.contains("Deno.") && !specifier.starts_with("ext:warren/");
+    if names_it {
+        text = if is_classic {
+            text.replacen("(function () {", "(function () { const Deno = __bootstrap.internals.deno;", 1)
+        } else {
+            format!(
+                "import {{ internals as __internals }} from \"ext:core/mod.js\"; const Deno = __internals.deno; {text}"
+            )
+        };
+    }
+    text
+}
