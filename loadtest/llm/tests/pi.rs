@@ -3,7 +3,6 @@
 
 pub mod common;
 
-use common::node::{installed, node, skipped, told};
 use common::{eventually, prompt};
 use serde_json::{Value, json};
 use std::fs;
@@ -12,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+use warren_pinned_npm::{installed, node, skipped, told};
 use warren_scripted_llm::agents::{PI_MODEL, PI_PROVIDERS, pi_models};
 use warren_scripted_llm::{End, Options, Script, Server};
 
-/// A version of Pi: its folder in `tests/npm`, its program there, and the event after which it does nothing more.
+/// A version of Pi: its name in `loadtest/npm/packages`, its program there, and the event after which it does nothing more.
 const VERSIONS: &[(&str, &str, &str)] = &[
     ("pi", "@earendil-works/pi-coding-agent/dist/bundle/cli.js", "agent_settled"),
     ("pi-mariozechner", "@mariozechner/pi-coding-agent/dist/cli.js", "agent_end"),

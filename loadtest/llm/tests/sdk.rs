@@ -3,9 +3,9 @@
 
 pub mod common;
 
-use common::node::{installed, node, skipped, told};
 use std::path::Path;
 use std::process::Command;
+use warren_pinned_npm::{installed, node, skipped, told};
 use warren_scripted_llm::{End, Entry, Options, Server};
 
 /// Runs a file of `tests/sdk`, and gives the number of its tests and the requests they made.

@@ -1,7 +1,5 @@
-//! A client that sees how an answer comes, not only what it says; and programs of this machine's Node.
+//! A client that sees how an answer comes, not only what it says.
 #![allow(dead_code, reason = "each test uses a part")]
-
-pub mod node;
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};

