@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::{Handle, Runtime};
+use warren_isolate::Isolates;
 use warren_kernel::id::Pid;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::vfs::Mode;
@@ -43,24 +44,38 @@ impl Drop for Guests {
 impl Bed {
     pub(crate) fn open() -> Result<Bed, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-        let node = Bed::node_on(runtime.handle())?;
+        let node = Bed::node_on(runtime.handle(), None)?;
         Ok(Bed { runtime, node, _guests: None })
+    }
+
+    /// One whose sessions have `node`, with so many isolates made ahead of need.
+    pub(crate) fn with_isolates(warm: usize) -> Result<Bed, Failure> {
+        let guests = guests_executor()?;
+        let node = Bed::node_on(guests.handle(), Some(warm))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Bed { runtime, node, _guests: Some(Guests(Some(guests))) })
     }
 
     /// As a server has it: guests on an executor of their own.
     pub(crate) fn of_a_server() -> Result<Bed, Failure> {
         let guests = guests_executor()?;
-        let node = Bed::node_on(guests.handle())?;
+        let node = Bed::node_on(guests.handle(), None)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         Ok(Bed { runtime, node, _guests: Some(Guests(Some(guests))) })
     }
 
-    fn node_on(guests: &Handle) -> Result<Node, Failure> {
+    fn node_on(guests: &Handle, isolates: Option<usize>) -> Result<Node, Failure> {
         let store = Store::open(cache()?)?;
         let wasm = Wasm::new(&options()?, guests.clone())?;
         let projection = project(&store.packages()?);
-        let layer = layer::build(&projection, &(Arc::new(StoreBlobs(store)) as _))?;
-        Ok(Node::new(wasm, layer, projection.env, guests.clone()))
+        let blobs = Arc::new(StoreBlobs(store)) as _;
+        let Some(warm) = isolates else {
+            return Ok(Node::new(wasm, layer::build(&projection, &blobs)?, projection.env, guests.clone()));
+        };
+        let layer = layer::build_with(&projection, &blobs, &[warren_isolate::COMMAND])?;
+        let options = warren_isolate::Options { warm, ..warren_isolate::Options::default() };
+        let isolates = Isolates::new(options, wasm.shares(), guests.clone());
+        Ok(Node::new(wasm, layer, projection.env, guests.clone()).with_guests(Arc::new(isolates)))
     }
 
     /// The node.

@@ -2,7 +2,7 @@
 //!
 //! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe and a terminal, [`network`] sockets
 //! inside a session, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
-//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`load`] a server under load, [`socket`] WebSockets, [`neighbour`] a tenant beside one that takes all it can get, and [`kernel`] system calls without guests.
+//! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`load`] a server under load, [`socket`] WebSockets, [`neighbour`] a tenant beside one that takes all it can get, [`node`] Node programs, and [`kernel`] system calls without guests.
 
 mod command;
 mod durable;
@@ -10,6 +10,7 @@ mod kernel;
 mod load;
 mod neighbour;
 mod network;
+mod node;
 mod session;
 mod socket;
 mod stream;
@@ -304,5 +305,47 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
         about: "commands a session runs while another's 200 MiB are put in a snapshot, against while not; tier scratch",
         target: Target::AtMost { figure: "loss", value: 5.0, unit: "% loss" },
         run: durable::snapshot_loss,
+    },
+    Benchmark {
+        name: "node_hello",
+        about: "make a session, run `node -e` that says hello, read it; an isolate waits in the pool",
+        target: Target::Latency { p50_us: 4_000.0, p99_us: Some(10_000.0) },
+        run: node::hello,
+    },
+    Benchmark {
+        name: "node_hello_cold",
+        about: "the same without a pool",
+        target: Target::Latency { p50_us: 40_000.0, p99_us: None },
+        run: node::hello_cold,
+    },
+    Benchmark {
+        name: "node_idle",
+        about: "Node programs that wait for a timer, each in a session: resident bytes of each",
+        target: Target::AtMost { figure: "each", value: 12.0, unit: "MiB each" },
+        run: node::idle,
+    },
+    Benchmark {
+        name: "node_read_file",
+        about: "`readFileSync` of 1 KiB, again and again",
+        target: Target::AtLeast { figure: "rate", value: 150_000.0, unit: "/s" },
+        run: node::read_file,
+    },
+    Benchmark {
+        name: "node_http",
+        about: "HTTP over 127.0.0.1 between two Node processes of a session, 32 requests at once, connections kept",
+        target: Target::AtLeast { figure: "rate", value: 10_000.0, unit: "/s" },
+        run: node::http,
+    },
+    Benchmark {
+        name: "pi_ready",
+        about: "make a session, start Pi 0.87.1 in it, have it answer; its code was compiled before",
+        target: Target::AtMost { figure: "ready", value: 0.5, unit: "x host" },
+        run: node::pi_ready,
+    },
+    Benchmark {
+        name: "pi_idle",
+        about: "200 sessions whose Pi waits for a prompt: resident bytes of each",
+        target: Target::AtMost { figure: "each", value: 45.0, unit: "MiB each" },
+        run: node::pi_idle,
     },
 ];
