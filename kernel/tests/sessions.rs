@@ -28,6 +28,19 @@ fn with_outside(read_only: bool) -> (Machine, Arc<Outside>) {
 }
 
 #[test]
+fn a_whole_file_outside_is_read_part_by_part() {
+    let (machine, outside) = with_outside(true);
+    let bytes: Vec<u8> = (0..(2 << 20) + 5).map(|at: u32| at.to_le_bytes()[1]).collect();
+    outside.files.lock().unwrap().insert(b"f".to_vec(), Arc::new(bytes.clone().into()));
+    let read = |max: usize| machine.agent().call(move |kernel, call| kernel.read_file(call, b"/mnt/f", max));
+    assert_eq!(read(bytes.len()).unwrap(), bytes);
+    let asked = outside.asked.lock().unwrap().clone();
+    assert_eq!(asked.iter().filter(|line| *line == "read").count(), 4, "the last finds the end: {asked:?}");
+    assert_eq!(read(bytes.len() - 1), Err(Errno::EFBIG));
+    assert_eq!(read(0), Err(Errno::EFBIG));
+}
+
+#[test]
 fn a_mounted_driver_is_asked_once_for_each_step() {
     let (machine, outside) = with_outside(false);
     let agent = machine.agent();

@@ -12,6 +12,7 @@ use crate::fd::Descriptor;
 use crate::fetch::Call;
 use crate::file::{OpenFile, OpenId, Opened};
 use crate::id::{Fd, Gid, Ino, MountId, Pid};
+use crate::io::TRANSFER_MAX;
 use crate::kernel::Kernel;
 use crate::pipe::PipeId;
 use crate::policy::Domain;
@@ -170,10 +171,23 @@ impl Kernel {
                 let FsAnswer::Opened(handle) = call.ask(&driver, FsRequest::Open(path.clone(), open))? else {
                     return Err(Errno::EIO.into());
                 };
-                match call.ask(&driver, FsRequest::Read(handle, 0, max.saturating_add(1)))? {
-                    FsAnswer::Data(bytes) => bytes.to_vec(),
-                    _ => return Err(Errno::EIO.into()),
+                // A driver gives less than was asked for where it likes. What it gave is joined once all is there: the
+                // call begins again for each answer.
+                let (mut parts, mut len) = (Vec::new(), 0);
+                while len <= max {
+                    let want = (max - len).saturating_add(1).min(TRANSFER_MAX);
+                    match call.ask(&driver, FsRequest::Read(handle.clone(), len as u64, want))? {
+                        FsAnswer::Data(part) if part.is_empty() => break,
+                        FsAnswer::Data(part) => {
+                            len += part.len();
+                            parts.push(part);
+                        }
+                        _ => return Err(Errno::EIO.into()),
+                    }
                 }
+                let mut bytes = Vec::with_capacity(len);
+                parts.iter().for_each(|part| bytes.extend_from_slice(part));
+                bytes
             }
             Node::Open(_) => return Err(Errno::EINVAL.into()),
         };
