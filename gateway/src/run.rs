@@ -7,6 +7,7 @@
 //! processes is said on standard error afterwards.
 
 use crate::output;
+use crate::serve::code_of_scripts;
 use crate::software::{self, SoftwareError};
 use crate::terminal::{self, TerminalError};
 use clap::Args;
@@ -136,13 +137,16 @@ fn run_on(arguments: &RunArguments, handle: &Handle) -> Result<ExitCode, RunErro
     }
     let store = software::open_store()?;
     let projection = software::installed(&store)?;
-    let options =
-        EngineOptions { cache: Some(store.root().to_owned()), processes: PROCESSES, ..EngineOptions::default() };
+    let root = store.root().to_owned();
+    let options = EngineOptions { cache: Some(root.clone()), processes: PROCESSES, ..EngineOptions::default() };
     let wasm = Wasm::new(&options, handle.clone())?;
     let layer = layer::build_with(&projection, &(Arc::new(StoreBlobs(store)) as _), &[warren_isolate::COMMAND])?;
     // One is made when the command asks for it.
-    let isolates =
-        Isolates::new(IsolateOptions { warm: 0, ..IsolateOptions::default() }, wasm.shares(), handle.clone());
+    let isolates = Isolates::new(
+        IsolateOptions { warm: 0, code: code_of_scripts(&root), ..IsolateOptions::default() },
+        wasm.shares(),
+        handle.clone(),
+    );
     let node = Node::new(wasm, layer, projection.env, handle.clone()).with_guests(Arc::new(isolates));
     let template = template(arguments, node.template())?;
     let way = way_out(arguments, handle)?;

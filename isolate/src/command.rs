@@ -1,4 +1,8 @@
-//! The `node` command line.
+//! The `node` command line: options before the program, in `NODE_OPTIONS` too, and what they say.
+
+mod options;
+
+use options::{Act, NodeOption};
 
 /// What to run, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -7,7 +11,7 @@ pub struct CommandLine {
     pub main: Main,
     /// Its arguments: `process.argv` from the third on, or from the second without a file.
     pub arguments: Vec<String>,
-    /// Options of node's own: `process.execArgv`.
+    /// Options of node's own: `process.execArgv`. Those of `NODE_OPTIONS` are not among them.
     pub options: Vec<String>,
     /// `-r`: modules required before it.
     pub require: Vec<String>,
@@ -21,20 +25,31 @@ pub struct CommandLine {
     pub conditions: Vec<String>,
     /// `-c`: only whether it could be run.
     pub check: bool,
+    /// `--stack-trace-limit`: frames of a stack.
+    pub stack_trace_limit: Option<u32>,
+    /// `--unhandled-rejections`: what becomes of a promise nobody cares for: `throw`, `strict`, `warn`, `none`.
+    pub unhandled_rejections: Option<String>,
+    /// Properties of `process` that options set.
+    pub flags: Vec<&'static str>,
 }
 
 /// What a program begins with.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Main {
     /// `-e`, or `-p`, which prints what it comes to.
     Text { source: String, print: bool },
     /// A file.
     File(String),
     /// Standard input, to its end.
-    #[default]
-    Input,
+    Input { print: bool },
     /// Something node says of itself.
     Say(String),
+}
+
+impl Default for Main {
+    fn default() -> Main {
+        Main::Input { print: false }
+    }
 }
 
 /// What text is that has no file name.
@@ -56,8 +71,20 @@ pub enum CommandError {
     #[error("{0} requires an argument")]
     NoValue(String),
     /// A value an option cannot have.
-    #[error("{0}={1} is not supported; use {2}")]
-    Value(String, String, &'static str),
+    #[error("{0} must be {1}")]
+    Value(String, &'static str),
+    /// `--no-` before an option that has a value.
+    #[error("{0} is an invalid negation because it is not a boolean option")]
+    Negation(String),
+    /// Something that is not for the environment.
+    #[error("{0} is not allowed in NODE_OPTIONS")]
+    Environment(String),
+    /// A quote or an escape in `NODE_OPTIONS` that does not end.
+    #[error("{0}")]
+    Quote(&'static str),
+    /// Two options that exclude each other.
+    #[error("either {0} or {1} can be used, not both")]
+    Both(&'static str, &'static str),
 }
 
 const HELP: &str = "\
@@ -77,127 +104,178 @@ Usage: node [options] [script.js | -] [arguments]
   -h, --help                 print this
 ";
 
-/// Options that have no effect here and are taken, since programs give them.
-const TAKEN: &[&str] = &[
-    "--no-warnings",
-    "--no-deprecation",
-    "--trace-warnings",
-    "--trace-uncaught",
-    "--trace-deprecation",
-    "--throw-deprecation",
-    "--pending-deprecation",
-    "--enable-source-maps",
-    "--experimental-vm-modules",
-    "--experimental-strip-types",
-    "--experimental-transform-types",
-    "--experimental-require-module",
-    "--experimental-detect-module",
-    "--experimental-global-webcrypto",
-    "--experimental-fetch",
-    "--experimental-wasm-modules",
-    "--experimental-import-meta-resolve",
-    "--no-experimental-fetch",
-    "--preserve-symlinks",
-    "--preserve-symlinks-main",
-    "--expose-gc",
-    "--abort-on-uncaught-exception",
-    "--interactive",
-    "-i",
-];
-/// The same, with a value.
-const TAKEN_WITH_VALUE: &[&str] = &[
-    "--max-old-space-size",
-    "--max-semi-space-size",
-    "--stack-trace-limit",
-    "--stack-size",
-    "--unhandled-rejections",
-    "--disable-warning",
-    "--title",
-    "--dns-result-order",
-    "--max-http-header-size",
-    "--tls-cipher-list",
-];
-
-/// Reads a command line, the name of the command left out.
+/// Reads a command line, the name of the command left out, and the value of `NODE_OPTIONS`.
 ///
 /// # Errors
 /// [`CommandError`]
-pub fn parse(words: impl IntoIterator<Item = String>) -> Result<CommandLine, CommandError> {
-    let mut line = CommandLine::default();
-    let mut words = words.into_iter();
-    let mut text: Option<(String, bool)> = None;
-    while let Some(word) = words.next() {
-        let (name, mut value) = match word.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
-            _ => (word.clone(), None),
-        };
-        let before = line.options.len();
-        let mut need = |given: &mut Option<String>, options: &mut Vec<String>| match given.take() {
-            Some(value) => Ok(value),
-            None => {
-                let value = words.next().ok_or_else(|| CommandError::NoValue(name.clone()))?;
-                options.push(value.clone());
-                Ok(value)
-            }
-        };
-        line.options.push(word.clone());
-        match name.as_str() {
-            "-" => {
-                line.options.pop();
-                line.arguments.extend(words);
-                return Ok(finish(line, text));
-            }
-            "--" => {
-                line.options.pop();
-                if text.is_none() {
-                    line.main = words.next().map_or(Main::Input, Main::File);
-                }
-                line.arguments.extend(words);
-                return Ok(finish(line, text));
-            }
-            "-e" | "--eval" => text = Some((need(&mut value, &mut line.options)?, false)),
-            "-p" | "--print" | "-pe" => text = Some((need(&mut value, &mut line.options)?, true)),
-            "-r" | "--require" => line.require.push(need(&mut value, &mut line.options)?),
-            "--import" => line.import.push(need(&mut value, &mut line.options)?),
-            "-C" | "--conditions" => line.conditions.push(need(&mut value, &mut line.options)?),
-            "--env-file" => line.env_files.push((need(&mut value, &mut line.options)?, true)),
-            "--env-file-if-exists" => line.env_files.push((need(&mut value, &mut line.options)?, false)),
-            "--input-type" => {
-                let given = need(&mut value, &mut line.options)?;
-                line.input_type = Some(match given.as_str() {
-                    "commonjs" | "commonjs-typescript" => InputType::CommonJs,
-                    "module" | "module-typescript" => InputType::Module,
-                    _ => return Err(CommandError::Value(name, given, "module or commonjs")),
-                });
-            }
-            "-c" | "--check" => line.check = true,
-            "-v" | "--version" => return Ok(CommandLine { main: Main::Say(version()), ..line }),
-            "-h" | "--help" => return Ok(CommandLine { main: Main::Say(HELP.to_owned()), ..line }),
-            _ if TAKEN.contains(&name.as_str()) => {}
-            _ if TAKEN_WITH_VALUE.contains(&name.as_str()) => {
-                need(&mut value, &mut line.options)?;
-            }
-            _ if word.starts_with('-') => return Err(CommandError::Unknown(word)),
-            _ => {
-                line.options.truncate(before);
-                if text.is_some() {
-                    line.arguments.push(word);
-                } else {
-                    line.main = Main::File(word);
-                }
-                line.arguments.extend(words);
-                return Ok(finish(line, text));
-            }
-        }
+pub fn parse(words: impl IntoIterator<Item = String>, environment: Option<&str>) -> Result<CommandLine, CommandError> {
+    let mut reader = Reader::default();
+    if let Some(text) = environment {
+        reader.read_environment(options::split(text)?)?;
     }
-    Ok(finish(line, text))
+    reader.read(words.into_iter().collect())?;
+    reader.finish()
 }
 
-fn finish(line: CommandLine, text: Option<(String, bool)>) -> CommandLine {
-    match text {
-        Some((source, print)) => CommandLine { main: Main::Text { source, print }, ..line },
-        None => line,
+#[derive(Default)]
+struct Reader {
+    line: CommandLine,
+    text: Option<String>,
+    print: bool,
+    say: Option<String>,
+}
+
+impl Reader {
+    fn read_environment(&mut self, words: Vec<String>) -> Result<(), CommandError> {
+        let mut words = words.into_iter().peekable();
+        while let Some(word) = words.next() {
+            let (name, value) = split_value(&word);
+            let Some(option) = options::find(&name).filter(|option| option.in_environment && word.starts_with('-'))
+            else {
+                return Err(CommandError::Environment(name));
+            };
+            let value = if option.has_value { Some(value_of(&word, value, &mut words)?) } else { None };
+            self.apply(option, &name, value)?;
+        }
+        Ok(())
     }
+
+    fn read(&mut self, words: Vec<String>) -> Result<(), CommandError> {
+        let mut words = words.into_iter().peekable();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-" => {
+                    self.line.arguments.extend(words);
+                    return Ok(());
+                }
+                "--" => {
+                    if self.text.is_none()
+                        && let Some(file) = words.next()
+                    {
+                        self.line.main = Main::File(file);
+                    }
+                    self.line.arguments.extend(words);
+                    return Ok(());
+                }
+                _ if !word.starts_with('-') => {
+                    if self.text.is_some() {
+                        self.line.arguments.push(word);
+                    } else {
+                        self.line.main = Main::File(word);
+                    }
+                    self.line.arguments.extend(words);
+                    return Ok(());
+                }
+                _ => {}
+            }
+            let (name, given) = split_value(&word);
+            self.line.options.push(word.clone());
+            let option = options::find(&name).ok_or_else(|| CommandError::Unknown(word.clone()))?;
+            // `-p` has a text only if one follows.
+            let wants = option.has_value
+                || option.act == Act::Print
+                    && given.is_none()
+                    && words.peek().is_some_and(|next| !next.starts_with('-'));
+            let value = if wants {
+                let is_own = given.is_some();
+                let value = value_of(&word, given, &mut words)?;
+                if !is_own {
+                    self.line.options.push(value.clone());
+                }
+                Some(value)
+            } else {
+                given
+            };
+            self.apply(option, &name, value)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, option: &NodeOption, name: &str, value: Option<String>) -> Result<(), CommandError> {
+        let line = &mut self.line;
+        if option.act == Act::Print {
+            self.print = true;
+            self.text = value.or(self.text.take());
+            return Ok(());
+        }
+        let text = value.unwrap_or_default();
+        match option.act {
+            Act::Eval => self.text = Some(text),
+            Act::PrintText => (self.print, self.text) = (true, Some(text)),
+            Act::Require => line.require.push(text),
+            Act::Import => line.import.push(text),
+            Act::Conditions => line.conditions.push(text),
+            Act::EnvFile => line.env_files.push((text, true)),
+            Act::EnvFileIfThere => line.env_files.push((text, false)),
+            Act::InputType => {
+                line.input_type = Some(match text.as_str() {
+                    "commonjs" | "commonjs-typescript" => InputType::CommonJs,
+                    "module" | "module-typescript" => InputType::Module,
+                    _ => {
+                        let known = "\"module\",\"commonjs\", \"module-typescript\" or \"commonjs-typescript\"";
+                        return Err(CommandError::Value(name.to_owned(), known));
+                    }
+                });
+            }
+            Act::Check => line.check = true,
+            Act::Version => self.say = Some(version()),
+            Act::Help => self.say = Some(HELP.to_owned()),
+            Act::StackTraceLimit => line.stack_trace_limit = text.parse().ok(),
+            Act::UnhandledRejections => {
+                if !["strict", "warn", "none", "throw", "warn-with-error-codes"].contains(&text.as_str()) {
+                    let known = "one of: strict, warn, none, throw, warn-with-error-codes";
+                    return Err(CommandError::Value(name.to_owned(), known));
+                }
+                line.unhandled_rejections = Some(text);
+            }
+            Act::Flag(flag) if name.starts_with("--no-") && !option.name.starts_with("--no-") => {
+                line.flags.retain(|known| *known != flag);
+            }
+            Act::Flag(flag) => line.flags.push(flag),
+            Act::Taken | Act::Print => {}
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<CommandLine, CommandError> {
+        let Reader { mut line, text, print, say } = self;
+        if line.check && text.is_some() {
+            return Err(CommandError::Both("--check", "--eval"));
+        }
+        match (say, text) {
+            (Some(text), _) => line.main = Main::Say(text),
+            (None, Some(source)) => line.main = Main::Text { source, print },
+            (None, None) => {
+                if let Main::Input { print: of_input } = &mut line.main {
+                    *of_input = print;
+                }
+            }
+        }
+        Ok(line)
+    }
+}
+
+/// An option's name, with `-` for `_` as Node has it, and the value after `=`.
+fn split_value(word: &str) -> (String, Option<String>) {
+    match word.split_once('=') {
+        Some((name, value)) if name.starts_with("--") => (name.replace('_', "-"), Some(value.to_owned())),
+        _ if word.starts_with("--") => (word.replace('_', "-"), None),
+        _ => (word.to_owned(), None),
+    }
+}
+
+fn value_of(
+    word: &str,
+    given: Option<String>,
+    words: &mut std::iter::Peekable<std::vec::IntoIter<String>>,
+) -> Result<String, CommandError> {
+    if let Some(value) = given {
+        return Ok(value);
+    }
+    // A value that begins with `-` has to be escaped.
+    let next = words.next_if(|next| !next.starts_with('-') || next == "-");
+    let value = next.ok_or_else(|| CommandError::NoValue(word.to_owned()))?;
+    Ok(value.strip_prefix('\\').filter(|rest| rest.starts_with('-')).map_or(value.clone(), str::to_owned))
 }
 
 /// What `node --version` says.

@@ -5,14 +5,18 @@
 //! ```
 //! The `node` command of a session is a file whose first bytes name this runtime. A process that runs it has a thread and an
 //! isolate of its own, from a pool that is filled ahead of need; both end with it, so nothing of a guest is left for the
-//! next. `command` reads its command line, `modules` finds its modules, and the extensions and their gate are a crate
-//! of their own, which the snapshot is made of when this is built.
+//! next. `command` reads its command line, `modules` finds its modules, `code` keeps what was made of them for the next
+//! program, and the extensions and their gate are a crate of their own, which the snapshot is made of when this is built.
 
+mod code;
 mod command;
 mod modules;
 mod pool;
+mod script;
 mod turns;
 mod worker;
+
+pub use code::{CodeCounts, CodeOptions};
 
 pub use command::{CommandError, CommandLine, InputType, Main, parse};
 pub use pool::{Isolates, Options};

@@ -1,13 +1,15 @@
 //! Modules of a guest: found as Node finds them, read from its session's files, and from nowhere else.
 
-use deno_ast::{MediaType, ParseParams};
+mod analysis;
+
 use deno_core::error::ModuleLoaderError;
 use deno_core::url::Url;
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode,
-    ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
+    ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind, SourceCodeCacheInfo, v8,
 };
-use deno_error::JsErrorBox;
+use deno_error::{JsErrorBox, JsErrorClass};
+use deno_node::ops::module_hooks::LoaderHookRegistry;
 use deno_node::{NodeRequireLoader, NodeResolverRc};
 use node_resolver::analyze::{
     CjsAnalysis, CjsAnalysisExports, CjsCodeAnalyzer, CjsModuleExportAnalyzer, EsmAnalysisMode, NodeCodeTranslator,
@@ -18,9 +20,12 @@ use node_resolver::{
     DenoIsBuiltInNodeModuleChecker, NodeResolution, NodeResolutionKind, PackageJsonResolverRc, ResolutionMode,
 };
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use warren_isolate_extensions::code::Compiled;
 use warren_isolate_extensions::guest::Guest;
 use warren_isolate_extensions::packages::{InPackage, Packages};
 use warren_isolate_extensions::sys::KernelSys;
@@ -33,6 +38,11 @@ type Translator = NodeCodeTranslator<Analyzer, InPackage, DenoIsBuiltInNodeModul
 /// What finds and reads modules, for `import` and for `require()`.
 pub(crate) struct Modules {
     guest: Guest,
+    compiled: Rc<Compiled>,
+    /// The main module when it is no file: where it would be, and its text.
+    given: RefCell<Option<(Url, String)>>,
+    /// Hooks of the program's own, once it runs.
+    hooks: OnceCell<LoaderHookRegistry>,
     resolver: NodeResolverRc<InPackage, Packages, KernelSys>,
     packages: PackageJsonResolverRc<KernelSys>,
     translator: Translator,
@@ -44,42 +54,83 @@ impl Modules {
         sys: KernelSys,
         resolver: NodeResolverRc<InPackage, Packages, KernelSys>,
         packages: PackageJsonResolverRc<KernelSys>,
+        compiled: Rc<Compiled>,
     ) -> Modules {
-        let analyzer = Analyzer { guest: guest.clone() };
+        let analyzer = Analyzer { guest: guest.clone(), compiled: compiled.clone() };
         let folders = Packages::new(sys.clone());
         let exports =
             CjsModuleExportAnalyzer::new(analyzer, InPackage, resolver.clone(), folders, packages.clone(), sys);
         let translator = NodeCodeTranslator::new(exports.into(), NodeCodeTranslatorMode::ModuleLoader);
-        Modules { guest, resolver, packages, translator }
+        Modules { guest, compiled, given: RefCell::default(), hooks: OnceCell::new(), resolver, packages, translator }
     }
 
-    /// Whether this file is CommonJS: by its name, else by the nearest package.json, else by what is in it.
-    pub(crate) fn is_commonjs(&self, path: &Path) -> Result<bool, JsErrorBox> {
-        match by_name(path) {
-            Kind::CommonJs => Ok(true),
-            Kind::Module | Kind::Json | Kind::Wasm => Ok(false),
+    /// What a file is as a program: by its name, else by the nearest package.json.
+    pub(crate) fn entry(&self, path: &Path) -> Result<Entry, JsErrorBox> {
+        Ok(match by_name(path) {
+            Kind::CommonJs | Kind::Json => Entry::CommonJs,
+            Kind::Module | Kind::Wasm => Entry::Module,
             Kind::Ambiguous => {
                 let nearest = self.packages.get_closest_package_json(path).map_err(JsErrorBox::from_err)?;
                 match nearest.as_ref().map(|package| package.typ.as_str()) {
-                    Some("module") => Ok(false),
-                    Some("commonjs") => Ok(true),
-                    _ => Ok(!self.has_module_syntax(path)?),
+                    Some("module") => Entry::Module,
+                    Some("commonjs") => Entry::CommonJs,
+                    _ => Entry::Either,
                 }
             }
-        }
+        })
     }
 
-    fn has_module_syntax(&self, path: &Path) -> Result<bool, JsErrorBox> {
-        let text = read(&self.guest, path)?;
-        // Whatever has neither word is no module; parsing is for the others.
-        if !text.contains("import") && !text.contains("export") {
-            return Ok(false);
-        }
-        let url = Url::from_file_path(path).map_err(|()| JsErrorBox::type_error("a module's path is absolute"))?;
-        Ok(parse(&url, text.into()).is_ok_and(|parsed| !parsed.compute_is_script()))
+    /// Makes a text the main module, at this place.
+    pub(crate) fn give(&self, url: Url, text: String) {
+        *self.given.borrow_mut() = Some((url, text));
+    }
+
+    /// Asks the hooks that a program registers, with ours behind them.
+    pub(crate) fn hook(self: &Rc<Modules>, hooks: LoaderHookRegistry) {
+        let modules = Rc::downgrade(self);
+        hooks.set_default_resolve(Rc::new(move |specifier, referrer| {
+            let modules = modules.upgrade().ok_or_else(|| JsErrorBox::generic("the program has ended"))?;
+            modules.find(specifier, referrer).map(String::from)
+        }));
+        let _ = self.hooks.set(hooks);
+    }
+
+    /// What the program's hooks load in the place of a module; `None` if they leave it as it is. A hook may load another.
+    async fn hooked(&self, url: &Url, wanted: &RequestedModuleType) -> Option<Result<ModuleSource, JsErrorBox>> {
+        let hooks = self.hooks.get().filter(|hooks| hooks.load_active.get())?;
+        let attributes = hooks.take_resolved_attributes(url.as_str());
+        let (text, format, other) = match hooks.push_load(url.to_string(), attributes).await.ok()? {
+            Ok(loaded) => loaded,
+            Err(why) => return Some(Err(JsErrorBox::generic(why))),
+        };
+        let Some(text) = text else {
+            let other = other.and_then(|other| Url::parse(&other).ok()).filter(|other| other != url)?;
+            let loaded = self.read_module(&other, wanted.clone()).await;
+            return Some(loaded.map(|loaded| ModuleSource::new(loaded.module_type, loaded.code, url, None)));
+        };
+        Some(match format.as_deref() {
+            Some("json") => Ok(source(ModuleType::Json, text, url)),
+            Some("commonjs") => {
+                let translated = self.translator.translate_cjs_to_esm(url, Some(Cow::Owned(text))).await;
+                translated
+                    .map(|text| source(ModuleType::JavaScript, text.into_owned(), url))
+                    .map_err(JsErrorBox::from_err)
+            }
+            Some("module-typescript" | "commonjs-typescript") => {
+                analysis::strip_types(&self.compiled, url, text).map(|text| source(ModuleType::JavaScript, text, url))
+            }
+            _ => Ok(source(ModuleType::JavaScript, text, url)),
+        })
+    }
+
+    fn given(&self, url: &Url) -> Option<String> {
+        self.given.borrow().as_ref().filter(|(known, _)| known == url).map(|(_, text)| text.clone())
     }
 
     fn find(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
+        if let Some((url, _)) = self.given.borrow().as_ref().filter(|(url, _)| url.as_str() == specifier) {
+            return Ok(url.clone());
+        }
         if let Some(scheme) = specifier.split_once(':').map(|(scheme, _)| scheme)
             && !specifier.starts_with(['.', '/'])
         {
@@ -102,7 +153,11 @@ impl Modules {
                 _ => {}
             }
         }
-        let from = Url::parse(referrer).ok().filter(|url| url.scheme() == "file");
+        // A file of CommonJS is known by its path.
+        let from = match referrer.strip_prefix('/') {
+            Some(_) => Url::from_file_path(referrer).ok(),
+            None => Url::parse(referrer).ok().filter(|url| url.scheme() == "file"),
+        };
         let from = match from {
             Some(url) => url,
             None => {
@@ -115,7 +170,7 @@ impl Modules {
             }
         };
         let found = self.resolver.resolve(specifier, &from, ResolutionMode::Import, NodeResolutionKind::Execution);
-        match found.map_err(JsErrorBox::from_err)? {
+        match found.map_err(not_found)? {
             NodeResolution::BuiltIn(name) => {
                 let name = name.strip_prefix("node:").unwrap_or(&name);
                 Url::parse(&format!("node:{name}")).map_err(JsErrorBox::from_err)
@@ -126,7 +181,10 @@ impl Modules {
 
     /// A line of a file, counted from 0, for an error's report.
     pub(crate) fn line(&self, name: &str, number: usize) -> Option<String> {
-        let path = Url::parse(name).ok()?.to_file_path().ok()?;
+        let path = match name.starts_with('/') {
+            true => PathBuf::from(name),
+            false => Url::parse(name).ok()?.to_file_path().ok()?,
+        };
         let text = read(&self.guest, &path).ok()?;
         text.lines().nth(number).map(str::to_owned)
     }
@@ -134,6 +192,9 @@ impl Modules {
     async fn read_module(&self, url: &Url, wanted: RequestedModuleType) -> Result<ModuleSource, JsErrorBox> {
         if url.scheme() == "data" {
             return data(url);
+        }
+        if let Some(text) = self.given(url) {
+            return Ok(source(ModuleType::JavaScript, text, url));
         }
         let path =
             url.to_file_path().map_err(|()| JsErrorBox::type_error(format!("{url} is no file of the session")))?;
@@ -143,22 +204,36 @@ impl Modules {
             return Err(coded("ERR_IMPORT_ATTRIBUTE_MISSING", message));
         }
         let text = read(&self.guest, &path)?;
-        let code = match kind {
+        match kind {
             Kind::Json => return Ok(source(ModuleType::Json, text, url)),
             Kind::Wasm => {
                 return Err(JsErrorBox::type_error("WebAssembly cannot be imported yet; read it and compile it"));
             }
-            _ if self.is_commonjs(&path)? => self
-                .translator
-                .translate_cjs_to_esm(url, Some(Cow::Owned(text)))
-                .await
-                .map_err(JsErrorBox::from_err)?
-                .into_owned(),
-            _ if is_typescript(&path) => strip_types(url, text)?,
-            _ => text,
+            _ => {}
+        }
+        let text = if is_typescript(&path) { analysis::strip_types(&self.compiled, url, text)? } else { text };
+        let is_commonjs = match self.entry(&path)? {
+            Entry::CommonJs => true,
+            Entry::Module => false,
+            Entry::Either => analysis::exports(&self.compiled, url, &text).is_some(),
         };
-        Ok(source(ModuleType::JavaScript, code, url))
+        if is_commonjs {
+            let translated = self.translator.translate_cjs_to_esm(url, Some(Cow::Owned(text))).await;
+            return Ok(source(ModuleType::JavaScript, translated.map_err(JsErrorBox::from_err)?.into_owned(), url));
+        }
+        let code = self.compiled.module(url.as_str(), &text);
+        let code = code.map(|code| SourceCodeCacheInfo { hash: 0, data: Some(Cow::Owned(code.to_vec())) });
+        Ok(ModuleSource::new(ModuleType::JavaScript, ModuleSourceCode::String(text.into()), url, code))
     }
+}
+
+/// What a file is as a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    CommonJs,
+    Module,
+    /// As what is in it says.
+    Either,
 }
 
 fn source(kind: ModuleType, text: String, url: &Url) -> ModuleSource {
@@ -170,10 +245,9 @@ fn data(url: &Url) -> Result<ModuleSource, JsErrorBox> {
     let broken = || JsErrorBox::type_error("a data: URL that cannot be read");
     let parsed = deno_core::url::Url::parse(url.as_str()).map_err(|_| broken())?;
     let (head, body) = parsed.path().split_once(',').ok_or_else(broken)?;
-    let text = if head.ends_with(";base64") {
-        return Err(JsErrorBox::type_error("a data: URL in base64 cannot be imported yet"));
-    } else {
-        percent(body)
+    let text = match head.strip_suffix(";base64") {
+        Some(_) => base64(&percent(body)).ok_or_else(broken)?,
+        None => percent(body),
     };
     let text = String::from_utf8(text).map_err(|_| broken())?;
     let kind = if head.starts_with("application/json") { ModuleType::Json } else { ModuleType::JavaScript };
@@ -200,8 +274,56 @@ fn percent(text: &str) -> Vec<u8> {
     out
 }
 
-fn coded(code: &'static str, message: String) -> JsErrorBox {
-    JsErrorBox::type_error(format!("[{code}]: {message}"))
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0_u32, 0);
+    for &byte in text.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        (bits, count) = (bits << 6 | u32::from(value), count + 6);
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    Some(out)
+}
+
+/// An error with a code of Node's.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+#[class(generic)]
+#[property("code" = self.code.clone())]
+#[error("{message}")]
+struct Coded {
+    code: String,
+    message: String,
+}
+
+fn coded(code: &str, message: String) -> JsErrorBox {
+    JsErrorBox::from_err(Coded { code: code.to_owned(), message })
+}
+
+/// The resolver's error in Node's words: it begins with its code, and quotes the referrer.
+fn not_found(error: impl JsErrorClass) -> JsErrorBox {
+    let message = error.get_message();
+    let Some((code, rest)) = message.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else {
+        return JsErrorBox::from_err(error);
+    };
+    let text = match rest.split_once(" imported from '") {
+        Some((what, referrer)) => {
+            let referrer = referrer.trim_end_matches('\'');
+            let path = Url::parse(referrer).ok().and_then(|url| url.to_file_path().ok());
+            format!("{what} imported from {}", path.map_or(referrer.into(), |path| path.to_string_lossy().into_owned()))
+        }
+        None => rest.to_owned(),
+    };
+    coded(code, text)
 }
 
 /// What a file is by its name.
@@ -243,36 +365,10 @@ fn read(guest: &Guest, path: &Path) -> Result<String, JsErrorBox> {
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-fn parse(url: &Url, text: Arc<str>) -> Result<deno_ast::ParsedSource, deno_ast::ParseDiagnostic> {
-    deno_ast::parse_program(ParseParams {
-        specifier: url.clone(),
-        text,
-        media_type: MediaType::from_specifier(url),
-        capture_tokens: false,
-        scope_analysis: false,
-        maybe_syntax: None,
-    })
-}
-
-/// TypeScript without its types, in the same places.
-fn strip_types(url: &Url, text: String) -> Result<String, JsErrorBox> {
-    let parsed = deno_ast::parse_module(ParseParams {
-        specifier: url.clone(),
-        text: text.into(),
-        media_type: MediaType::from_specifier(url),
-        capture_tokens: false,
-        scope_analysis: false,
-        maybe_syntax: None,
-    });
-    let parsed = parsed.map_err(|error| JsErrorBox::new("SyntaxError", error.to_string()))?;
-    let transpiled = parsed.transpile(&Default::default(), &Default::default(), &Default::default());
-    let transpiled = transpiled.map_err(|error| JsErrorBox::new("SyntaxError", error.to_string()))?;
-    Ok(transpiled.into_source().text)
-}
-
 /// Finds what a CommonJS file exports, for those who import it.
 pub(crate) struct Analyzer {
     guest: Guest,
+    compiled: Rc<Compiled>,
 }
 
 impl Analyzer {
@@ -300,13 +396,12 @@ impl CjsCodeAnalyzer for Analyzer {
             return Ok(CjsAnalysis::Cjs(none()));
         }
         let text = self.text(specifier, maybe_source)?;
-        // What cannot be parsed is said by whoever runs it.
-        let Ok(parsed) = parse(specifier, text.as_ref().into()) else { return Ok(CjsAnalysis::Cjs(none())) };
-        if !parsed.compute_is_script() {
-            return Ok(CjsAnalysis::Esm(text, None));
-        }
-        let found = parsed.analyze_cjs();
-        Ok(CjsAnalysis::Cjs(CjsAnalysisExports { exports: found.exports, reexports: found.reexports, ..none() }))
+        Ok(match analysis::exports(&self.compiled, specifier, &text) {
+            Some(found) => {
+                CjsAnalysis::Cjs(CjsAnalysisExports { exports: found.exports, reexports: found.reexports, ..none() })
+            }
+            None => CjsAnalysis::Esm(text, None),
+        })
     }
 
     async fn analyze_cjs_member_props<'a>(
@@ -339,9 +434,47 @@ impl ModuleLoader for Imports {
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
         let (modules, url) = (self.0.clone(), url.clone());
-        ModuleLoadResponse::Async(Box::pin(
-            async move { modules.read_module(&url, options.requested_module_type).await },
-        ))
+        ModuleLoadResponse::Async(Box::pin(async move {
+            match modules.hooked(&url, &options.requested_module_type).await {
+                Some(loaded) => loaded,
+                None => modules.read_module(&url, options.requested_module_type).await,
+            }
+        }))
+    }
+
+    fn resolve_with_scope(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        specifier: &str,
+        referrer: &str,
+        kind: ResolutionKind,
+        attributes: &HashMap<String, String>,
+    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        if let Some(hooks) = self.0.hooks.get().filter(|hooks| hooks.hooks_active.get()) {
+            // Its own scripts are none of the program's.
+            let found = if referrer.starts_with("ext:") {
+                None
+            } else {
+                hooks.resolve(scope, specifier, referrer, attributes)?
+            };
+            let url = match found {
+                Some(found) => Url::parse(&found).map_err(JsErrorBox::from_err)?,
+                None => self.resolve(specifier, referrer, kind)?,
+            };
+            hooks.record_resolved_attributes(url.as_str(), attributes);
+            return Ok(url);
+        }
+        self.resolve(specifier, referrer, kind)
+    }
+
+    fn pump_event_loop_during_load(&self) -> bool {
+        self.0.hooks.get().is_some_and(|hooks| hooks.load_active.get())
+    }
+
+    fn code_cache_ready(&self, url: ModuleSpecifier, _: u64, _: &[u8]) -> Pin<Box<dyn Future<Output = ()>>> {
+        // It asks for this when it refused what it was given. What it has now is without the functions that will be called.
+        self.0.compiled.refused(url.as_str());
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -363,12 +496,13 @@ impl NodeRequireLoader for Requires {
             return Ok(text.into());
         }
         let url = Url::from_file_path(path).map_err(|()| JsErrorBox::type_error("a module's path is absolute"))?;
-        strip_types(&url, text).map(Into::into)
+        analysis::strip_types(&self.0.compiled, &url, text).map(Into::into)
     }
 
     fn is_maybe_cjs(&self, specifier: &Url) -> Result<bool, PackageJsonLoadError> {
+        // What may be either is compiled as CommonJS, and is a module if that fails.
         let path = specifier.to_file_path().unwrap_or_else(|()| PathBuf::from("/"));
-        Ok(self.0.is_commonjs(&path).unwrap_or(true))
+        Ok(self.0.entry(&path).map_or(true, |entry| entry != Entry::Module))
     }
 
     fn is_maybe_cjs_from_require(&self, specifier: &Url) -> Result<bool, PackageJsonLoadError> {

@@ -7,12 +7,14 @@
 //! ```
 
 use crate::MAGIC;
+use crate::code::{CodeCounts, CodeOptions, Codes};
 use crate::turns::{OnThread, Running};
 use crate::worker::{Limits, Worker};
 use std::collections::VecDeque;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use warren_isolate_extensions::guest::Guest;
 use warren_kernel::Session;
@@ -27,19 +29,28 @@ use warren_wasi_posix::node::Guests;
 use warren_wasi_posix::system::be_a_guests_thread;
 
 /// How isolates are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Isolates that wait for a program.
     pub warm: usize,
     /// What each may have.
     pub limits: Limits,
+    /// Time without an event after which an isolate gives memory back that it does not need.
+    pub quiet: Duration,
+    /// What is kept of scripts, for all of them.
+    pub code: CodeOptions,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { warm: 2, limits: Limits::default() }
+        Options { warm: 2, limits: Limits::default(), quiet: Duration::from_secs(3), code: CodeOptions::default() }
     }
 }
+
+/// The pool is filled again when no program began for this time,
+const FILLED_AFTER: Duration = Duration::from_millis(20);
+/// or this long after one took an isolate.
+const FILLED_BY: Duration = Duration::from_millis(500);
 
 /// Stack of a thread that runs an isolate: V8 takes up to 1 MiB of it, and native code under it the rest.
 const STACK_BYTES: usize = 8 << 20;
@@ -67,6 +78,9 @@ struct Inner {
     executor: Handle,
     warm: Mutex<VecDeque<Sender<Job>>>,
     running: Mutex<Vec<Arc<Running>>>,
+    codes: Arc<Codes>,
+    /// Tells the thread that fills the pool.
+    taken: Option<Sender<()>>,
 }
 
 struct Job {
@@ -83,32 +97,48 @@ impl Isolates {
     pub fn new(options: Options, shares: &Shares, executor: Handle) -> Isolates {
         deno_core::v8::V8::set_flags_from_string(ENGINE_FLAGS);
         deno_core::JsRuntime::init_platform(None);
+        let codes = Arc::new(Codes::open(options.code.clone()));
+        let (taken, asked) = channel();
+        let taken = (options.warm > 0).then_some(taken);
         let (warm, running) = (Mutex::default(), Mutex::default());
-        let isolates = Isolates { inner: Arc::new(Inner { options, executor, warm, running }) };
+        let isolates = Isolates { inner: Arc::new(Inner { options, executor, warm, running, codes, taken }) };
         let kicked = Arc::downgrade(&isolates.inner);
         shares.also_kick(move || {
             if let Some(inner) = kicked.upgrade() {
                 inner.running().iter().for_each(|running| running.kick());
             }
         });
-        isolates.fill();
+        if let Some(taken) = &isolates.inner.taken {
+            let _ = taken.send(());
+            let pool = Arc::downgrade(&isolates.inner);
+            // Without it each program waits for its isolate.
+            let _ = thread::Builder::new().name("node-pool".to_owned()).spawn(move || keep_full(&pool, &asked));
+        }
         isolates
     }
 
-    /// Makes isolates until as many wait as shall.
+    /// How often what was kept of scripts was of use.
+    pub fn code_counts(&self) -> CodeCounts {
+        self.inner.codes.counts()
+    }
+
+    /// Makes isolates until as many wait as shall, each when the one before it is there.
     fn fill(&self) {
-        let mut warm = self.inner.warm.lock().unwrap_or_else(PoisonError::into_inner);
-        while warm.len() < self.inner.options.warm {
-            let Some(sender) = self.thread() else { return };
-            warm.push_back(sender);
+        while self.inner.warm().len() < self.inner.options.warm {
+            let (ready, made) = channel();
+            let Some(sender) = self.thread(Some(ready)) else { return };
+            self.inner.warm().push_back(sender);
+            // It is gone when its thread could not make one.
+            let _ = made.recv();
         }
     }
 
     /// A thread with an isolate that waits for a process.
-    fn thread(&self) -> Option<Sender<Job>> {
+    fn thread(&self, ready: Option<Sender<()>>) -> Option<Sender<Job>> {
         let (sender, jobs) = channel::<Job>();
         // The pool is not kept by those who wait in it.
-        let (options, inner) = (self.inner.options, Arc::downgrade(&self.inner));
+        let (limits, quiet, codes) = (self.inner.options.limits, self.inner.options.quiet, self.inner.codes.clone());
+        let inner = Arc::downgrade(&self.inner);
         let thread = thread::Builder::new().name("node".to_owned()).stack_size(STACK_BYTES);
         let started = thread.spawn(move || {
             be_a_guests_thread();
@@ -116,7 +146,8 @@ impl Isolates {
             let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
             let Ok(runtime) = runtime else { return };
             let inside = runtime.enter();
-            let worker = Worker::new(options.limits);
+            let worker = Worker::new(limits, quiet, codes);
+            drop(ready);
             let Ok(job) = jobs.recv() else { return };
             let mut obituary =
                 Obituary { session: &job.session, pid: job.pid, status: ExitStatus::Signaled(Signal::KILL) };
@@ -163,6 +194,10 @@ impl Inner {
         status
     }
 
+    fn warm(&self) -> MutexGuard<'_, VecDeque<Sender<Job>>> {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn running(&self) -> MutexGuard<'_, Vec<Arc<Running>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,8 +225,8 @@ impl Runtime for OfSession {
     fn start(&self, session: &Session, pid: Pid, _: Program) {
         let mut job = Job { session: session.clone(), pid, share: self.share.clone() };
         loop {
-            let waiting = self.isolates.inner.warm.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(thread) = waiting.or_else(|| self.isolates.thread()) else {
+            let waiting = self.isolates.inner.warm().pop_front();
+            let Some(thread) = waiting.or_else(|| self.isolates.thread(None)) else {
                 session.with(|kernel| kernel.exit(pid, ExitStatus::Signaled(Signal::KILL)));
                 return;
             };
@@ -201,7 +236,20 @@ impl Runtime for OfSession {
                 Err(back) => job = back.0,
             }
         }
-        self.isolates.fill();
+        if let Some(taken) = &self.isolates.inner.taken {
+            let _ = taken.send(());
+        }
+    }
+}
+
+/// Fills the pool after isolates were taken, out of the way of those who took them.
+fn keep_full(pool: &Weak<Inner>, asked: &Receiver<()>) {
+    be_a_guests_thread();
+    while asked.recv().is_ok() {
+        let begun = Instant::now();
+        while begun.elapsed() < FILLED_BY && asked.recv_timeout(FILLED_AFTER).is_ok() {}
+        let Some(inner) = pool.upgrade() else { return };
+        Isolates { inner }.fill();
     }
 }
 

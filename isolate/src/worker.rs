@@ -5,22 +5,29 @@
 //! ```
 
 use crate::command::{self, CommandLine, InputType, Main};
-use crate::modules::{Imports, Modules, Requires};
-use deno_core::error::{CoreError, CoreErrorKind, JsError, exception_to_err};
+use crate::modules::{Entry, Imports, Modules, Requires};
+use crate::script::{Answer, Argument, Stop, functions, object, place, report};
+use deno_core::error::CoreError;
 use deno_core::url::Url;
 use deno_core::{ExtensionArguments, JsRuntime, ModuleLoader, PollEventLoopOptions, RuntimeOptions, v8};
 use deno_node::NodeExtInitServices;
+use deno_node::ops::module_hooks::LoaderHookRegistry;
 use node_resolver::{DenoIsBuiltInNodeModuleChecker, NodeResolver, NodeResolverOptions, PackageJsonResolver};
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use warren_isolate_extensions::code::{CodeStore, Compiled};
 use warren_isolate_extensions::fs::KernelFs;
 use warren_isolate_extensions::guest::{Ending, Guest};
 use warren_isolate_extensions::ops::Outcome;
 use warren_isolate_extensions::packages::{InPackage, Packages, Resolver};
 use warren_isolate_extensions::sys::{Environment, KernelSys};
-use warren_isolate_extensions::{list, permissions};
+use warren_isolate_extensions::{list, permissions, stack};
 use warren_isolate_snapshot::{LATER_MODULES, LATER_SCRIPTS, SNAPSHOT};
 use warren_kernel::id::Fd;
 use warren_kernel::process::ExitStatus;
@@ -44,16 +51,62 @@ impl Default for Limits {
 /// The largest script on standard input.
 const INPUT_BYTES_MAX: usize = 64 << 20;
 
+/// The largest file of `--env-file`.
+const ENV_FILE_BYTES_MAX: usize = 1 << 20;
+/// How a program ends whose main module waits for what never happens.
+const UNSETTLED: u8 = 13;
+
 /// An isolate that waits for its program, or runs it.
 pub(crate) struct Worker {
     js: JsRuntime,
     loader: Rc<Late>,
+    functions: Functions,
+    codes: Arc<dyn CodeStore>,
+    compiled: Option<Rc<Compiled>>,
+    quiet: Duration,
+}
+
+/// What the bootstrap's script offers.
+struct Functions {
     begin: v8::Global<v8::Function>,
+    find_main: v8::Global<v8::Function>,
+    check_file: v8::Global<v8::Function>,
     evaluate: v8::Global<v8::Function>,
     run_file: v8::Global<v8::Function>,
+    run_module: v8::Global<v8::Function>,
+    is_unsettled: v8::Global<v8::Function>,
+    caught: v8::Global<v8::Function>,
+    describe: v8::Global<v8::Function>,
     before_exit: v8::Global<v8::Function>,
     exit: v8::Global<v8::Function>,
     fail: v8::Global<v8::Function>,
+}
+
+/// Waits until an event loop has not been woken for a while. One that has rested waits for an event first, so that nothing
+/// wakes a program that nothing happens to.
+struct Quiet {
+    time: Duration,
+    rested: bool,
+    over: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Quiet {
+    fn new(time: Duration, rested: bool) -> Quiet {
+        Quiet { time, rested, over: None }
+    }
+
+    /// After each time the event loop was polled, and had nothing more to do.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.rested) {
+            return Poll::Pending;
+        }
+        match &mut self.over {
+            Some(over) if over.is_elapsed() => return Poll::Ready(()),
+            Some(over) => over.as_mut().reset(tokio::time::Instant::now() + self.time),
+            None => self.over = Some(Box::pin(tokio::time::sleep(self.time))),
+        }
+        self.over.as_mut().map_or(Poll::Pending, |over| over.as_mut().poll(context))
+    }
 }
 
 /// The loader of a program that is not known yet.
@@ -85,6 +138,30 @@ impl ModuleLoader for Late {
         self.get().load(specifier, referrer, options)
     }
 
+    fn resolve_with_scope(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        specifier: &str,
+        referrer: &str,
+        kind: deno_core::ResolutionKind,
+        attributes: &std::collections::HashMap<String, String>,
+    ) -> Result<deno_core::ModuleSpecifier, deno_core::error::ModuleLoaderError> {
+        self.get().resolve_with_scope(scope, specifier, referrer, kind, attributes)
+    }
+
+    fn pump_event_loop_during_load(&self) -> bool {
+        self.0.borrow().as_ref().is_some_and(|loader| loader.pump_event_loop_during_load())
+    }
+
+    fn code_cache_ready(
+        &self,
+        specifier: deno_core::ModuleSpecifier,
+        hash: u64,
+        code: &[u8],
+    ) -> Pin<Box<dyn Future<Output = ()>>> {
+        self.get().code_cache_ready(specifier, hash, code)
+    }
+
     fn get_source_mapped_source_line(&self, file_name: &str, line_number: usize) -> Option<String> {
         let loader = self.0.borrow().clone()?;
         loader.0.line(file_name, line_number)
@@ -93,7 +170,7 @@ impl ModuleLoader for Late {
 
 impl Worker {
     /// An isolate without a program. On the thread it is to run on, inside its executor.
-    pub(crate) fn new(limits: Limits) -> Worker {
+    pub(crate) fn new(limits: Limits, quiet: Duration, codes: Arc<dyn CodeStore>) -> Worker {
         let loader = Rc::new(Late::default());
         let mut js = JsRuntime::new(RuntimeOptions {
             module_loader: Some(loader.clone()),
@@ -105,11 +182,28 @@ impl Worker {
             is_main: true,
             ..RuntimeOptions::default()
         });
-        let [warm, begin, evaluate, run_file, before_exit, exit, fail] =
-            functions(&mut js, ["warm", "begin", "evaluate", "runFile", "dispatchBeforeExit", "dispatchExit", "fail"]);
-        let mut worker = Worker { js, loader, begin, evaluate, run_file, before_exit, exit, fail };
+        js.v8_isolate().set_prepare_stack_trace_callback(stack::prepare);
+        let [warm, begin, find_main, check_file, evaluate, run_file, run_module] =
+            functions(&mut js, ["warm", "begin", "findMain", "checkFile", "evaluate", "runFile", "runModule"]);
+        let [is_unsettled, caught, describe, before_exit, exit, fail] =
+            functions(&mut js, ["isUnsettled", "caught", "describe", "dispatchBeforeExit", "dispatchExit", "fail"]);
+        let functions = Functions {
+            begin,
+            find_main,
+            check_file,
+            evaluate,
+            run_file,
+            run_module,
+            is_unsettled,
+            caught,
+            describe,
+            before_exit,
+            exit,
+            fail,
+        };
+        let mut worker = Worker { js, loader, functions, codes, compiled: None, quiet };
         // It fails only if it is stopped, and nobody can yet.
-        let _ = worker.call(&warm, |_| Vec::new());
+        let _ = worker.call(&warm, &[]);
         worker
     }
 
@@ -128,107 +222,195 @@ impl Worker {
             now.saturating_mul(2)
         });
         let ended = self.program(&guest).await;
-        let code = match (guest.ending().cloned(), ended) {
-            (Some(Ending::Exit(code)), _) => code,
-            (Some(Ending::Signal(signal)), _) => return ExitStatus::Signaled(signal),
-            (Some(Ending::Limit(why)), _) => {
+        let status = match guest.ending().cloned() {
+            Some(Ending::Exit(code)) => ExitStatus::Exited(code),
+            Some(Ending::Signal(signal)) => return ExitStatus::Signaled(signal),
+            Some(Ending::Limit(why)) => {
                 say(&guest, &format!("\n{why}\n"));
                 return ExitStatus::Signaled(Signal::ABRT);
             }
-            (None, Ok(code)) => code,
-            (None, Err(why)) => {
-                say(&guest, &why);
-                1
-            }
+            None => ExitStatus::Exited(ended),
         };
-        ExitStatus::Exited(code)
+        self.keep_code();
+        status
     }
 
-    async fn program(&mut self, guest: &Guest) -> Result<u8, String> {
+    /// Keeps the code of what the program ran.
+    fn keep_code(&mut self) {
+        if let Some(compiled) = self.compiled.clone() {
+            self.js.v8_isolate().cancel_terminate_execution();
+            deno_core::scope!(scope, &mut self.js);
+            compiled.keep(scope);
+        }
+    }
+
+    /// Its exit code; what it says when it is none of its own is said.
+    async fn program(&mut self, guest: &Guest) -> u8 {
         let words = guest.with(|kernel, call| {
-            let process = kernel.process(call.pid).map_err(|_| String::new())?;
-            Ok::<_, String>(process.arguments.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+            let process = kernel.process(call.pid).ok()?;
+            Some(process.arguments.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
         });
-        let words: Vec<String> = words?;
+        let words: Vec<String> = words.unwrap_or_default();
         let mut words = words.into_iter();
         let argv0 = words.next().unwrap_or_else(|| "node".to_owned());
-        let line = match command::parse(words) {
-            Ok(line) => line,
+        let environment = Environment::of(guest);
+        let of_environment = environment.get(b"NODE_OPTIONS").map(|text| String::from_utf8_lossy(&text).into_owned());
+        let line = command::parse(words, of_environment.as_deref()).map_err(|error| error.to_string());
+        let read = line.and_then(|line| Ok((env_files(guest, &line)?, line)));
+        let (files, line) = match read {
+            Ok(read) => read,
             Err(why) => {
                 say(guest, &format!("{argv0}: {why}\n"));
-                return Ok(9);
+                return 9;
             }
         };
         if let Main::Say(text) = &line.main {
             print(guest, Fd::STDOUT, text);
-            return Ok(0);
+            return 0;
         }
-        let started = self.start(guest, &argv0, &line).await;
-        let started = match started {
-            Ok(()) => self.turn_until_empty(guest).await,
-            Err(error) => Err(error),
-        };
+        let mut ended = self.start(guest, environment, &argv0, &files, &line).await;
+        if let Err(Stop::Thrown { error, .. }) = &ended
+            && guest.ending().is_none()
+            && self.call(&self.functions.caught.clone(), &[Argument::Value(error)]).is_ok_and(|answer| answer.truth)
+        {
+            ended = Ok(());
+        }
+        if ended.is_ok() {
+            ended = self.turn_until_empty(guest).await;
+        }
         if guest.ending().is_some() {
-            return Ok(0);
+            return 0;
         }
-        let last = match started {
-            Ok(()) => self.exit.clone(),
-            Err(error) => {
-                say(guest, &report(&error));
-                self.fail.clone()
-            }
-        };
-        self.call(&last, |_| Vec::new()).map_err(|error| report(&error))?;
+        let last = self.end(guest, ended);
+        if let Err(stop) = self.call(&last, &[])
+            && guest.ending().is_none()
+        {
+            let text = self.tell(&stop);
+            say(guest, &text);
+            return 1;
+        }
         let state = self.js.op_state();
         let code = state.borrow().borrow::<Outcome>().code;
-        Ok(code as u8)
+        code as u8
     }
 
-    async fn start(&mut self, guest: &Guest, argv0: &str, line: &CommandLine) -> Result<(), CoreError> {
-        let environment = Environment::of(guest);
+    /// Says why it ends, if there is something to say; what is called then.
+    fn end(&mut self, guest: &Guest, ended: Result<(), Stop>) -> v8::Global<v8::Function> {
+        let waits = self.call(&self.functions.is_unsettled.clone(), &[]).is_ok_and(|answer| answer.truth);
+        match ended {
+            Ok(()) if !waits => return self.functions.exit.clone(),
+            Err(Stop::Thrown { .. }) => {}
+            Err(Stop::Engine(_)) if !waits => {}
+            ended => {
+                let at = match &ended {
+                    Err(Stop::Engine(error)) => place(error),
+                    _ => None,
+                };
+                let at = at.map_or_else(String::new, |at| format!(" at\n{at}\n\n"));
+                say(guest, &format!("Warning: Detected unsettled top-level await{at}\n"));
+                let state = self.js.op_state();
+                let mut state = state.borrow_mut();
+                let outcome = state.borrow_mut::<Outcome>();
+                if outcome.code == 0 {
+                    outcome.code = i32::from(UNSETTLED);
+                }
+                return self.functions.exit.clone();
+            }
+        }
+        if let Err(stop) = ended {
+            let text = self.tell(&stop);
+            say(guest, &text);
+        }
+        self.functions.fail.clone()
+    }
+
+    /// An error that nobody caught, as node prints it.
+    fn tell(&mut self, stop: &Stop) -> String {
+        let arguments = match stop {
+            Stop::Thrown { error, place } => vec![Argument::Value(error), Argument::Text(place)],
+            Stop::Engine(_) => Vec::new(),
+        };
+        let described = self.call(&self.functions.describe.clone(), &arguments).ok().and_then(|answer| answer.text);
+        let text = described.unwrap_or_else(|| match stop {
+            Stop::Engine(error) => report(error),
+            Stop::Thrown { place, .. } => format!("{place}\n"),
+        });
+        format!("{text}\nNode.js v{}\n", deno_node::NODE_VERSION)
+    }
+
+    async fn start(
+        &mut self,
+        guest: &Guest,
+        environment: Environment,
+        argv0: &str,
+        env_files: &[String],
+        line: &CommandLine,
+    ) -> Result<(), Stop> {
         let modules = self.equip(guest, &environment, line)?;
         let cwd = cwd(guest);
-        let (file, source) = match &line.main {
-            Main::File(name) => (Some(find_main(guest, &cwd, name)), None),
-            Main::Text { source, print } => (None, Some((source.clone(), *print, "[eval]"))),
-            Main::Input | Main::Say(_) => (None, Some((read_input(guest), false, "[stdin]"))),
-        };
-        let mut argv: Vec<String> = file.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        argv.extend(line.arguments.iter().cloned());
-        self.begin(guest, argv0, &argv, line)?;
+        let main = self.begin(guest, argv0, env_files, line)?;
         for name in &line.import {
             let from = Url::from_file_path(Path::new(&cwd).join("x")).map_err(|()| other("no working directory"))?;
             let found = self.loader.get().resolve(name, from.as_str(), deno_core::ResolutionKind::Import);
             let id = self.js.load_side_es_module(&found.map_err(CoreError::from)?).await?;
             self.evaluate_module(id, guest).await?;
         }
-        if let Some(path) = file {
-            if modules.is_commonjs(&path).map_err(CoreError::from)? || path.extension().is_some_and(|e| e == "json") {
-                let path = path.to_string_lossy().into_owned();
-                return self.call(&self.run_file.clone(), |scope| {
-                    vec![v8::String::new(scope, &path).map(Into::into).unwrap_or_else(|| v8::undefined(scope).into())]
-                });
+        if let Some(path) = main {
+            return self.start_file(&modules, &path, line).await;
+        }
+        let (source, print, name) = match &line.main {
+            Main::Text { source, print } => (source.clone(), *print, "[eval]"),
+            Main::Input { print } => (read_input(guest), *print, "[stdin]"),
+            Main::File(_) | Main::Say(_) => return Ok(()),
+        };
+        if line.input_type != Some(InputType::Module) {
+            let either = line.input_type.is_none() && !print;
+            let evaluate = self.functions.evaluate.clone();
+            let options = object(
+                &mut self.js,
+                &[
+                    ("source", Argument::Text(&source)),
+                    ("name", Argument::Text(name)),
+                    ("print", Argument::Flag(print)),
+                    ("mayBeModule", Argument::Flag(either)),
+                ],
+            );
+            if !self.call(&evaluate, &[Argument::Value(&options)])?.truth {
+                return Ok(());
             }
-            let url = Url::from_file_path(&path).map_err(|()| other("the program's path is not absolute"))?;
-            let id = self.js.load_main_es_module(&url).await?;
-            return self.evaluate_module(id, guest).await;
         }
-        let Some((source, print, name)) = source else { return Ok(()) };
-        if line.input_type == Some(InputType::Module) {
-            let url =
-                Url::from_file_path(Path::new(&cwd).join("[eval1]")).map_err(|()| other("no working directory"))?;
-            let id = self.js.load_main_es_module_from_code(&url, source).await?;
-            return self.evaluate_module(id, guest).await;
+        let url = Url::from_file_path(Path::new(&cwd).join("[eval1]")).map_err(|()| other("no working directory"))?;
+        modules.give(url.clone(), source);
+        self.start_module(&url).await
+    }
+
+    async fn start_file(&mut self, modules: &Modules, path: &str, line: &CommandLine) -> Result<(), Stop> {
+        let run_file = self.functions.run_file.clone();
+        let found = self.call(&self.functions.find_main.clone(), &[Argument::Text(path)])?.text;
+        // It says what is not there.
+        let Some(found) = found else {
+            self.call(&run_file, &[Argument::Text(path), Argument::Flag(false)])?;
+            return Ok(());
+        };
+        let entry = modules.entry(Path::new(&found)).map_err(CoreError::from)?;
+        let either = Argument::Flag(entry == Entry::Either);
+        if line.check {
+            let arguments = [Argument::Text(&found), either, Argument::Flag(entry == Entry::Module)];
+            self.call(&self.functions.check_file.clone(), &arguments)?;
+            return Ok(());
         }
-        self.call(&self.evaluate.clone(), |scope| {
-            let object = v8::Object::new(scope);
-            set(scope, object, "source", &source);
-            set(scope, object, "name", name);
-            let key = v8::String::new(scope, "print").expect("a short string");
-            let print = v8::Boolean::new(scope, print);
-            object.set(scope, key.into(), print.into());
-            vec![object.into()]
-        })
+        if entry != Entry::Module && !self.call(&run_file, &[Argument::Text(&found), either])?.truth {
+            return Ok(());
+        }
+        let url = Url::from_file_path(&found).map_err(|()| other("the program's path is not absolute"))?;
+        self.start_module(&url).await
+    }
+
+    async fn start_module(&mut self, url: &Url) -> Result<(), Stop> {
+        // What is wrong with it is said again to the script that imports it, which has the error itself.
+        let _ = self.js.load_main_es_module(url).await;
+        self.call(&self.functions.run_module.clone(), &[Argument::Text(url.as_str())])?;
+        Ok(())
     }
 
     /// Gives the extensions what belongs to the guest.
@@ -255,7 +437,10 @@ impl Worker {
         )
         .into();
         let _: &Resolver = &resolver;
-        let modules = Rc::new(Modules::new(guest.clone(), sys.clone(), resolver.clone(), packages.clone()));
+        let compiled = Rc::new(Compiled::new(Some(self.codes.clone())));
+        self.compiled = Some(compiled.clone());
+        let modules =
+            Rc::new(Modules::new(guest.clone(), sys.clone(), resolver.clone(), packages.clone(), compiled.clone()));
         *self.loader.0.borrow_mut() = Some(Rc::new(Imports(modules.clone())));
         let services = NodeExtInitServices {
             node_require_loader: Rc::new(Requires(modules.clone())),
@@ -266,26 +451,45 @@ impl Worker {
         let arguments: Vec<ExtensionArguments> =
             list::arguments(guest.clone(), environment.clone(), services, KernelFs::new(guest.clone()));
         self.js.lazy_init_extensions(arguments)?;
-        self.js.op_state().borrow_mut().put(permissions::granted());
+        let state = self.js.op_state();
+        let mut state = state.borrow_mut();
+        modules.hook(state.borrow::<LoaderHookRegistry>().clone());
+        state.put(permissions::granted());
+        state.put(compiled);
         Ok(modules)
     }
 
-    fn begin(&mut self, guest: &Guest, argv0: &str, argv: &[String], line: &CommandLine) -> Result<(), CoreError> {
-        let pid = guest.pid().0;
-        self.call(&self.begin.clone(), |scope| {
-            let object = v8::Object::new(scope);
-            set(scope, object, "argv0", argv0);
-            set(scope, object, "target", concat!("x86_64", "-unknown-linux-gnu"));
-            set(scope, object, "nodeDebug", "");
-            set(scope, object, "v8", v8::VERSION_STRING);
-            set_list(scope, object, "argv", argv);
-            set_list(scope, object, "execArgv", &line.options);
-            set_list(scope, object, "require", &line.require);
-            let key = v8::String::new(scope, "pid").expect("a short string");
-            let pid = v8::Integer::new_from_unsigned(scope, pid);
-            object.set(scope, key.into(), pid.into());
-            vec![object.into()]
-        })
+    /// The main file's path, if there is one.
+    fn begin(
+        &mut self,
+        guest: &Guest,
+        argv0: &str,
+        env_files: &[String],
+        line: &CommandLine,
+    ) -> Result<Option<String>, Stop> {
+        let mut options = vec![
+            ("argv0", Argument::Text(argv0)),
+            ("target", Argument::Text(concat!("x86_64", "-unknown-linux-gnu"))),
+            ("nodeDebug", Argument::Text("")),
+            ("v8", Argument::Text(v8::VERSION_STRING)),
+            ("argv", Argument::List(&line.arguments)),
+            ("execArgv", Argument::List(&line.options)),
+            ("require", Argument::List(&line.require)),
+            ("envFiles", Argument::List(env_files)),
+            ("pid", Argument::Number(guest.pid().0)),
+        ];
+        if let Main::File(name) = &line.main {
+            options.push(("main", Argument::Text(name)));
+        }
+        if let Some(limit) = line.stack_trace_limit {
+            options.push(("stackTraceLimit", Argument::Number(limit)));
+        }
+        if let Some(mode) = &line.unhandled_rejections {
+            options.push(("unhandledRejections", Argument::Text(mode)));
+        }
+        options.extend(line.flags.iter().map(|flag| (*flag, Argument::Flag(true))));
+        let options = object(&mut self.js, &options);
+        Ok(self.call(&self.functions.begin.clone(), &[Argument::Value(&options)])?.text)
     }
 
     async fn evaluate_module(&mut self, id: deno_core::ModuleId, guest: &Guest) -> Result<(), CoreError> {
@@ -302,139 +506,71 @@ impl Worker {
     }
 
     /// Turns the event loop until nothing is left that could happen.
-    async fn turn_until_empty(&mut self, guest: &Guest) -> Result<(), CoreError> {
+    async fn turn_until_empty(&mut self, guest: &Guest) -> Result<(), Stop> {
+        let mut rested = false;
         loop {
-            tokio::select! {
-                biased;
-                () = guest.ended() => return Ok(()),
-                turned = self.js.run_event_loop(PollEventLoopOptions::default()) => turned?,
-            }
+            let turned = {
+                let mut turning = pin!(self.js.run_event_loop(PollEventLoopOptions::default()));
+                let mut quiet = Quiet::new(self.quiet, rested);
+                tokio::select! {
+                    biased;
+                    () = guest.ended() => return Ok(()),
+                    turned = poll_fn(|context| match turning.as_mut().poll(context) {
+                        Poll::Ready(turned) => Poll::Ready(Some(turned)),
+                        Poll::Pending => quiet.poll(context).map(|()| None),
+                    }) => turned,
+                }
+            };
+            let Some(turned) = turned else {
+                self.rest();
+                rested = true;
+                continue;
+            };
+            rested = false;
+            turned?;
             if guest.ending().is_some() || !self.before_exit()? {
                 return Ok(());
             }
         }
     }
 
+    /// Nothing has happened for a while: what it does not need is given back.
+    fn rest(&mut self) {
+        // First, since functions that are not called lose their code.
+        self.keep_code();
+        self.js.v8_isolate().low_memory_notification();
+    }
+
     /// Tells the program that nothing is left; whether it found something.
-    fn before_exit(&mut self) -> Result<bool, CoreError> {
-        let before_exit = self.before_exit.clone();
-        deno_core::scope!(scope, &mut self.js);
-        v8::tc_scope!(scope, scope);
-        let function = v8::Local::new(scope, before_exit);
-        let undefined = v8::undefined(scope).into();
-        let more = function.call(scope, undefined, &[]);
-        match scope.exception() {
-            Some(exception) => Err(thrown(scope, exception)),
-            None => Ok(more.is_some_and(|value| value.is_true())),
-        }
+    fn before_exit(&mut self) -> Result<bool, Stop> {
+        Ok(self.call(&self.functions.before_exit.clone(), &[])?.truth)
     }
 
-    fn call(
-        &mut self,
-        function: &v8::Global<v8::Function>,
-        arguments: impl for<'s> FnOnce(&mut v8::PinScope<'s, '_>) -> Vec<v8::Local<'s, v8::Value>>,
-    ) -> Result<(), CoreError> {
-        deno_core::scope!(scope, &mut self.js);
-        v8::tc_scope!(scope, scope);
-        let function = v8::Local::new(scope, function);
-        let undefined = v8::undefined(scope).into();
-        let arguments = arguments(scope);
-        function.call(scope, undefined, &arguments);
-        match scope.exception() {
-            Some(exception) => Err(thrown(scope, exception)),
-            None => Ok(()),
-        }
+    fn call(&mut self, function: &v8::Global<v8::Function>, arguments: &[Argument<'_>]) -> Result<Answer, Stop> {
+        crate::script::call(&mut self.js, function, arguments)
     }
-}
-
-fn thrown<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> CoreError {
-    // One that was told of by what ran meanwhile, such as a tick, stands for it.
-    CoreErrorKind::Js(exception_to_err(scope, exception, false, true)).into_box()
 }
 
 fn other(why: &'static str) -> CoreError {
     CoreError::from(deno_error::JsErrorBox::generic(why))
 }
 
-fn set<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>, key: &str, value: &str) {
-    if let (Some(key), Some(value)) = (v8::String::new(scope, key), v8::String::new(scope, value)) {
-        object.set(scope, key.into(), value.into());
-    }
-}
-
-fn set_list<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>, key: &str, values: &[String]) {
-    let values: Vec<v8::Local<v8::Value>> =
-        values.iter().filter_map(|value| v8::String::new(scope, value).map(Into::into)).collect();
-    let list = v8::Array::new_with_elements(scope, &values);
-    if let Some(key) = v8::String::new(scope, key) {
-        object.set(scope, key.into(), list.into());
-    }
-}
-
-fn functions<const N: usize>(js: &mut JsRuntime, names: [&'static str; N]) -> [v8::Global<v8::Function>; N] {
-    deno_core::scope!(scope, js);
-    let global = scope.get_current_context().global(scope);
-    let key = v8::String::new(scope, "bootstrap").expect("a short string");
-    let bootstrap = global.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
-    let bootstrap = bootstrap.expect("the snapshot has it");
-    names.map(|name| {
-        let key = v8::String::new(scope, name).expect("a short string");
-        let value = bootstrap.get(scope, key.into());
-        let function = value.and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
-        v8::Global::new(scope, function.expect("the snapshot has it"))
-    })
-}
-
-/// An error that nobody caught, as node prints it.
-fn report(error: &CoreError) -> String {
-    let text = match error.as_kind() {
-        CoreErrorKind::Js(error) => {
-            let stack = error.stack.as_deref().unwrap_or(&error.exception_message);
-            // What begins a program is none of its frames.
-            let frames = stack.lines().filter(|line| !line.trim_start().starts_with("at ") || !line.contains("ext:"));
-            place(error).unwrap_or_default() + frames.collect::<Vec<_>>().join("\n").as_str()
+/// The texts of `--env-file`.
+fn env_files(guest: &Guest, line: &CommandLine) -> Result<Vec<String>, String> {
+    let mut texts = Vec::new();
+    for (name, required) in &line.env_files {
+        match guest.call(|kernel, call| kernel.read_file(call, name.as_bytes(), ENV_FILE_BYTES_MAX)) {
+            Ok(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(_) if *required => return Err(format!("{name}: not found")),
+            Err(_) => {}
         }
-        _ => error.to_string(),
-    };
-    format!("{text}\n\nNode.js v{}\n", deno_node::NODE_VERSION)
-}
-
-/// The line an error came from, and where in it.
-fn place(error: &JsError) -> Option<String> {
-    let line = error.source_line.as_ref()?;
-    let frame = error.frames.get(error.source_line_frame_index?)?;
-    let name = frame.file_name.as_ref()?;
-    let path = Url::parse(name).ok().and_then(|url| url.to_file_path().ok());
-    let name = path.map_or_else(|| name.clone(), |path| path.to_string_lossy().into_owned());
-    let column = usize::try_from(frame.column_number?).ok()?.saturating_sub(1);
-    // Of a `throw` node points to the statement, and the frame to what is made.
-    let before: String = line.chars().take(column).collect();
-    let column = before.trim_end().strip_suffix("throw").map_or(column, |before| before.chars().count());
-    Some(format!("{name}:{}\n{line}\n{}^\n\n", frame.line_number?, " ".repeat(column)))
+    }
+    Ok(texts)
 }
 
 fn cwd(guest: &Guest) -> String {
     let cwd = guest.with(|kernel, call| kernel.process(call.pid).ok().and_then(|process| kernel.path_of(&process.cwd)));
     cwd.and_then(|path| String::from_utf8(path).ok()).unwrap_or_else(|| "/".to_owned())
-}
-
-/// The program's own file, its links followed: with the extensions node tries.
-fn find_main(guest: &Guest, cwd: &str, name: &str) -> PathBuf {
-    use warren_kernel::vfs::FileKind;
-    use warren_kernel::vfs::open::At;
-    let path = Path::new(cwd).join(name);
-    let is_file = |path: &Path| {
-        let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
-        let stat = guest.call(|kernel, call| kernel.stat(call, At::Root, bytes, true));
-        stat.is_ok_and(|stat| stat.kind == FileKind::Regular)
-    };
-    let tried = ["", ".js", ".json", ".mjs", ".cjs", "/index.js"];
-    let found = tried
-        .iter()
-        .map(|extension| PathBuf::from(format!("{}{extension}", path.display())))
-        .find(|path| is_file(path));
-    let found = found.unwrap_or(path);
-    KernelFs::new(guest.clone()).real_path(&found).unwrap_or(found)
 }
 
 fn read_input(guest: &Guest) -> String {
@@ -462,6 +598,3 @@ fn print(guest: &Guest, fd: Fd, text: &str) {
         }
     }
 }
-
-#[allow(dead_code)]
-type Unused = Arc<()>;

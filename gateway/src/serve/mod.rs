@@ -41,7 +41,7 @@ use warren_cluster::keeper::{Keeper, Once};
 use warren_cluster::registry::{KeyText, Registry, USED_EVERY};
 use warren_cluster::usage::Usage;
 use warren_config::{Config, ConfigError, Sources};
-use warren_isolate::{Isolates, Options as IsolateOptions};
+use warren_isolate::{CodeOptions, Isolates, Options as IsolateOptions};
 use warren_session::Sessions;
 use warren_session::durability::Durability;
 use warren_session::id::TenantId;
@@ -253,7 +253,8 @@ async fn sessions(
     let root = store.root().to_owned();
     let wasm =
         Wasm::new(&EngineOptions { cache: Some(root.clone()), ..EngineOptions::default() }, guests.handle().clone())?;
-    let isolates = Isolates::new(IsolateOptions::default(), wasm.shares(), guests.handle().clone());
+    let isolates = IsolateOptions { code: code_of_scripts(&root), ..IsolateOptions::default() };
+    let isolates = Isolates::new(isolates, wasm.shares(), guests.handle().clone());
     let shares = wasm.shares().clone();
     let options = Options {
         secrets: Arc::new(Configured(config.secrets.clone())),
@@ -269,6 +270,11 @@ async fn sessions(
         grace: config.sessions.grace.0,
     };
     Ok((Sessions::start(durability, options).await, shares))
+}
+
+/// Where compiled code of JavaScript is kept, below the store's folder.
+pub(crate) fn code_of_scripts(root: &std::path::Path) -> CodeOptions {
+    CodeOptions { folder: Some(root.join("scripts")), ..CodeOptions::default() }
 }
 
 /// What keeps the sessions. Reads the journal, so that everything acknowledged is there before a client is answered.

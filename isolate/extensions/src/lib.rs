@@ -4,8 +4,10 @@
 //! ```text
 //! list     the extensions ──▶ gate: each operation pure, ours or denied ──▶ the snapshot, and every run
 //! guest    the process      fs, file, sys   its files      ops   the rest of it      packages   node_modules
+//! code     what was compiled, for the next guest           stack   errors and their places as Node shows them
 //! ```
 
+pub mod code;
 pub mod errno;
 pub mod file;
 pub mod fs;
@@ -15,6 +17,7 @@ pub mod list;
 pub mod ops;
 pub mod packages;
 pub mod permissions;
+pub mod stack;
 pub mod sys;
 pub mod transpile;
 

@@ -3,6 +3,7 @@
 
 pub mod channel;
 pub mod child;
+pub mod code;
 pub mod datagram;
 pub mod denied;
 pub mod descriptor;
@@ -66,6 +67,10 @@ deno_core::extension!(
         names::op_warren_resolve,
         terminal::op_warren_raw_mode,
         terminal::op_warren_window_size,
+        code::op_warren_compile,
+        code::op_warren_check,
+        code::op_warren_run,
+        code::op_warren_place,
         early::op_warren_early_modules,
         early::op_warren_loads,
         channel::op_warren_channel_read,

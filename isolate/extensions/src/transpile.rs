@@ -65,12 +65,63 @@ fn escaped(text: String) -> String {
     out
 }
 
+/// The script of `node:module`.
+const REQUIRE: &str = "node:module";
 /// The script of `node:child_process` that makes children.
 const CHILD: &str = "ext:deno_node/internal/child_process.ts";
 
 /// Places in the extensions' scripts that are ours: the script, what it has, and what it has here.
 const PATCHES: &[(&str, &str, &str)] = &[
     ("node:console", "ext:runtime/98_global_scope_shared.js", "ext:warren/globals.js"),
+    // A file of CommonJS is compiled by us: with the code that is kept, and under its path.
+    (
+        REQUIRE,
+        "    [f, err] = core.compileFunction(\n      content,\n      url.pathToFileURL(filename).toString(),\n      \
+         [format !== \"module\"],\n      [\n        \"exports\",\n        \"require\",\n        \"module\",\n        \
+         \"__filename\",\n        \"__dirname\",\n      ],\n    );",
+        "    f = internals.compileFile(content, filename);",
+    ),
+    (
+        REQUIRE,
+        "function loadMaybeCjs(module, filename) {\n  const content = op_require_read_file(filename);",
+        "function loadMaybeCjs(module, filename) {\n  const content = internals.readSource(filename);",
+    ),
+    // Where an error of the main file was thrown is not lost: it is neither caught nor thrown again.
+    (
+        REQUIRE,
+        "  } catch (err) {\n    // For a top-level CommonJS throw",
+        "  } finally {\n    if (false) { let err; // For a top-level CommonJS throw",
+    ),
+    (
+        REQUIRE,
+        "    throw err;\n  }\n\n  if (isMain && parent === null) {",
+        "    throw err; }\n  }\n\n  if (isMain && parent === null) {",
+    ),
+    // What is compiled is kept by the host, wherever a program says.
+    (
+        REQUIRE,
+        "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\n",
+        "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\n\
+         export const enableCompileCache = Module.enableCompileCache = (options) => internals.compileCache.enable(options);\n\
+         export const getCompileCacheDir = Module.getCompileCacheDir = () => internals.compileCache.directory();\n\
+         export const flushCompileCache = Module.flushCompileCache = () => {};\n\
+         export const constants = Module.constants = Object.freeze({ __proto__: null, compileCacheStatus: \
+         internals.compileCache.status });\n",
+    ),
+    // Hooks on a thread of their own are not called: a program is told so.
+    (
+        REQUIRE,
+        "  // TODO(@marvinhagemeister): Stub implementation for programs registering",
+        "  process.emitWarning(\"module.register() has no effect here: use module.registerHooks()\");\n  // For programs registering",
+    ),
+    // Folders of `NODE_PATH` and of the home directory.
+    (REQUIRE, "const paths = op_require_init_paths();", "const paths = internals.globalPaths();"),
+    (
+        REQUIRE,
+        "    ArrayPrototypePush(paths, ...new SafeArrayIterator(lookupPathsResult));\n  }\n  return paths;",
+        "    ArrayPrototypePush(paths, ...new SafeArrayIterator(lookupPathsResult));\n  }\n  \
+         ArrayPrototypePush(paths, ...new SafeArrayIterator(modulePaths));\n  return paths;",
+    ),
     // Text that is compiled where the name is not bound.
     (
         "ext:deno_fs/30_fs.js",

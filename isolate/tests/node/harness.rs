@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use warren_isolate::{Isolates, Limits, MAGIC, Options};
+use warren_isolate::{CodeCounts, Isolates, Limits, MAGIC, Options};
 use warren_kernel::blob::{BlobId, Blobs, SharedBytes};
 use warren_kernel::id::Pid;
-use warren_kernel::process::ExitStatus;
+use warren_kernel::process::{ExitStatus, strings};
 use warren_kernel::pty::WindowSize;
 use warren_kernel::signal::Signal;
 use warren_kernel::vfs::Mode;
@@ -31,6 +31,12 @@ impl Blobs for NoBlobs {
 struct Bench {
     runtime: Runtime,
     node: Node,
+    isolates: Isolates,
+}
+
+/// How often what was kept of scripts was of use, in all sessions.
+pub(crate) fn code_counts() -> CodeCounts {
+    bench().isolates.code_counts()
 }
 
 fn bench() -> &'static Bench {
@@ -42,12 +48,16 @@ fn bench() -> &'static Bench {
         let commands: &[(&str, &[u8])] = &[("/usr/bin/node", MAGIC)];
         let layer = layer::build_with(&project(&[]), &(Arc::new(NoBlobs) as _), commands).unwrap();
         let isolates = Isolates::new(
-            Options { limits: Limits { heap: 128 << 20, outside: 256 << 20 }, ..Options::default() },
+            Options {
+                limits: Limits { heap: 128 << 20, outside: 256 << 20 },
+                quiet: Duration::from_millis(200),
+                ..Options::default()
+            },
             wasm.shares(),
             handle.clone(),
         );
-        let node = Node::new(wasm, layer, [], handle).with_guests(Arc::new(isolates));
-        Bench { runtime, node }
+        let node = Node::new(wasm, layer, [], handle).with_guests(Arc::new(isolates.clone()));
+        Bench { runtime, node, isolates }
     })
 }
 
@@ -176,4 +186,10 @@ pub(crate) fn printed(script: &str) -> String {
     let ended = Place::new().node(&["-e", script]);
     assert_eq!((ended.status, ended.err.as_str()), (ExitStatus::Exited(0), ""), "{script}: {ended:?}");
     ended.out
+}
+
+/// Adds a variable, `NAME=value`, to what the session's processes begin with.
+pub(crate) fn set(template: &mut Template, variable: &str) {
+    let all = template.environment.iter().map(|entry| String::from_utf8_lossy(entry).into_owned());
+    template.environment = strings(all.chain([variable.to_owned()]).collect::<Vec<_>>());
 }

@@ -2,10 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod children;
+mod code;
+mod command;
+mod errors;
 mod forks;
 mod harness;
 mod http;
 mod limits;
+mod loader;
 mod net;
 mod programs;
 mod signals;

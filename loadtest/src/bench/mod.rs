@@ -1,7 +1,7 @@
 //! The benchmarks: a table of names, targets and what runs.
 //!
 //! [`command`] times commands as a caller of the node sees them, [`stream`] a pipe and a terminal, [`network`] sockets
-//! inside a session, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
+//! inside a session, [`script`] how `node` starts, [`waiting`] signals, what idle sessions wake and whether many pipelines keep the cores busy, [`text`] guests' own computing
 //! beside the host's, [`session`] what sessions cost to keep and to drop, [`durable`] sessions as actors on a disk, [`load`] a server under load, [`socket`] WebSockets, [`neighbour`] a tenant beside one that takes all it can get, [`node`] Node programs, and [`kernel`] system calls without guests.
 
 mod command;
@@ -11,6 +11,7 @@ mod load;
 mod neighbour;
 mod network;
 mod node;
+mod script;
 mod session;
 mod socket;
 mod stream;
@@ -154,6 +155,24 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
         about: "`awk` counting and adding over 10 MB of lines",
         target: RATIO,
         run: text::awk,
+    },
+    Benchmark {
+        name: "node_start",
+        about: "`node -e` of an empty script in a live session, an isolate waiting for it",
+        target: Target::Latency { p50_us: 4000.0, p99_us: Some(10_000.0) },
+        run: script::start,
+    },
+    Benchmark {
+        name: "node_bundle",
+        about: "`node` of a script of 9 MB in a new session, its code kept by an earlier run; beside the host's `node`, if there is one",
+        target: Target::AtMost { figure: "ours/host's", value: 0.5, unit: "x host's node" },
+        run: script::bundle,
+    },
+    Benchmark {
+        name: "node_quiet",
+        about: "programs that wait for input after some work: resident bytes of each, before and after they gave some back",
+        target: Target::AtMost { figure: "each", value: 12.0, unit: "MiB each" },
+        run: script::idle,
     },
     Benchmark {
         name: "idle_sessions",

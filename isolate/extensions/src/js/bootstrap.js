@@ -8,7 +8,9 @@ import "ext:warren/names.js";
 import "ext:warren/tls.js";
 import "ext:warren/captured.js";
 import { event, performance } from "ext:warren/globals.js";
-import { evaluate, fail, prepare, requireAll, runFile } from "ext:warren/main.js";
+import {
+  caught, checkFile, describe, evaluate, fail, findMain, isUnsettled, prepare, rejected, requireAll, runFile, runModule, uncaught,
+} from "ext:warren/main.js";
 
 const { op_ppid } = core.ops;
 const { setNoColorFns } = deno.whole.loadExtScript("ext:deno_web/01_console.js");
@@ -25,7 +27,7 @@ function processUnhandledPromiseRejection(promise, reason) {
   if (!rejection.defaultPrevented && internals.nodeProcessUnhandledRejectionCallback !== undefined) {
     internals.nodeProcessUnhandledRejectionCallback(rejection);
   }
-  return rejection.defaultPrevented;
+  return rejection.defaultPrevented || rejected(reason);
 }
 
 function processRejectionHandled(promise, reason) {
@@ -37,9 +39,10 @@ function processRejectionHandled(promise, reason) {
 core.setUnhandledPromiseRejectionHandler(processUnhandledPromiseRejection);
 core.setHandledPromiseRejectionHandler(processRejectionHandled);
 
-// Begins a program. `options`: argv0, argv, execArgv, pid, versions.
+// Begins a program. `options`: argv0, main, argv, execArgv, pid, versions, and what the command line says of it. Answers the main
+// file's whole path, if there is one.
 function begin(options) {
-  core.setReportExceptionCallback(event.reportException);
+  core.setReportExceptionCallback((error) => uncaught(error, false));
   core.setBuildInfo(options.target);
   performance.setTimeOrigin();
   delete globalThis.__bootstrap;
@@ -52,14 +55,16 @@ function begin(options) {
   deno.mainModule = options.mainModule;
   deno.args = options.argv;
   deno.version = { v8: options.v8 };
+  deno.whole.loadExtScript("ext:deno_node/internal_binding/node_options.ts").setOptionSourceExecArgv(options.execArgv);
   internals.nodeBootstrap({
     usesLocalNodeModulesDir: true,
     runningOnMainThread: true,
     argv0: options.argv0,
     nodeDebug: options.nodeDebug,
   });
-  prepare(options);
+  const main = prepare(options);
   requireAll(options.require, `${deno.cwd()}/`);
+  return main;
 }
 
 // Node's modules are loaded here, once: a program finds them as they are, and none is run in the middle of one, where it could
@@ -76,8 +81,14 @@ function warm() {
 globalThis.bootstrap = {
   warm,
   begin,
+  findMain,
+  checkFile,
   evaluate,
   runFile,
+  runModule,
+  isUnsettled,
+  caught,
+  describe,
   dispatchBeforeExit: () => internals.dispatchProcessBeforeExitEvent?.(),
   dispatchExit: () => internals.dispatchProcessExitEvent?.(),
   fail,

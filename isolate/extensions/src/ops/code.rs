@@ -1,0 +1,67 @@
+//! Scripts of a program, compiled and run.
+
+use crate::code::{Compiled, origin};
+use crate::stack;
+use deno_core::{JsRuntime, op2, v8};
+use std::rc::Rc;
+
+fn compiled(scope: &mut v8::PinScope<'_, '_>) -> Rc<Compiled> {
+    let state = JsRuntime::op_state_from(scope);
+    let compiled = state.borrow().try_borrow::<Rc<Compiled>>().cloned();
+    compiled.unwrap_or_default()
+}
+
+/// A file of CommonJS as a function of what Node gives it. Throws its SyntaxError. Stacks have it by this name.
+#[op2]
+pub fn op_warren_compile<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'s, v8::String>,
+    name: v8::Local<'s, v8::String>,
+) -> v8::Local<'s, v8::Value> {
+    let function = compiled(scope).function(scope, text, name);
+    function.map_or_else(|| v8::undefined(scope).into(), Into::into)
+}
+
+/// Whether a text is a script, or a module. Throws its SyntaxError.
+#[op2(nofast)]
+pub fn op_warren_check<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'s, v8::String>,
+    name: v8::Local<'s, v8::String>,
+    is_module: bool,
+) -> bool {
+    let origin = origin(scope, name, is_module);
+    if is_module {
+        let mut source = v8::script_compiler::Source::new(text, Some(&origin));
+        v8::script_compiler::compile_module(scope, &mut source).is_some()
+    } else {
+        v8::Script::compile(scope, text, Some(&origin)).is_some()
+    }
+}
+
+/// Runs a script in the global scope.
+#[op2(reentrant)]
+pub fn op_warren_run<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'s, v8::String>,
+    name: v8::Local<'s, v8::String>,
+) -> v8::Local<'s, v8::Value> {
+    let origin = origin(scope, name, false);
+    let value = v8::Script::compile(scope, text, Some(&origin)).and_then(|script| script.run(scope));
+    value.unwrap_or_else(|| v8::undefined(scope).into())
+}
+
+/// The line an error came from and a mark under its place, if it is known.
+#[op2]
+#[string]
+pub fn op_warren_place<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    error: v8::Local<'s, v8::Value>,
+    thrown: bool,
+) -> Option<String> {
+    if !error.is_native_error() {
+        return None;
+    }
+    let message = v8::Exception::create_message(scope, error);
+    stack::place(scope, message, thrown)
+}

@@ -1,0 +1,81 @@
+//! What is found out about a text by parsing it, once for each content: TypeScript's types, and what CommonJS exports.
+
+use deno_ast::{MediaType, ParseParams, TypeStripOptions};
+use deno_core::serde_json::{self, Value, json};
+use deno_core::url::Url;
+use deno_error::JsErrorBox;
+use warren_isolate_extensions::code::{Compiled, Kind, Text};
+
+/// What a file of CommonJS exports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exports {
+    pub(super) exports: Vec<String>,
+    /// Whose exports are its own too: specifiers.
+    pub(super) reexports: Vec<String>,
+}
+
+/// TypeScript without its types, each token in its place.
+pub(super) fn strip_types(compiled: &Compiled, url: &Url, text: String) -> Result<String, JsErrorBox> {
+    let bytes = remembered(compiled, Kind::Stripped, &text, || {
+        let stripped = deno_ast::type_strip(url, text.clone(), TypeStripOptions { module: None });
+        let stripped = stripped.map_err(|error| {
+            // Names the parser gives its positions are of no use: they are the host's.
+            JsErrorBox::new("SyntaxError", error.to_string())
+        })?;
+        Ok(stripped.into_bytes())
+    })?;
+    String::from_utf8(bytes).map_err(|_| JsErrorBox::generic("what was kept of a text is damaged"))
+}
+
+/// What a file of CommonJS exports; `None` if it is a module. Of what cannot be parsed, nothing: whoever runs it says why.
+pub(super) fn exports(compiled: &Compiled, url: &Url, text: &str) -> Option<Exports> {
+    let bytes = remembered(compiled, Kind::Exports, text, || {
+        let found = analyzed(url, text).map(|found| json!([found.exports, found.reexports]));
+        Ok(found.unwrap_or(Value::Null).to_string().into_bytes())
+    });
+    let kept: Value = serde_json::from_slice(&bytes.ok()?).ok()?;
+    let list = |index: usize| {
+        let words = kept.get(index).and_then(Value::as_array);
+        words.into_iter().flatten().filter_map(|word| word.as_str().map(str::to_owned)).collect()
+    };
+    kept.is_array().then(|| Exports { exports: list(0), reexports: list(1) })
+}
+
+fn analyzed(url: &Url, text: &str) -> Option<Exports> {
+    let nothing = Exports { exports: Vec::new(), reexports: Vec::new() };
+    // A file of CommonJS that exports has one of these words, and so has a module.
+    if !["export", "import", "require"].iter().any(|word| text.contains(word)) {
+        return Some(nothing);
+    }
+    let parsed = deno_ast::parse_program(ParseParams {
+        specifier: url.clone(),
+        text: text.into(),
+        media_type: MediaType::JavaScript,
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    });
+    let Ok(parsed) = parsed else { return Some(nothing) };
+    if !parsed.compute_is_script() {
+        return None;
+    }
+    let found = parsed.analyze_cjs();
+    Some(Exports { exports: found.exports, reexports: found.reexports })
+}
+
+/// What was made of a text, now or by whoever had it before.
+fn remembered(
+    compiled: &Compiled,
+    kind: Kind,
+    text: &str,
+    make: impl FnOnce() -> Result<Vec<u8>, JsErrorBox>,
+) -> Result<Vec<u8>, JsErrorBox> {
+    let Some(store) = compiled.store() else { return make() };
+    let key = store.key(kind, Text::Utf8(text));
+    if let Some(entry) = store.find(&key) {
+        return Ok(entry.bytes.to_vec());
+    }
+    let made = make()?;
+    store.keep(&key, &made);
+    Ok(made)
+}
