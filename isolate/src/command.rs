@@ -134,7 +134,7 @@ impl Reader {
             else {
                 return Err(CommandError::Environment(name));
             };
-            let value = if option.has_value { Some(value_of(&word, value, &mut words)?) } else { None };
+            let value = if option.has_value { Some(value_of(&word, value, &mut words)?) } else { value };
             self.apply(option, &name, value)?;
         }
         Ok(())

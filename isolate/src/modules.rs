@@ -41,6 +41,8 @@ pub(crate) struct Modules {
     compiled: Rc<Compiled>,
     /// The main module when it is no file: where it would be, and its text.
     given: RefCell<Option<(Url, String)>>,
+    /// The main module, when it is known to be one.
+    main: RefCell<Option<Url>>,
     /// Hooks of the program's own, once it runs.
     hooks: OnceCell<LoaderHookRegistry>,
     resolver: NodeResolverRc<InPackage, Packages, KernelSys>,
@@ -61,7 +63,16 @@ impl Modules {
         let exports =
             CjsModuleExportAnalyzer::new(analyzer, InPackage, resolver.clone(), folders, packages.clone(), sys);
         let translator = NodeCodeTranslator::new(exports.into(), NodeCodeTranslatorMode::ModuleLoader);
-        Modules { guest, compiled, given: RefCell::default(), hooks: OnceCell::new(), resolver, packages, translator }
+        Modules {
+            guest,
+            compiled,
+            given: RefCell::default(),
+            main: RefCell::default(),
+            hooks: OnceCell::new(),
+            resolver,
+            packages,
+            translator,
+        }
     }
 
     /// What a file is as a program: by its name, else by the nearest package.json.
@@ -71,6 +82,11 @@ impl Modules {
             Kind::Module | Kind::Wasm => Entry::Module,
             Kind::Ambiguous => {
                 let nearest = self.packages.get_closest_package_json(path).map_err(JsErrorBox::from_err)?;
+                // A folder of packages is in none.
+                let nearest = nearest.filter(|package| {
+                    let folder = package.path.parent().and_then(|folder| path.strip_prefix(folder).ok());
+                    folder.is_none_or(|between| !between.components().any(|part| part.as_os_str() == "node_modules"))
+                });
                 match nearest.as_ref().map(|package| package.typ.as_str()) {
                     Some("module") => Entry::Module,
                     Some("commonjs") => Entry::CommonJs,
@@ -78,6 +94,11 @@ impl Modules {
                 }
             }
         })
+    }
+
+    /// The main file is a module, whatever its name and its package say.
+    pub(crate) fn is_module(&self, url: &Url) {
+        *self.main.borrow_mut() = Some(url.clone());
     }
 
     /// Makes a text the main module, at this place.
@@ -170,7 +191,7 @@ impl Modules {
             }
         };
         let found = self.resolver.resolve(specifier, &from, ResolutionMode::Import, NodeResolutionKind::Execution);
-        match found.map_err(not_found)? {
+        match found.map_err(|error| not_found(error, specifier, &from))? {
             NodeResolution::BuiltIn(name) => {
                 let name = name.strip_prefix("node:").unwrap_or(&name);
                 Url::parse(&format!("node:{name}")).map_err(JsErrorBox::from_err)
@@ -215,6 +236,7 @@ impl Modules {
         let is_commonjs = match self.entry(&path)? {
             Entry::CommonJs => true,
             Entry::Module => false,
+            Entry::Either if self.main.borrow().as_ref() == Some(url) => false,
             Entry::Either => analysis::exports(&self.compiled, url, &text).is_some(),
         };
         if is_commonjs {
@@ -295,35 +317,29 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// An error with a code of Node's.
-#[derive(Debug, thiserror::Error, deno_error::JsError)]
-#[class(generic)]
-#[property("code" = self.code.clone())]
-#[error("{message}")]
-struct Coded {
-    code: String,
-    message: String,
-}
-
+/// An error with a code of Node's: its message begins with it until a script sees the error.
 fn coded(code: &str, message: String) -> JsErrorBox {
-    JsErrorBox::from_err(Coded { code: code.to_owned(), message })
+    JsErrorBox::generic(format!("[{code}] {message}"))
 }
 
 /// The resolver's error in Node's words: it begins with its code, and quotes the referrer.
-fn not_found(error: impl JsErrorClass) -> JsErrorBox {
+fn not_found(error: impl JsErrorClass, specifier: &str, from: &Url) -> JsErrorBox {
+    let from = from.to_file_path().map_or_else(|()| from.to_string(), |path| path.to_string_lossy().into_owned());
     let message = error.get_message();
-    let Some((code, rest)) = message.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else {
-        return JsErrorBox::from_err(error);
-    };
-    let text = match rest.split_once(" imported from '") {
-        Some((what, referrer)) => {
-            let referrer = referrer.trim_end_matches('\'');
-            let path = Url::parse(referrer).ok().and_then(|url| url.to_file_path().ok());
-            format!("{what} imported from {}", path.map_or(referrer.into(), |path| path.to_string_lossy().into_owned()))
+    if let Some((code, rest)) = message.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        let text = rest.split_once(" imported from '");
+        return coded(code, text.map_or_else(|| rest.to_owned(), |(what, _)| format!("{what} imported from {from}")));
+    }
+    let code = error.get_additional_properties().find(|(key, _)| key == "code").map(|(_, value)| value.to_string());
+    match code {
+        Some(code) if code == "ERR_MODULE_NOT_FOUND" => {
+            let parts = if specifier.starts_with('@') { 2 } else { 1 };
+            let package: Vec<&str> = specifier.splitn(parts + 1, '/').take(parts).collect();
+            coded(&code, format!("Cannot find package '{}' imported from {from}", package.join("/")))
         }
-        None => rest.to_owned(),
-    };
-    coded(code, text)
+        Some(code) => coded(&code, message.into_owned()),
+        None => JsErrorBox::from_err(error),
+    }
 }
 
 /// What a file is by its name.

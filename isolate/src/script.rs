@@ -74,7 +74,14 @@ pub(crate) fn call(
     if scope.has_terminated() || scope.is_execution_terminating() {
         return Err(Stop::Engine(CoreErrorKind::Js(exception_to_err(scope, error, false, true)).into_box()));
     }
-    let place = scope.message().and_then(|message| stack::place(scope, message, false)).unwrap_or_default();
+    // What our own script throws again came from elsewhere.
+    let message = scope.message().map(|message| match message.get_script_resource_name(scope) {
+        Some(name) if error.is_native_error() && name.to_rust_string_lossy(scope).starts_with("ext:warren/") => {
+            v8::Exception::create_message(scope, error)
+        }
+        _ => message,
+    });
+    let place = message.and_then(|message| stack::place(scope, message, false)).unwrap_or_default();
     Err(Stop::Thrown { error: v8::Global::new(scope, error), place })
 }
 

@@ -53,8 +53,6 @@ const INPUT_BYTES_MAX: usize = 64 << 20;
 
 /// The largest file of `--env-file`.
 const ENV_FILE_BYTES_MAX: usize = 1 << 20;
-/// How a program ends whose main module waits for what never happens.
-const UNSETTLED: u8 = 13;
 
 /// An isolate that waits for its program, or runs it.
 pub(crate) struct Worker {
@@ -308,12 +306,6 @@ impl Worker {
                 };
                 let at = at.map_or_else(String::new, |at| format!(" at\n{at}\n\n"));
                 say(guest, &format!("Warning: Detected unsettled top-level await{at}\n"));
-                let state = self.js.op_state();
-                let mut state = state.borrow_mut();
-                let outcome = state.borrow_mut::<Outcome>();
-                if outcome.code == 0 {
-                    outcome.code = i32::from(UNSETTLED);
-                }
                 return self.functions.exit.clone();
             }
         }
@@ -408,6 +400,7 @@ impl Worker {
 
     async fn start_module(&mut self, url: &Url) -> Result<(), Stop> {
         // What is wrong with it is said again to the script that imports it, which has the error itself.
+        self.loader.get().0.is_module(url);
         let _ = self.js.load_main_es_module(url).await;
         self.call(&self.functions.run_module.clone(), &[Argument::Text(url.as_str())])?;
         Ok(())
@@ -558,8 +551,11 @@ fn other(why: &'static str) -> CoreError {
 /// The texts of `--env-file`.
 fn env_files(guest: &Guest, line: &CommandLine) -> Result<Vec<String>, String> {
     let mut texts = Vec::new();
+    let cwd = cwd(guest);
     for (name, required) in &line.env_files {
-        match guest.call(|kernel, call| kernel.read_file(call, name.as_bytes(), ENV_FILE_BYTES_MAX)) {
+        let path = Path::new(&cwd).join(name);
+        let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
+        match guest.call(|kernel, call| kernel.read_file(call, path, ENV_FILE_BYTES_MAX)) {
             Ok(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
             Err(_) if *required => return Err(format!("{name}: not found")),
             Err(_) => {}

@@ -70,6 +70,7 @@ deno_core::extension!(
         code::op_warren_compile,
         code::op_warren_check,
         code::op_warren_run,
+        code::op_warren_is_error,
         code::op_warren_place,
         early::op_warren_early_modules,
         early::op_warren_loads,

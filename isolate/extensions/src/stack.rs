@@ -10,12 +10,54 @@ pub fn prepare<'s>(
     error: v8::Local<'s, v8::Value>,
     sites: v8::Local<'s, v8::Array>,
 ) -> v8::Local<'s, v8::Value> {
+    remember(scope, error, sites);
     if let Some((constructor, prepare)) = programs_own(scope) {
         let prepared = prepare.call(scope, constructor.into(), &[error, sites.into()]);
         return prepared.unwrap_or_else(|| v8::undefined(scope).into());
     }
-    let text = formatted(scope, error, sites);
+    let text = if sites.length() == 0 { with_code(scope, error) } else { formatted(scope, error, sites) };
     v8::String::new(scope, &text).map_or_else(|| v8::undefined(scope).into(), Into::into)
+}
+
+/// The frames of the first error of an isolate, which is one of ours.
+struct First(v8::Global<v8::Array>);
+
+/// What the engine's wrapper looks for, to know an error that was thrown from one that says why a module was not found, which it
+/// replaces by another with another code. None is to be replaced: one without frames has those of our first error, which nobody
+/// sees.
+fn remember<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Value>, sites: v8::Local<'s, v8::Array>) {
+    let Ok(error) = v8::Local::<v8::Object>::try_from(error) else { return };
+    let sites = if sites.length() > 0 {
+        if scope.get_slot::<First>().is_none() {
+            let first = First(v8::Global::new(scope, sites));
+            scope.set_slot(first);
+        }
+        sites
+    } else {
+        take_code(scope, error);
+        let Some(first) = scope.get_slot::<First>().map(|first| first.0.clone()) else { return };
+        v8::Local::new(scope, first)
+    };
+    let name = v8::String::new(scope, "deno_core::call_site_evals");
+    let key = v8::Private::for_api(scope, name);
+    error.set_private(scope, key, sites.into());
+}
+
+/// An error of the loader, which has no frames, has its code before its message: it becomes a property.
+fn take_code<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Object>) {
+    let message = property(scope, error, "message").map(|message| message.to_rust_string_lossy(scope));
+    let rest = message.as_deref().and_then(|message| message.strip_prefix("[ERR_"));
+    let Some((code, message)) = rest.and_then(|rest| rest.split_once("] ")) else { return };
+    if code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+        for (key, value, attributes) in [
+            ("code", format!("ERR_{code}"), v8::PropertyAttribute::NONE),
+            ("message", message.to_owned(), v8::PropertyAttribute::DONT_ENUM),
+        ] {
+            if let (Some(key), Some(value)) = (v8::String::new(scope, key), v8::String::new(scope, &value)) {
+                error.define_own_property(scope, key.into(), value.into(), attributes);
+            }
+        }
+    }
 }
 
 fn programs_own<'s>(
@@ -26,6 +68,19 @@ fn programs_own<'s>(
     let constructor = v8::Local::<v8::Object>::try_from(constructor).ok()?;
     let prepare = property(scope, constructor, "prepareStackTrace")?;
     Some((constructor, v8::Local::<v8::Function>::try_from(prepare).ok()?))
+}
+
+/// The stack of an error without frames: an error of Node's has its code beside its name.
+fn with_code<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Value>) -> String {
+    v8::tc_scope!(let scope, scope);
+    let text = header(scope, error);
+    let code = v8::Local::<v8::Object>::try_from(error).ok().and_then(|error| property(scope, error, "code"));
+    let code = code.filter(|code| code.is_string()).map(|code| code.to_rust_string_lossy(scope));
+    scope.reset();
+    match (code.filter(|code| code.starts_with("ERR_")), text.split_once(": ")) {
+        (Some(code), Some((name, message))) => format!("{name} [{code}]: {message}"),
+        _ => text,
+    }
 }
 
 fn formatted<'s>(
@@ -102,6 +157,40 @@ pub(crate) fn shown(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// The place an error came from, when its stack has been read and the engine has forgotten it: of a script of the program's.
+pub(crate) fn place_of_first<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    error: v8::Local<'s, v8::Value>,
+    read: impl FnOnce(&str) -> Option<String>,
+    thrown: bool,
+) -> Option<String> {
+    let error = v8::Local::<v8::Object>::try_from(error).ok()?;
+    let name = v8::String::new(scope, "deno_core::call_site_evals");
+    let key = v8::Private::for_api(scope, name);
+    let sites = v8::Local::<v8::Array>::try_from(error.get_private(scope, key)?).ok()?;
+    let site = v8::Local::<v8::Object>::try_from(sites.get_index(scope, 0)?).ok()?;
+    let mut asked = |method: &str| {
+        let method = v8::Local::<v8::Function>::try_from(property(scope, site, method)?).ok()?;
+        method
+            .call(scope, site.into(), &[])
+            .map(|value| (value.to_rust_string_lossy(scope), value.integer_value(scope)))
+    };
+    let (name, _) = asked("getScriptNameOrSourceURL")?;
+    let number = usize::try_from(asked("getLineNumber")?.1?).ok()?;
+    let column = usize::try_from(asked("getColumnNumber")?.1?).ok()?;
+    if is_internal(&name) {
+        return None;
+    }
+    let text = read(&name)?;
+    let line = text.lines().nth(number.checked_sub(1)?)?;
+    Some(marked(&name, number, line, column.checked_sub(1)?, column, thrown))
+}
+
+/// Whether a script is one of ours, or of the engine's.
+pub(crate) fn is_internal(name: &str) -> bool {
+    name.starts_with("ext:") || name.starts_with("node:")
+}
+
 /// The line a message is about and a mark under what of it, as Node prints them above an error: three lines. `thrown`: by a
 /// statement, to which the mark then goes.
 pub fn place<'s>(
@@ -113,10 +202,14 @@ pub fn place<'s>(
     let name = name.to_rust_string_lossy(scope);
     let line = message.get_source_line(scope)?.to_rust_string_lossy(scope);
     let number = message.get_line_number(scope)?;
-    let (mut start, mut end) = (message.get_start_column(), message.get_end_column());
+    let (start, end) = (message.get_start_column(), message.get_end_column());
+    Some(marked(&name, number, &line, start, end, thrown))
+}
+
+fn marked(name: &str, number: usize, line: &str, mut start: usize, mut end: usize, thrown: bool) -> String {
     // A line may be a whole bundle.
     if line.len() > LINE_BYTES_MAX {
-        return Some(format!("{}:{number}", shown(&name)));
+        return format!("{}:{number}", shown(name));
     }
     let before: String = line.chars().take(start).collect();
     if let Some(before) = before.trim_end().strip_suffix("throw").filter(|_| thrown) {
@@ -125,7 +218,7 @@ pub fn place<'s>(
     }
     let mut mark: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
     mark.extend(std::iter::repeat_n('^', end.saturating_sub(start).max(1)));
-    Some(format!("{}:{number}\n{line}\n{mark}", shown(&name)))
+    format!("{}:{number}\n{line}\n{mark}", shown(name))
 }
 
 /// The longest line that is shown.

@@ -108,6 +108,12 @@ const PATCHES: &[(&str, &str, &str)] = &[
          export const constants = Module.constants = Object.freeze({ __proto__: null, compileCacheStatus: \
          internals.compileCache.status });\n",
     ),
+    // A file of variables is read and set here.
+    (
+        "node:process",
+        "  try {\n    return op_node_load_env_file(path);\n  } catch (err) {",
+        "  return internals.loadEnvFile(path);\n  try {\n  } catch (err) {",
+    ),
     // Hooks on a thread of their own are not called: a program is told so.
     (
         REQUIRE,

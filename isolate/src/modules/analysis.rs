@@ -44,18 +44,21 @@ pub(super) fn exports(compiled: &Compiled, url: &Url, text: &str) -> Option<Expo
 fn analyzed(url: &Url, text: &str) -> Option<Exports> {
     let nothing = Exports { exports: Vec::new(), reexports: Vec::new() };
     // A file of CommonJS that exports has one of these words, and so has a module.
-    if !["export", "import", "require"].iter().any(|word| text.contains(word)) {
+    if !["export", "import", "require", "await"].iter().any(|word| text.contains(word)) {
         return Some(nothing);
     }
-    let parsed = deno_ast::parse_program(ParseParams {
+    let parameters = || ParseParams {
         specifier: url.clone(),
         text: text.into(),
         media_type: MediaType::JavaScript,
         capture_tokens: false,
         scope_analysis: false,
         maybe_syntax: None,
-    });
-    let Ok(parsed) = parsed else { return Some(nothing) };
+    };
+    let Ok(parsed) = deno_ast::parse_program(parameters()) else {
+        // Such as one that awaits and neither imports nor exports.
+        return deno_ast::parse_module(parameters()).is_err().then_some(nothing);
+    };
     if !parsed.compute_is_script() {
         return None;
     }

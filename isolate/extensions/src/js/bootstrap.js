@@ -75,6 +75,8 @@ delete globalThis.nodeBootstrap;
 
 // What no snapshot can hold, before there is a program.
 function warm() {
+  // Its frames stand for those of errors that have none: see the host's part.
+  void new Error().stack;
   deno.whole.createLazyLoader("node:crypto")();
 }
 

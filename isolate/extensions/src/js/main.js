@@ -4,12 +4,11 @@ import { deno } from "ext:warren/deno.js";
 
 const {
   ArrayPrototypePush, Error, MathMax, ObjectPrototypeIsPrototypeOf, SafeMap, String, StringPrototypeIncludes,
-  StringPrototypeSplit, StringPrototypeStartsWith, SyntaxErrorPrototype,
+  StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, SyntaxErrorPrototype,
 } = primordials;
-const { isError } = Error;
 const {
   op_node_has_child_ipc_pipe, op_node_parse_env, op_require_can_parse_as_esm, op_require_read_file, op_warren_check,
-  op_warren_compile, op_warren_place, op_warren_run,
+  op_warren_compile, op_warren_is_error, op_warren_place, op_warren_run,
 } = core.ops;
 const nodeProcess = deno.whole.createLazyLoader("node:process");
 const nodeModule = deno.whole.createLazyLoader("node:module");
@@ -73,6 +72,11 @@ function setVariables(env, files) {
   });
 }
 
+internals.loadEnvFile = (path) => {
+  const text = deno.whole.createLazyLoader("node:fs")().readFileSync(path, "utf8");
+  setVariables(nodeProcess().default.env, [text]);
+};
+
 // Folders where `require` looks last.
 internals.globalPaths = () => {
   const { env } = nodeProcess().default;
@@ -130,7 +134,7 @@ const mayBeOfModules = [
   "Identifier '__filename' has already been declared", "Identifier '__dirname' has already been declared",
   "Identifier 'module' has already been declared", "Identifier 'exports' has already been declared",
   "Identifier 'require' has already been declared", "Unexpected reserved word",
-  "await is only valid in async functions and the top level bodies of modules",
+  "await is only valid in async functions and the top level bodies of modules", "missing ) after argument list",
 ];
 
 function isOfModule(error, text) {
@@ -258,7 +262,7 @@ function caught(error, fromPromise) {
 // A promise was rejected and nobody cares: whether that is the end of it.
 function rejected(reason) {
   if (rejections === "none") return true;
-  const error = isError(reason) ? reason : unhandled(reason);
+  const error = op_warren_is_error(reason) ? reason : unhandled(reason);
   if (rejections === "warn") {
     const process = nodeProcess().default;
     process.emitWarning(error.stack ?? String(error), "UnhandledPromiseRejectionWarning");
@@ -286,6 +290,13 @@ function unhandled(reason) {
   return error;
 }
 
+// An error that no script threw, such as one of finding a module, is told as if one had.
+function withoutFrames(error, text) {
+  const { stack } = error;
+  if (!op_warren_is_error(error) || typeof stack !== "string" || !StringPrototypeStartsWith(text, `[${stack}]`)) return text;
+  return stack + StringPrototypeSlice(text, stack.length + 2);
+}
+
 // What is told of the error that ends the program: the one that was remembered, or this.
 function describe(error, place) {
   if (fatal === undefined && place === undefined) return undefined;
@@ -303,15 +314,18 @@ function describe(error, place) {
   } catch {
     text = String(told.error.stack);
   }
+  text = withoutFrames(told.error, text);
   // An error of linking modules has its place in its stack.
   const linked = ObjectPrototypeIsPrototypeOf(SyntaxErrorPrototype, told.error) &&
     StringPrototypeStartsWith(above, "file:");
   return `${above}${above === "" ? "" : linked ? "\n" : "\n\n"}${text}\n`;
 }
 
-// Whether the main module waits for something that never happens.
+// Whether the main module waits for something that never happens. That is how it ends then.
 function isUnsettled() {
-  return unsettled && fatal === undefined;
+  if (!unsettled || fatal !== undefined) return false;
+  nodeProcess().default.exitCode ??= 13;
+  return true;
 }
 
 // The program ends with an error nobody caught: its listeners of the end are told, and may choose its code.

@@ -1,6 +1,7 @@
 //! Scripts of a program, compiled and run.
 
 use crate::code::{Compiled, origin};
+use crate::guest::Guest;
 use crate::stack;
 use deno_core::{JsRuntime, op2, v8};
 use std::rc::Rc;
@@ -51,8 +52,14 @@ pub fn op_warren_run<'s>(
     value.unwrap_or_else(|| v8::undefined(scope).into())
 }
 
+/// Whether it is an error, of whatever realm.
+#[op2(fast)]
+pub fn op_warren_is_error(value: v8::Local<'_, v8::Value>) -> bool {
+    value.is_native_error()
+}
+
 /// The line an error came from and a mark under its place, if it is known.
-#[op2]
+#[op2(reentrant)]
 #[string]
 pub fn op_warren_place<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -63,5 +70,25 @@ pub fn op_warren_place<'s>(
         return None;
     }
     let message = v8::Exception::create_message(scope, error);
+    let name = message.get_script_resource_name(scope).map(|name| name.to_rust_string_lossy(scope));
+    if name.is_none_or(|name| stack::is_internal(&name)) {
+        let state = JsRuntime::op_state_from(scope);
+        let guest = state.borrow().try_borrow::<Guest>().cloned();
+        let read = |name: &str| {
+            let path = match name.strip_prefix("file://") {
+                Some(_) => deno_core::url::Url::parse(name).ok()?.to_file_path().ok()?,
+                None => name.into(),
+            };
+            let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
+            let bytes = guest?.call(|kernel, call| kernel.read_file(call, path, SHOWN_BYTES_MAX)).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        if let Some(place) = stack::place_of_first(scope, error, read, thrown) {
+            return Some(place);
+        }
+    }
     stack::place(scope, message, thrown)
 }
+
+/// The largest file a line of is shown.
+const SHOWN_BYTES_MAX: usize = 64 << 20;
