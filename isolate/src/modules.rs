@@ -1,6 +1,5 @@
 //! Modules of a guest: found as Node finds them, read from its session's files, and from nowhere else.
 
-use deno_ast::{MediaType, ParseParams};
 use deno_core::error::ModuleLoaderError;
 use deno_core::url::Url;
 use deno_core::{
@@ -18,11 +17,13 @@ use node_resolver::{
     DenoIsBuiltInNodeModuleChecker, NodeResolution, NodeResolutionKind, PackageJsonResolverRc, ResolutionMode,
 };
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use warren_isolate_extensions::guest::Guest;
 use warren_isolate_extensions::packages::{InPackage, Packages};
+use warren_isolate_extensions::parse::{self, Examined, Types};
 use warren_isolate_extensions::sys::KernelSys;
 
 /// The largest source that is read.
@@ -36,6 +37,7 @@ pub(crate) struct Modules {
     resolver: NodeResolverRc<InPackage, Packages, KernelSys>,
     packages: PackageJsonResolverRc<KernelSys>,
     translator: Translator,
+    examiner: Rc<Examiner>,
 }
 
 impl Modules {
@@ -45,12 +47,13 @@ impl Modules {
         resolver: NodeResolverRc<InPackage, Packages, KernelSys>,
         packages: PackageJsonResolverRc<KernelSys>,
     ) -> Modules {
-        let analyzer = Analyzer { guest: guest.clone() };
+        let examiner = Rc::new(Examiner { guest: guest.clone(), last: RefCell::default() });
+        let analyzer = Analyzer { guest: guest.clone(), examiner: examiner.clone() };
         let folders = Packages::new(sys.clone());
         let exports =
             CjsModuleExportAnalyzer::new(analyzer, InPackage, resolver.clone(), folders, packages.clone(), sys);
         let translator = NodeCodeTranslator::new(exports.into(), NodeCodeTranslatorMode::ModuleLoader);
-        Modules { guest, resolver, packages, translator }
+        Modules { guest, resolver, packages, translator, examiner }
     }
 
     /// Whether this file is CommonJS: by its name, else by the nearest package.json, else by what is in it.
@@ -76,7 +79,7 @@ impl Modules {
             return Ok(false);
         }
         let url = Url::from_file_path(path).map_err(|()| JsErrorBox::type_error("a module's path is absolute"))?;
-        Ok(parse(&url, text.into()).is_ok_and(|parsed| !parsed.compute_is_script()))
+        Ok(self.examiner.examine(&url, &text).is_ok_and(|examined| examined.is_module))
     }
 
     fn find(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
@@ -154,7 +157,7 @@ impl Modules {
                 .await
                 .map_err(JsErrorBox::from_err)?
                 .into_owned(),
-            _ if is_typescript(&path) => strip_types(url, text)?,
+            _ if is_typescript(&path) => strip_types(&self.guest, url, &text)?,
             _ => text,
         };
         Ok(source(ModuleType::JavaScript, code, url))
@@ -243,36 +246,38 @@ fn read(guest: &Guest, path: &Path) -> Result<String, JsErrorBox> {
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-fn parse(url: &Url, text: Arc<str>) -> Result<deno_ast::ParsedSource, deno_ast::ParseDiagnostic> {
-    deno_ast::parse_program(ParseParams {
-        specifier: url.clone(),
-        text,
-        media_type: MediaType::from_specifier(url),
-        capture_tokens: false,
-        scope_analysis: false,
-        maybe_syntax: None,
-    })
+/// TypeScript without its types; positions in stacks are those of the file.
+fn strip_types(guest: &Guest, url: &Url, text: &str) -> Result<String, JsErrorBox> {
+    let guest = guest.clone();
+    parse::without_types(url, text, Types::Transformed { source_map: true }, move || guest.must_stop())
 }
 
-/// TypeScript without its types, in the same places.
-fn strip_types(url: &Url, text: String) -> Result<String, JsErrorBox> {
-    let parsed = deno_ast::parse_module(ParseParams {
-        specifier: url.clone(),
-        text: text.into(),
-        media_type: MediaType::from_specifier(url),
-        capture_tokens: false,
-        scope_analysis: false,
-        maybe_syntax: None,
-    });
-    let parsed = parsed.map_err(|error| JsErrorBox::new("SyntaxError", error.to_string()))?;
-    let transpiled = parsed.transpile(&Default::default(), &Default::default(), &Default::default());
-    let transpiled = transpiled.map_err(|error| JsErrorBox::new("SyntaxError", error.to_string()))?;
-    Ok(transpiled.into_source().text)
+/// Finds out what scripts are. Remembers the last: who finds it to be CommonJS asks next for what it exports.
+struct Examiner {
+    guest: Guest,
+    last: RefCell<Option<(u64, Examined)>>,
+}
+
+impl Examiner {
+    fn examine(&self, url: &Url, text: &str) -> Result<Examined, JsErrorBox> {
+        let mut hasher = DefaultHasher::new();
+        (url, text).hash(&mut hasher);
+        let key = hasher.finish();
+        if let Some((_, examined)) = self.last.borrow().as_ref().filter(|(of, _)| *of == key) {
+            return Ok(examined.clone());
+        }
+        let guest = self.guest.clone();
+        let typed = is_typescript(Path::new(url.path()));
+        let examined = parse::examine(url, text, typed, move || guest.must_stop())?;
+        *self.last.borrow_mut() = Some((key, examined.clone()));
+        Ok(examined)
+    }
 }
 
 /// Finds what a CommonJS file exports, for those who import it.
 pub(crate) struct Analyzer {
     guest: Guest,
+    examiner: Rc<Examiner>,
 }
 
 impl Analyzer {
@@ -301,11 +306,10 @@ impl CjsCodeAnalyzer for Analyzer {
         }
         let text = self.text(specifier, maybe_source)?;
         // What cannot be parsed is said by whoever runs it.
-        let Ok(parsed) = parse(specifier, text.as_ref().into()) else { return Ok(CjsAnalysis::Cjs(none())) };
-        if !parsed.compute_is_script() {
+        let Ok(found) = self.examiner.examine(specifier, &text) else { return Ok(CjsAnalysis::Cjs(none())) };
+        if found.is_module {
             return Ok(CjsAnalysis::Esm(text, None));
         }
-        let found = parsed.analyze_cjs();
         Ok(CjsAnalysis::Cjs(CjsAnalysisExports { exports: found.exports, reexports: found.reexports, ..none() }))
     }
 
@@ -363,7 +367,7 @@ impl NodeRequireLoader for Requires {
             return Ok(text.into());
         }
         let url = Url::from_file_path(path).map_err(|()| JsErrorBox::type_error("a module's path is absolute"))?;
-        strip_types(&url, text).map(Into::into)
+        strip_types(&self.0.guest, &url, &text).map(Into::into)
     }
 
     fn is_maybe_cjs(&self, specifier: &Url) -> Result<bool, PackageJsonLoadError> {

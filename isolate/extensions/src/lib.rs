@@ -4,6 +4,7 @@
 //! ```text
 //! list     the extensions ──▶ gate: each operation pure, ours or denied ──▶ the snapshot, and every run
 //! guest    the process      fs, file, sys   its files      ops   the rest of it      packages   node_modules
+//! parse    its scripts, where something is to be known of them before they run
 //! ```
 
 pub mod errno;
@@ -14,6 +15,7 @@ pub mod guest;
 pub mod list;
 pub mod ops;
 pub mod packages;
+pub mod parse;
 pub mod permissions;
 pub mod sys;
 pub mod transpile;
