@@ -9,6 +9,7 @@
 //! of their own, which the snapshot is made of when this is built.
 
 mod command;
+mod memory;
 mod modules;
 mod pool;
 mod turns;
