@@ -10,6 +10,7 @@
 
 mod code;
 mod command;
+mod memory;
 mod modules;
 mod pool;
 mod script;

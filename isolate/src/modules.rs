@@ -138,7 +138,8 @@ impl Modules {
                     .map_err(JsErrorBox::from_err)
             }
             Some("module-typescript" | "commonjs-typescript") => {
-                analysis::strip_types(&self.compiled, url, text).map(|text| source(ModuleType::JavaScript, text, url))
+                analysis::strip_types(&self.compiled, &self.guest, url, text)
+                    .map(|text| source(ModuleType::JavaScript, text, url))
             }
             _ => Ok(source(ModuleType::JavaScript, text, url)),
         })
@@ -232,12 +233,13 @@ impl Modules {
             }
             _ => {}
         }
-        let text = if is_typescript(&path) { analysis::strip_types(&self.compiled, url, text)? } else { text };
+        let text =
+            if is_typescript(&path) { analysis::strip_types(&self.compiled, &self.guest, url, text)? } else { text };
         let is_commonjs = match self.entry(&path)? {
             Entry::CommonJs => true,
             Entry::Module => false,
             Entry::Either if self.main.borrow().as_ref() == Some(url) => false,
-            Entry::Either => analysis::exports(&self.compiled, url, &text).is_some(),
+            Entry::Either => analysis::exports(&self.compiled, &self.guest, url, &text).is_some(),
         };
         if is_commonjs {
             let translated = self.translator.translate_cjs_to_esm(url, Some(Cow::Owned(text))).await;
@@ -412,7 +414,7 @@ impl CjsCodeAnalyzer for Analyzer {
             return Ok(CjsAnalysis::Cjs(none()));
         }
         let text = self.text(specifier, maybe_source)?;
-        Ok(match analysis::exports(&self.compiled, specifier, &text) {
+        Ok(match analysis::exports(&self.compiled, &self.guest, specifier, &text) {
             Some(found) => {
                 CjsAnalysis::Cjs(CjsAnalysisExports { exports: found.exports, reexports: found.reexports, ..none() })
             }
@@ -512,7 +514,7 @@ impl NodeRequireLoader for Requires {
             return Ok(text.into());
         }
         let url = Url::from_file_path(path).map_err(|()| JsErrorBox::type_error("a module's path is absolute"))?;
-        analysis::strip_types(&self.0.compiled, &url, text).map(Into::into)
+        analysis::strip_types(&self.0.compiled, &self.0.guest, &url, text).map(Into::into)
     }
 
     fn is_maybe_cjs(&self, specifier: &Url) -> Result<bool, PackageJsonLoadError> {

@@ -8,9 +8,10 @@
 
 use crate::MAGIC;
 use crate::code::{CodeCounts, CodeOptions, Codes};
-use crate::turns::{OnThread, Running};
+use crate::turns::{LOST_MAX, OnThread, Running};
 use crate::worker::{Limits, Worker};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -55,8 +56,8 @@ const FILLED_BY: Duration = Duration::from_millis(500);
 /// Stack of a thread that runs an isolate: V8 takes up to 1 MiB of it, and native code under it the rest.
 const STACK_BYTES: usize = 8 << 20;
 /// Of the engine: its unrolling of loops takes the check for interrupts out of an endless loop around a finite one (such as
-/// `for (;;) new Array(1000).fill({})`), which nothing could end any more then. WebAssembly memories are of 1 GiB at most.
-const ENGINE_FLAGS: &str = "--no-turboshaft-loop-unrolling --wasm-max-mem-pages=16384";
+/// `for (;;) new Array(1000).fill({})`), which nothing could end any more then. A WebAssembly memory is of 512 MiB at most.
+const ENGINE_FLAGS: &str = "--no-turboshaft-loop-unrolling --wasm-max-mem-pages=8192";
 /// Threads a guest's blocking operations may have.
 const BLOCKING_THREADS: usize = 2;
 
@@ -70,6 +71,8 @@ pub struct Isolates {
 struct OfSession {
     isolates: Isolates,
     share: Arc<SessionShare>,
+    /// Guests whose threads were given up.
+    lost: Arc<AtomicUsize>,
 }
 
 struct Inner {
@@ -87,6 +90,7 @@ struct Job {
     session: Session,
     pid: Pid,
     share: Arc<SessionShare>,
+    lost: Arc<AtomicUsize>,
 }
 
 /// The program: there is but one.
@@ -153,7 +157,7 @@ impl Isolates {
                 Obituary { session: &job.session, pid: job.pid, status: ExitStatus::Signaled(Signal::KILL) };
             let Some(inner) = inner.upgrade() else { return };
             let Some(guest) = Guest::new(job.session.clone(), job.pid) else { return };
-            obituary.status = inner.run(&runtime, worker, guest, &job.share);
+            obituary.status = inner.run(&runtime, worker, guest, &job);
             drop(inside);
         });
         started.ok().map(|_| sender)
@@ -162,20 +166,15 @@ impl Isolates {
 
 impl Inner {
     /// Runs a process in its turns, to its end.
-    fn run(
-        &self,
-        runtime: &tokio::runtime::Runtime,
-        mut worker: Worker,
-        guest: Guest,
-        share: &Arc<SessionShare>,
-    ) -> ExitStatus {
+    fn run(&self, runtime: &tokio::runtime::Runtime, mut worker: Worker, guest: Guest, job: &Job) -> ExitStatus {
         self.executor.spawn(guest.clone().watch());
         let doom = guest.doom();
-        let place = Place::new(share, || Some(doom.clone()));
+        let place = Place::new(&job.share, || Some(doom.clone()));
         let turns = place.turns();
         turns.watch(doom);
         guest.takes(turns.clone());
-        let running = Running::new(worker.handle(), turns.clone(), guest.clone(), self.options.limits.outside);
+        let outside = (self.options.limits.outside, worker.buffers());
+        let running = Running::new(worker.handle(), turns.clone(), guest.clone(), outside, job.lost.clone());
         self.running().push(running.clone());
         let looks = Arc::downgrade(&running);
         guest.runs_in(move || {
@@ -191,6 +190,7 @@ impl Inner {
             guest.with(|kernel, call| kernel.charge_cpu(call.pid, used));
         })));
         self.running().retain(|other| !Arc::ptr_eq(other, &running));
+        running.is_over();
         status
     }
 
@@ -205,7 +205,7 @@ impl Inner {
 
 impl Guests for Isolates {
     fn for_session(&self, share: &Arc<SessionShare>) -> Arc<dyn Runtime> {
-        Arc::new(OfSession { isolates: self.clone(), share: share.clone() })
+        Arc::new(OfSession { isolates: self.clone(), share: share.clone(), lost: Arc::default() })
     }
 }
 
@@ -223,7 +223,13 @@ impl Runtime for OfSession {
     }
 
     fn start(&self, session: &Session, pid: Pid, _: Program) {
-        let mut job = Job { session: session.clone(), pid, share: self.share.clone() };
+        if self.lost.load(Ordering::Acquire) >= LOST_MAX {
+            tracing::warn!(pid = pid.0, "a session has lost too many node programs and runs no more of them");
+            session.with(|kernel| kernel.exit(pid, ExitStatus::Signaled(Signal::KILL)));
+            return;
+        }
+        let (share, lost) = (self.share.clone(), self.lost.clone());
+        let mut job = Job { session: session.clone(), pid, share, lost };
         loop {
             let waiting = self.isolates.inner.warm().pop_front();
             let Some(thread) = waiting.or_else(|| self.isolates.thread(None)) else {

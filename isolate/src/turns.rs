@@ -1,15 +1,29 @@
 //! How an isolate keeps to its turns: it is interrupted when its slice is over, and its thread waits for the next.
+//!
+//! Two things cannot be interrupted: a loop in the engine's own code (`[].includes.call({ length: 2 ** 53 })`), and the engine's end
+//! when it is out of memory. Then the process ends in its session, and its thread is given up: the one goes on behind all others,
+//! the other stands still. Their memory is not given back while the server runs, so a session has few of them ([`LOST_MAX`]).
 
+use crate::memory::Buffers;
 use deno_core::v8;
 use std::cell::RefCell;
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use warren_isolate_extensions::guest::{Ending, Guest};
+use warren_kernel::id::Fd;
+use warren_kernel::process::ExitStatus;
+use warren_kernel::signal::Signal;
 use warren_share::Turns;
+use warren_wasi_posix::system::ThreadNumber;
+
+/// Ticks, of 5 ms of processor time or more, after which a guest is given up that is to end and does not look.
+const OVERDUE_TICKS: u32 = 800;
+/// Guests a session may lose so; then it runs no `node` any more.
+pub(crate) const LOST_MAX: usize = 4;
 
 thread_local! {
     /// What runs on this thread.
@@ -23,22 +37,84 @@ pub(crate) struct Running {
     guest: Guest,
     /// Bytes its buffers and WebAssembly memories may have, outside the heap.
     outside_max: usize,
+    /// What buffers it has.
+    buffers: Arc<Buffers>,
     /// It was asked to look, and has not yet.
     asked: AtomicBool,
+    /// Ticks since it was to end and has not looked.
+    overdue: AtomicU32,
+    was_lost: AtomicBool,
+    thread: Option<ThreadNumber>,
+    /// Guests of its session whose threads were given up.
+    lost: Arc<AtomicUsize>,
 }
 
 impl Running {
     /// The guest of this thread.
-    pub(crate) fn new(isolate: v8::IsolateHandle, turns: Arc<Turns>, guest: Guest, outside_max: usize) -> Arc<Running> {
-        let running = Arc::new(Running { isolate, turns, guest, outside_max, asked: AtomicBool::new(false) });
+    pub(crate) fn new(
+        isolate: v8::IsolateHandle,
+        turns: Arc<Turns>,
+        guest: Guest,
+        (outside_max, buffers): (usize, Arc<Buffers>),
+        lost: Arc<AtomicUsize>,
+    ) -> Arc<Running> {
+        let (asked, was_lost, overdue) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
+        let thread = ThreadNumber::here();
+        let running =
+            Arc::new(Running { isolate, turns, guest, outside_max, buffers, asked, overdue, was_lost, thread, lost });
         HERE.with(|here| *here.borrow_mut() = Some(running.clone()));
         running
     }
 
     /// Makes it look whether its slice is over, if it runs: from the ticker's thread.
     pub(crate) fn kick(&self) {
-        if self.turns.is_running() {
-            self.ask();
+        if !self.turns.is_running() {
+            return;
+        }
+        self.ask();
+        if self.guest.must_stop() && self.overdue.fetch_add(1, Ordering::AcqRel) == OVERDUE_TICKS {
+            tracing::warn!(pid = self.guest.pid().0, "a node program is in the middle of something that does not end");
+            self.lose();
+            // Whatever it does goes on behind all others.
+            if let Some(thread) = self.thread {
+                thread.put_last();
+            }
+        }
+    }
+
+    /// Ends its process without its thread, which cannot be ended.
+    fn lose(&self) {
+        if self.was_lost.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.lost.fetch_add(1, Ordering::AcqRel);
+        self.turns.abandon();
+        let status = match self.guest.ending() {
+            Some(Ending::Exit(code)) => ExitStatus::Exited(*code),
+            Some(Ending::Signal(signal)) => ExitStatus::Signaled(*signal),
+            Some(Ending::Limit(_)) | None => ExitStatus::Signaled(Signal::ABRT),
+        };
+        self.guest.with(|kernel, call| kernel.exit(call.pid, status));
+    }
+
+    /// Its thread came to its end after all.
+    pub(crate) fn is_over(&self) {
+        if self.was_lost.load(Ordering::Acquire) {
+            self.lost.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// The engine has no memory for something that it cannot do without, and would end the host now. On the isolate's thread, which
+    /// stays where it is.
+    fn exhausted(&self) {
+        const WHY: &[u8] = b"\nFATAL ERROR: JavaScript heap out of memory\n";
+        tracing::warn!(pid = self.guest.pid().0, "a node program is out of memory; its thread and its memory are lost");
+        // Only what there is room for: nobody may read it.
+        let _ = self.guest.attempt(|kernel, call| kernel.write(call, Fd::STDERR, &[WHY]));
+        self.guest.end(Ending::Limit(String::new()));
+        self.lose();
+        loop {
+            std::thread::park();
         }
     }
 
@@ -51,6 +127,7 @@ impl Running {
 
     fn look(&self, isolate: &mut v8::Isolate) {
         self.asked.store(false, Ordering::Release);
+        self.overdue.store(0, Ordering::Release);
         if self.guest.must_stop() {
             self.isolate.terminate_execution();
             return;
@@ -58,7 +135,7 @@ impl Running {
         if !self.turns.is_running() {
             return;
         }
-        if isolate.get_heap_statistics().external_memory() > self.outside_max {
+        if self.buffers.are_over() || isolate.get_heap_statistics().external_memory() > self.outside_max {
             self.guest.end(Ending::Limit("FATAL ERROR: JavaScript buffers out of memory".to_owned()));
             self.isolate.terminate_execution();
             return;
@@ -74,6 +151,20 @@ impl Running {
         if self.guest.is_stopped() {
             let _ = self.guest.call(|_, _| Ok(()));
         }
+    }
+}
+
+/// Has the guest of this thread look, if there is one.
+pub(crate) fn ask_here() {
+    if let Some(running) = HERE.with(|here| here.borrow().clone()) {
+        running.ask();
+    }
+}
+
+/// What the engine calls when it is out of memory, before it ends the process. Of a guest's own thread it does not come back.
+pub(crate) unsafe extern "C" fn out_of_memory(_: *const c_char, _: &v8::OomDetails) {
+    if let Some(running) = HERE.with(|here| here.try_borrow().ok().and_then(|here| here.clone())) {
+        running.exhausted();
     }
 }
 

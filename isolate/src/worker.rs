@@ -5,8 +5,10 @@
 //! ```
 
 use crate::command::{self, CommandLine, InputType, Main};
+use crate::memory::Buffers;
 use crate::modules::{Entry, Imports, Modules, Requires};
 use crate::script::{Answer, Argument, Stop, functions, object, place, report};
+use crate::turns::out_of_memory;
 use deno_core::error::CoreError;
 use deno_core::url::Url;
 use deno_core::{ExtensionArguments, JsRuntime, ModuleLoader, PollEventLoopOptions, RuntimeOptions, v8};
@@ -48,6 +50,8 @@ impl Default for Limits {
     }
 }
 
+/// What a heap may have above its limit until its guest has ended: an array or a string of the largest there is fits into it.
+const HEADROOM_BYTES: usize = 1280 << 20;
 /// The largest script on standard input.
 const INPUT_BYTES_MAX: usize = 64 << 20;
 
@@ -62,6 +66,8 @@ pub(crate) struct Worker {
     codes: Arc<dyn CodeStore>,
     compiled: Option<Rc<Compiled>>,
     quiet: Duration,
+    heap_max: usize,
+    buffers: Arc<Buffers>,
 }
 
 /// What the bootstrap's script offers.
@@ -170,16 +176,20 @@ impl Worker {
     /// An isolate without a program. On the thread it is to run on, inside its executor.
     pub(crate) fn new(limits: Limits, quiet: Duration, codes: Arc<dyn CodeStore>) -> Worker {
         let loader = Rc::new(Late::default());
+        let buffers = Buffers::new(limits.outside);
+        let mut params = v8::CreateParams::default().heap_limits(0, limits.heap);
+        params = params.array_buffer_allocator(buffers.allocator().make_shared());
         let mut js = JsRuntime::new(RuntimeOptions {
             module_loader: Some(loader.clone()),
             extensions: list::extensions(),
             startup_snapshot: Some(SNAPSHOT),
             residual_lazy_js_sources: LATER_SCRIPTS,
             residual_lazy_esm_sources: LATER_MODULES,
-            create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
+            create_params: Some(params),
             is_main: true,
             ..RuntimeOptions::default()
         });
+        js.v8_isolate().set_oom_error_handler(out_of_memory);
         js.v8_isolate().set_prepare_stack_trace_callback(stack::prepare);
         let [warm, begin, find_main, check_file, evaluate, run_file, run_module] =
             functions(&mut js, ["warm", "begin", "findMain", "checkFile", "evaluate", "runFile", "runModule"]);
@@ -199,7 +209,7 @@ impl Worker {
             exit,
             fail,
         };
-        let mut worker = Worker { js, loader, functions, codes, compiled: None, quiet };
+        let mut worker = Worker { js, loader, functions, codes, compiled: None, quiet, heap_max: limits.heap, buffers };
         // It fails only if it is stopped, and nobody can yet.
         let _ = worker.call(&warm, &[]);
         worker
@@ -210,14 +220,20 @@ impl Worker {
         self.js.v8_isolate().thread_safe_handle()
     }
 
+    /// What its buffers take.
+    pub(crate) fn buffers(&self) -> Arc<Buffers> {
+        self.buffers.clone()
+    }
+
     /// Runs a process's program to its end.
     pub(crate) async fn run(&mut self, guest: Guest) -> ExitStatus {
         let (handle, at_limit) = (self.js.v8_isolate().thread_safe_handle(), guest.clone());
+        let most = self.heap_max.saturating_add(HEADROOM_BYTES);
         self.js.add_near_heap_limit_callback(move |now, _| {
             at_limit.end(Ending::Limit("FATAL ERROR: JavaScript heap out of memory".to_owned()));
             handle.terminate_execution();
-            // An array that grows wants twice what it has, at once.
-            now.saturating_mul(2)
+            // An array that grows wants twice what it has, at once; native code may go on for a while, but not for ever.
+            now.saturating_mul(2).min(most).max(now)
         });
         let ended = self.program(&guest).await;
         let status = match guest.ending().cloned() {

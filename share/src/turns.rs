@@ -181,6 +181,15 @@ impl Turns {
         }
     }
 
+    /// Takes its slot away for good, from any thread: its own is in the middle of something that does not end.
+    pub fn abandon(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.is_running.store(false, Ordering::Release);
+        let core = &self.share.core;
+        let news = core.change(|tree, now| tree.remove(self.id, now));
+        core.tell(news, |waker| waker.wake_by_ref());
+    }
+
     /// Something happened that lets the process go on; whether it was given a slot at once.
     fn ready(&self) -> bool {
         let core = &self.share.core;

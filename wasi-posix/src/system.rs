@@ -62,6 +62,27 @@ pub fn be_a_guests_thread() {
     }
 }
 
+/// A thread's number.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadNumber(rustix::process::Pid);
+
+impl ThreadNumber {
+    /// The calling thread's.
+    pub fn here() -> Option<ThreadNumber> {
+        let link = std::fs::read_link("/proc/thread-self").ok()?;
+        let number = link.file_name()?.to_str()?.parse().ok()?;
+        rustix::process::Pid::from_raw(number).map(ThreadNumber)
+    }
+
+    /// Puts it behind all others of the machine.
+    pub fn put_last(self) {
+        const NICEST: i32 = 19;
+        if rustix::process::setpriority_process(Some(self.0), NICEST).is_err() {
+            tracing::debug!("a thread keeps its priority");
+        }
+    }
+}
+
 /// CPU time the calling thread has used.
 pub fn thread_cpu_time() -> Duration {
     Duration::from_nanos(warren_share::thread_cpu_nanos())

@@ -9,7 +9,7 @@
 
 mod table;
 
-use crate::ops::{channel, child, denied, descriptor, environment, identity, names, signal, system};
+use crate::ops::{channel, child, clock, denied, descriptor, environment, identity, names, signal, system, typescript};
 use deno_core::{Extension, OpDecl};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -98,6 +98,10 @@ fn ours(name: &str) -> Option<OpDecl> {
         "op_node_guess_handle_type" => descriptor::op_node_guess_handle_type(),
         "op_inspector_enabled" => denied::op_inspector_enabled(),
         "op_tty_check_fd_permission" => denied::op_tty_check_fd_permission(),
+        "op_now" => clock::op_now(),
+        "op_time_origin" => clock::op_time_origin(),
+        "op_timer_now" => clock::op_timer_now(),
+        "op_node_strip_typescript_types" => typescript::op_node_strip_typescript_types(),
         "op_node_get_ca_certificates" => names::op_node_get_ca_certificates(),
         _ => return None,
     })

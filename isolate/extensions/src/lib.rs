@@ -5,6 +5,7 @@
 //! list     the extensions ──▶ gate: each operation pure, ours or denied ──▶ the snapshot, and every run
 //! guest    the process      fs, file, sys   its files      ops   the rest of it      packages   node_modules
 //! code     what was compiled, for the next guest           stack   errors and their places as Node shows them
+//! parse    its scripts, where something is to be known of them before they run
 //! ```
 
 pub mod code;
@@ -16,6 +17,7 @@ pub mod guest;
 pub mod list;
 pub mod ops;
 pub mod packages;
+pub mod parse;
 pub mod permissions;
 pub mod stack;
 pub mod sys;

@@ -3,6 +3,7 @@
 
 pub mod channel;
 pub mod child;
+pub mod clock;
 pub mod code;
 pub mod datagram;
 pub mod denied;
@@ -16,6 +17,7 @@ pub mod signal;
 pub mod stream;
 pub mod system;
 pub mod terminal;
+pub mod typescript;
 
 use crate::file::KernelFile;
 use crate::guest::Guest;
@@ -105,6 +107,7 @@ fn begin(state: &mut OpState, guest: Guest, environment: Environment) {
     // The one provider of cryptography that is built in; it may be there already.
     let _ = deno_tls::rustls::crypto::ring::default_provider().install_default();
     state.put(stream::Waits::default());
+    state.put(clock::Began(guest.with(|kernel, _| kernel.uptime())));
     state.put(terminal::RawTerminals::new(guest.clone()));
     let channel = Inherited::take(&environment);
     let others = guest.with(|kernel, call| {

@@ -1,10 +1,11 @@
 //! What is found out about a text by parsing it, once for each content: TypeScript's types, and what CommonJS exports.
 
-use deno_ast::{MediaType, ParseParams, TypeStripOptions};
 use deno_core::serde_json::{self, Value, json};
 use deno_core::url::Url;
 use deno_error::JsErrorBox;
 use warren_isolate_extensions::code::{Compiled, Kind, Text};
+use warren_isolate_extensions::guest::Guest;
+use warren_isolate_extensions::parse::{self, Types};
 
 /// What a file of CommonJS exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,22 +16,18 @@ pub(super) struct Exports {
 }
 
 /// TypeScript without its types, each token in its place.
-pub(super) fn strip_types(compiled: &Compiled, url: &Url, text: String) -> Result<String, JsErrorBox> {
+pub(super) fn strip_types(compiled: &Compiled, guest: &Guest, url: &Url, text: String) -> Result<String, JsErrorBox> {
     let bytes = remembered(compiled, Kind::Stripped, &text, || {
-        let stripped = deno_ast::type_strip(url, text.clone(), TypeStripOptions { module: None });
-        let stripped = stripped.map_err(|error| {
-            // Names the parser gives its positions are of no use: they are the host's.
-            JsErrorBox::new("SyntaxError", error.to_string())
-        })?;
-        Ok(stripped.into_bytes())
+        let guest = guest.clone();
+        Ok(parse::without_types(url, &text, Types::Blanked, move || guest.must_stop())?.into_bytes())
     })?;
     String::from_utf8(bytes).map_err(|_| JsErrorBox::generic("what was kept of a text is damaged"))
 }
 
 /// What a file of CommonJS exports; `None` if it is a module. Of what cannot be parsed, nothing: whoever runs it says why.
-pub(super) fn exports(compiled: &Compiled, url: &Url, text: &str) -> Option<Exports> {
+pub(super) fn exports(compiled: &Compiled, guest: &Guest, url: &Url, text: &str) -> Option<Exports> {
     let bytes = remembered(compiled, Kind::Exports, text, || {
-        let found = analyzed(url, text).map(|found| json!([found.exports, found.reexports]));
+        let found = analyzed(guest, url, text).map(|found| json!([found.exports, found.reexports]));
         Ok(found.unwrap_or(Value::Null).to_string().into_bytes())
     });
     let kept: Value = serde_json::from_slice(&bytes.ok()?).ok()?;
@@ -41,29 +38,15 @@ pub(super) fn exports(compiled: &Compiled, url: &Url, text: &str) -> Option<Expo
     kept.is_array().then(|| Exports { exports: list(0), reexports: list(1) })
 }
 
-fn analyzed(url: &Url, text: &str) -> Option<Exports> {
+fn analyzed(guest: &Guest, url: &Url, text: &str) -> Option<Exports> {
     let nothing = Exports { exports: Vec::new(), reexports: Vec::new() };
     // A file of CommonJS that exports has one of these words, and so has a module.
     if !["export", "import", "require", "await"].iter().any(|word| text.contains(word)) {
         return Some(nothing);
     }
-    let parameters = || ParseParams {
-        specifier: url.clone(),
-        text: text.into(),
-        media_type: MediaType::JavaScript,
-        capture_tokens: false,
-        scope_analysis: false,
-        maybe_syntax: None,
-    };
-    let Ok(parsed) = deno_ast::parse_program(parameters()) else {
-        // Such as one that awaits and neither imports nor exports.
-        return deno_ast::parse_module(parameters()).is_err().then_some(nothing);
-    };
-    if !parsed.compute_is_script() {
-        return None;
-    }
-    let found = parsed.analyze_cjs();
-    Some(Exports { exports: found.exports, reexports: found.reexports })
+    let guest = guest.clone();
+    let Ok(found) = parse::examine(url, text, false, move || guest.must_stop()) else { return Some(nothing) };
+    (!found.is_module).then_some(Exports { exports: found.exports, reexports: found.reexports })
 }
 
 /// What was made of a text, now or by whoever had it before.

@@ -25,7 +25,7 @@ pub(super) const OPERATIONS: &[(Class, &str)] = &[
          op_encoding_decode_utf8_ascii_only op_encoding_new_decoder op_encoding_decode op_encoding_encode_into
          op_encoding_encode_into_fallback op_message_port_create_entangled op_message_port_post_message
          op_message_port_post_message_raw op_message_port_recv_message op_message_port_recv_message_sync
-         op_compression_new op_compression_write op_compression_finish op_now op_time_origin op_defer
+         op_compression_new op_compression_write op_compression_finish op_defer
          op_geometry_get_enable_css_parser_features op_geometry_matrix_set_matrix_value
          op_geometry_matrix_to_string op_readable_stream_resource_allocate
          op_readable_stream_resource_allocate_sized op_readable_stream_resource_get_sink
@@ -37,6 +37,8 @@ pub(super) const OPERATIONS: &[(Class, &str)] = &[
          op_console_format_value op_console_quote_string op_console_parse_css op_console_parse_css_color
          op_console_css_to_ansi op_console_get_string_width op_console_strip_vt",
     ),
+    // deno_web. Clocks, in coarse steps.
+    (Class::Rewired, "op_now op_time_origin"),
     // deno_web. Blobs and broadcast channels are in stores of the guest's own.
     (
         Class::Given,
@@ -257,7 +259,7 @@ pub(super) const OPERATIONS: &[(Class, &str)] = &[
          op_node_idna_domain_to_ascii op_node_idna_domain_to_unicode op_node_idna_punycode_to_ascii
          op_node_idna_punycode_to_unicode op_node_idna_punycode_decode op_node_idna_punycode_encode
          op_zlib_crc32 op_zlib_crc32_string op_node_new_async_id op_http2_callbacks op_http2_error_string
-         op_http2_http_state op_node_build_os op_node_strip_typescript_types op_node_view_has_buffer
+         op_http2_http_state op_node_build_os op_node_view_has_buffer
          op_node_get_own_non_index_properties op_node_parse_env op_worker_get_resource_limits
          op_node_parse_shell_args op_tls_peer_certificate
          op_tls_canonicalize_ipv4_address op_stream_base_register_state op_get_root_certificates
@@ -286,6 +288,8 @@ pub(super) const OPERATIONS: &[(Class, &str)] = &[
          op_require_read_file op_require_as_file_path op_require_resolve_exports op_require_read_package_scope
          op_require_package_imports_resolve op_node_call_is_from_dependency op_node_in_npm_package",
     ),
+    // deno_node. Native code that recurses as deep as a script is nested, and is kept from it.
+    (Class::Rewired, "op_node_strip_typescript_types"),
     // deno_node. The process's own values.
     (
         Class::Rewired,
@@ -336,7 +340,7 @@ pub(super) const CLASSES_DROPPED: &str = "\
          OtelTracer OtelMeter OtelSpan WasiContext TTY TCPWrap PipeWrap";
 
 /// Of the engine's own operations: ours.
-pub(super) const ENGINE_REWIRED: &str = "op_print op_is_terminal";
+pub(super) const ENGINE_REWIRED: &str = "op_print op_is_terminal op_timer_now";
 
 /// Of the engine's own operations: they panic the thread, or name resources.
 pub(super) const ENGINE_DENIED: &str = "op_panic";
