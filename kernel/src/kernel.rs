@@ -228,6 +228,7 @@ impl Kernel {
             pinned: 0,
             account: Default::default(),
             awaited: false,
+            side_by_side: false,
         }
     }
 
