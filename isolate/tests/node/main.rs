@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod children;
+mod descriptors;
 mod forks;
 mod harness;
 mod http;
 mod limits;
 mod net;
+mod pipes;
 mod programs;
 mod signals;
 mod stdio;
+mod watch;
