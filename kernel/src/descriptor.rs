@@ -153,7 +153,7 @@ impl Kernel {
         let descriptor = self.process(call.pid)?.descriptors.get(fd)?;
         let file = self.files.get(descriptor.open)?;
         let kind = match &file.what {
-            Opened::File(..) | Opened::Text(..) | Opened::Driver(..) => FileKind::Regular,
+            Opened::File(..) | Opened::Text(..) | Opened::Driver(..) | Opened::Watch(_) => FileKind::Regular,
             Opened::Directory(..) => FileKind::Directory,
             Opened::PipeReader(_) | Opened::PipeWriter(_) | Opened::PipeBoth(_) => FileKind::Fifo,
             Opened::Socket(_) => FileKind::Socket,

@@ -10,6 +10,7 @@ use crate::vfs::device::Device;
 use crate::vfs::driver::{DriverHandle, DriverPath};
 use crate::vfs::place::Place;
 use crate::vfs::proc::ProcNode;
+use crate::vfs::watch::QueueId;
 use crate::vfs::{FileKind, Name, Node};
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ pub enum Opened {
     Driver(MountId, DriverPath, DriverHandle),
     /// A socket.
     Socket(SocketId),
+    /// A queue of what became of files that are watched.
+    Watch(QueueId),
     /// A name only (O_PATH, or a symbolic link or socket opened to be looked at).
     Path(Node),
 }

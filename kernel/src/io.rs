@@ -122,7 +122,11 @@ impl Kernel {
                 count
             }
             Opened::Directory(..) => return Err(Errno::EISDIR.into()),
-            Opened::Socket(_) if at.is_some() => return Err(Errno::ESPIPE.into()),
+            Opened::Watch(_) | Opened::Socket(_) if at.is_some() => return Err(Errno::ESPIPE.into()),
+            Opened::Watch(id) => {
+                let id = *id;
+                return self.read_watch(id, nonblock, want, put);
+            }
             Opened::Socket(id) => {
                 let id = *id;
                 return Ok(self.receive_socket(call, id, nonblock, &Incoming::bytes(want), put)?.count);
@@ -284,7 +288,9 @@ impl Kernel {
                 let id = *id;
                 self.send_socket(call, id, nonblock, &Outgoing::bytes(data))
             }
-            Opened::Directory(..) | Opened::PipeReader(_) | Opened::Path(_) => Err(Errno::EBADF.into()),
+            Opened::Directory(..) | Opened::PipeReader(_) | Opened::Path(_) | Opened::Watch(_) => {
+                Err(Errno::EBADF.into())
+            }
         }
     }
 

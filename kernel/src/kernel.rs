@@ -26,6 +26,7 @@ use crate::vfs::inodes::ROOT_INO;
 use crate::vfs::layer::Layer;
 use crate::vfs::memory::{Quota, Tree};
 use crate::vfs::mount::Mounts;
+use crate::vfs::watch::Watchers;
 use crate::wait::{WaitKey, Waiters};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub struct Kernel {
     pub(crate) cpu_used: Duration,
     pub(crate) alarms: Alarms,
     pub(crate) waiters: Waiters,
+    pub(crate) watchers: Watchers,
     pub(crate) events: Events,
     pub(crate) starts: Vec<Start>,
     /// Connections whoever carries them is to be told of.
@@ -180,6 +182,7 @@ impl Kernel {
             cpu_used: Duration::ZERO,
             alarms: Alarms::default(),
             waiters: Waiters::default(),
+            watchers: Watchers::default(),
             events: Events::default(),
             starts: Vec::new(),
             dials: Vec::new(),
@@ -225,6 +228,7 @@ impl Kernel {
             pinned: 0,
             account: Default::default(),
             awaited: false,
+            side_by_side: false,
         }
     }
 
@@ -457,6 +461,7 @@ impl Kernel {
             Opened::PipeBoth(id) => self.close_pipe_end(*id, true, true),
             Opened::Socket(id) => rest.extend(self.close_socket(*id)),
             Opened::Terminal(id, end) => self.close_terminal_end(*id, *end),
+            Opened::Watch(id) => self.watchers.close(*id),
             _ => {}
         }
         if let Some(node) = file.holds() {
@@ -511,6 +516,7 @@ impl OpenFile {
             | Opened::PipeBoth(_)
             | Opened::Terminal(..)
             | Opened::Socket(_)
+            | Opened::Watch(_)
             | Opened::Text(..)
             | Opened::Driver(..) => None,
         }

@@ -99,6 +99,10 @@ impl Kernel {
                 return self.terminal_readiness(*id, *end);
             }
             Opened::Path(_) => return PollEvents::NVAL,
+            Opened::Watch(id) => {
+                keys.push(WaitKey::Watch(id.0));
+                return if self.watchers.has_events(*id) { input } else { PollEvents::empty() };
+            }
             Opened::Socket(id) => return self.socket_readiness(*id, keys),
             Opened::File(..) | Opened::Directory(..) | Opened::Device(..) | Opened::Text(..) | Opened::Driver(..) => {
                 return input | output;

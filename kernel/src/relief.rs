@@ -7,9 +7,11 @@
 //! A shell without fork() does both: it collects the command first and reads the pipe then. On Linux that hangs once
 //! 64 KiB are in the pipe. Here, when every process that holds a read end is the writer itself, or one of its ancestors
 //! that sits in waitpid(), the pipe may hold more, counted against the session's memory. No program that works on
-//! Linux can tell the difference, since there it would never run again.
+//! Linux can tell the difference, since there it would never run again. One whose runtime waits for a child and reads
+//! meanwhile, as an event loop does, is no such reader.
 
 use crate::errno::Errno;
+use crate::fetch::Call;
 use crate::file::Opened;
 use crate::id::Pid;
 use crate::kernel::Kernel;
@@ -38,13 +40,22 @@ impl Kernel {
             held_inside += count as u32;
             let waits_for_writer =
                 self.waiters.is_parked(WaitKey::Child(process.pid)) && self.is_ancestor(process.pid, writer);
-            if process.pid != writer && !waits_for_writer {
+            if process.side_by_side || (process.pid != writer && !waits_for_writer) {
                 return false;
             }
         }
         // Someone outside the session, or a call in progress, may hold an end that is no descriptor.
         let held: u32 = self.files.iter().filter(|file| reads(&file.what)).map(|file| file.refs).sum();
         held_inside > 0 && held == held_inside
+    }
+
+    /// The caller's runtime makes its calls side by side: while one waits, others are made.
+    ///
+    /// # Errors
+    /// `ESRCH`.
+    pub fn makes_calls_side_by_side(&mut self, call: &Call) -> Result<(), Errno> {
+        self.process_mut(call.pid)?.side_by_side = true;
+        Ok(())
     }
 
     /// Lets the pipe hold more.

@@ -38,6 +38,7 @@ impl Kernel {
             | Opened::PipeWriter(_)
             | Opened::PipeBoth(_)
             | Opened::Terminal(..)
+            | Opened::Watch(_)
             | Opened::Socket(_) => {
                 return Err(Errno::ESPIPE.into());
             }
@@ -85,6 +86,7 @@ impl Kernel {
             | Opened::PipeWriter(_)
             | Opened::PipeBoth(_)
             | Opened::Terminal(..)
+            | Opened::Watch(_)
             | Opened::Socket(_) => Err(Errno::EINVAL.into()),
             _ => Ok(()),
         }

@@ -124,6 +124,7 @@ impl Session {
     }
 
     fn unlock(&self, mut kernel: MutexGuard<'_, Kernel>) {
+        kernel.tell_watchers();
         let woken = kernel.waiters.take_woken();
         let starts = std::mem::take(&mut kernel.starts);
         let dials = std::mem::take(&mut kernel.dials);

@@ -89,6 +89,8 @@ pub enum WaitKey {
     Offset(crate::file::OpenId),
     /// A lock on this file of the table of locks was let go, or a call that waited for one no longer does.
     Lock(u64),
+    /// Something happened to a file this queue watches.
+    Watch(u64),
     /// The event ring of the session grew.
     Events,
 }

@@ -94,6 +94,19 @@ fn a_writer_that_waits_for_itself_is_relieved() {
 }
 
 #[test]
+fn a_writer_that_may_read_meanwhile_waits() {
+    let machine = Machine::new();
+    let process = machine.agent();
+    process.now(|kernel, call| kernel.makes_calls_side_by_side(call)).unwrap();
+    let (reader, writer) = process.pipe();
+    process.write(writer, &vec![1; PIPE_CAPACITY]).unwrap();
+    let mut write = writing(process, writer, 5);
+    assert!(write.poll().is_none());
+    process.read(reader, PIPE_CAPACITY).unwrap();
+    assert_eq!(write.poll(), Some(Ok(5)));
+}
+
+#[test]
 fn a_child_whose_parent_collects_first_and_reads_later() {
     let machine = Machine::new();
     let ((parent, reader), (child, writer)) = piped(&machine);

@@ -107,6 +107,26 @@ fn no_wake_up_is_lost_while_others_are_dropped_in_the_middle() {
 }
 
 #[test]
+fn what_happens_to_a_process_that_is_paused_is_looked_at_when_it_goes_on() {
+    let executor = executor(1);
+    let (shares, _) = shares(1);
+    let place = Place::new(&shares.session("a"), || None);
+    let turns = place.turns();
+    let mut polls = 0;
+    let guest = std::future::poll_fn(move |context| {
+        polls += 1;
+        if polls > 1 {
+            return std::task::Poll::Ready(());
+        }
+        turns.pause();
+        context.waker().wake_by_ref();
+        turns.resume();
+        std::task::Poll::Pending
+    });
+    within(&executor, place.take_turns(guest));
+}
+
+#[test]
 fn a_place_whose_task_never_began_is_given_back() {
     let (shares, _) = shares(1);
     let session = shares.session("a");

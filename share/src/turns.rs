@@ -40,7 +40,7 @@ pub struct Turns {
     is_running: AtomicBool,
     /// Its last turn is over.
     is_over: AtomicBool,
-    /// Something happened to it while it was paused.
+    /// Something may have happened to it while it was paused.
     again: AtomicBool,
     /// The ticker's count when the slice began, or was last looked at.
     tick: AtomicU64,
@@ -175,6 +175,8 @@ impl Turns {
 
     /// After [`Turns::pause`]: parks the thread until the process has its turn, and begins it.
     pub fn resume(&self) {
+        // What happened meanwhile made it ready for this, and is looked at when it is polled again.
+        self.again.store(true, Ordering::Release);
         self.ready();
         while !self.begin_again() {
             std::thread::park();

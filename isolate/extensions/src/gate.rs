@@ -9,7 +9,9 @@
 
 mod table;
 
-use crate::ops::{channel, child, clock, denied, descriptor, environment, identity, names, signal, system, typescript};
+use crate::ops::{
+    channel, child, clock, denied, descriptor, environment, file, identity, names, signal, system, typescript,
+};
 use deno_core::{Extension, OpDecl};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -93,6 +95,31 @@ fn ours(name: &str) -> Option<OpDecl> {
         "op_node_child_ipc_pipe" => channel::op_node_child_ipc_pipe(),
         "op_node_ipc_ref" => channel::op_node_ipc_ref(),
         "op_node_ipc_unref" => channel::op_node_ipc_unref(),
+        "op_node_open_sync" => file::op_node_open_sync(),
+        "op_node_open" => file::op_node_open(),
+        "op_node_fs_close" => file::op_node_fs_close(),
+        "op_node_fs_read_sync" => file::op_node_fs_read_sync(),
+        "op_node_fs_read_deferred" => file::op_node_fs_read_deferred(),
+        "op_node_fs_write_sync" => file::op_node_fs_write_sync(),
+        "op_node_fs_write_deferred" => file::op_node_fs_write_deferred(),
+        "op_node_fs_seek_sync" => file::op_node_fs_seek_sync(),
+        "op_node_fs_seek" => file::op_node_fs_seek(),
+        "op_node_fs_fstat_sync" => file::op_node_fs_fstat_sync(),
+        "op_node_fs_fstat" => file::op_node_fs_fstat(),
+        "op_node_fs_ftruncate_sync" => file::op_node_fs_ftruncate_sync(),
+        "op_node_fs_ftruncate" => file::op_node_fs_ftruncate(),
+        "op_node_fs_fsync_sync" => file::op_node_fs_fsync_sync(),
+        "op_node_fs_fsync" => file::op_node_fs_fsync(),
+        "op_node_fs_fdatasync_sync" => file::op_node_fs_fdatasync_sync(),
+        "op_node_fs_fdatasync" => file::op_node_fs_fdatasync(),
+        "op_node_fs_futimes_sync" => file::op_node_fs_futimes_sync(),
+        "op_node_fs_futimes" => file::op_node_fs_futimes(),
+        "op_node_fs_fchmod_sync" => file::op_node_fs_fchmod_sync(),
+        "op_node_fs_fchmod" => file::op_node_fs_fchmod(),
+        "op_node_fs_fchown_sync" => file::op_node_fs_fchown_sync(),
+        "op_node_fs_fchown" => file::op_node_fs_fchown(),
+        "op_node_fs_read_file_sync" => file::op_node_fs_read_file_sync(),
+        "op_node_fs_read_file" => file::op_node_fs_read_file(),
         "op_print" => descriptor::op_print(),
         "op_is_terminal" => descriptor::op_is_terminal(),
         "op_node_guess_handle_type" => descriptor::op_node_guess_handle_type(),

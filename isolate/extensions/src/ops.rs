@@ -10,6 +10,7 @@ pub mod denied;
 pub mod descriptor;
 pub mod early;
 pub mod environment;
+pub mod file;
 pub mod identity;
 pub mod names;
 pub mod net;
@@ -18,13 +19,13 @@ pub mod stream;
 pub mod system;
 pub mod terminal;
 pub mod typescript;
+pub mod watch;
 
 use crate::file::KernelFile;
 use crate::guest::Guest;
 use crate::sys::Environment;
 use channel::Inherited;
 use deno_core::OpState;
-use deno_io::FdTable;
 use deno_io::fs::{File, FileResource};
 use std::rc::Rc;
 use warren_kernel::id::Fd;
@@ -67,6 +68,9 @@ deno_core::extension!(
         datagram::op_warren_send_to_waiting,
         datagram::op_warren_receive_from,
         names::op_warren_resolve,
+        watch::op_warren_watch_open,
+        watch::op_warren_watch_add,
+        watch::op_warren_watch_remove,
         terminal::op_warren_raw_mode,
         terminal::op_warren_window_size,
         code::op_warren_compile,
@@ -89,18 +93,17 @@ deno_core::extension!(
         denied::op_http_start,
     ],
     esm_entry_point = "ext:warren/bootstrap.js",
-    esm = [dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "tls.js", "captured.js", "fetch.js", "websocket.js", "globals.js", "main.js", "bootstrap.js"],
+    esm = [dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "watch.js", "files.js", "tls.js", "captured.js", "fetch.js", "websocket.js", "globals.js", "main.js", "bootstrap.js"],
     options = { guest: Guest, environment: Environment },
     state = |state, options| begin(state, options.guest, options.environment),
     customizer = |extension: &mut deno_core::Extension| extension.lazy_loaded_esm_files = early::FILES.into(),
 );
 
-/// Puts what belongs to the guest into its state: its kernel descriptors 0, 1 and 2 among them, and others it began with.
+/// Puts what belongs to the guest into its state.
 fn begin(state: &mut OpState, guest: Guest, environment: Environment) {
     guest.reset_signals();
     for (number, name) in ["stdin", "stdout", "stderr"].into_iter().enumerate() {
         let file: Rc<dyn File> = Rc::new(KernelFile::borrowed(guest.clone(), Fd(number as u32)));
-        state.borrow_mut::<FdTable>().register(number as i32, file.clone());
         let resource = state.resource_table.add(FileResource::new(file, name.to_owned()));
         debug_assert_eq!(resource as usize, number, "what reads standard input looks for resource 0");
     }
@@ -108,17 +111,9 @@ fn begin(state: &mut OpState, guest: Guest, environment: Environment) {
     let _ = deno_tls::rustls::crypto::ring::default_provider().install_default();
     state.put(stream::Waits::default());
     state.put(clock::Began(guest.with(|kernel, _| kernel.uptime())));
+    state.put(file::Pending::default());
     state.put(terminal::RawTerminals::new(guest.clone()));
-    let channel = Inherited::take(&environment);
-    let others = guest.with(|kernel, call| {
-        let process = kernel.process(call.pid).ok();
-        process.map_or_else(Vec::new, |process| process.descriptors.iter().map(|(fd, _)| fd).collect())
-    });
-    for fd in others.into_iter().filter(|fd| *fd > Fd::STDERR && channel.is_none_or(|channel| channel.fd != *fd)) {
-        let file: Rc<dyn File> = Rc::new(KernelFile::new(guest.clone(), fd, None));
-        state.borrow_mut::<FdTable>().register(fd.0 as i32, file);
-    }
-    if let Some(channel) = channel {
+    if let Some(channel) = Inherited::take(&environment) {
         state.put(channel);
     }
     state.put(guest);

@@ -70,6 +70,9 @@ const REQUIRE: &str = "node:module";
 /// The script of `node:child_process` that makes children.
 const CHILD: &str = "ext:deno_node/internal/child_process.ts";
 
+/// The script of `node:fs`.
+const FS: &str = "ext:deno_node/fs.ts";
+
 /// Places in the extensions' scripts that are ours: the script, what it has, and what it has here.
 const PATCHES: &[(&str, &str, &str)] = &[
     ("node:console", "ext:runtime/98_global_scope_shared.js", "ext:warren/globals.js"),
@@ -199,6 +202,22 @@ const PATCHES: &[(&str, &str, &str)] = &[
     ),
     (CHILD, "// Channel closed.\n            target.disconnect();", "if (target.connected) target.disconnect();"),
     (CHILD, "const read = await prom;", "const read = decode(await prom);"),
+    // None is sent to another process.
+    (
+        CHILD,
+        "notImplemented(\"ChildProcess.send with handle on this platform\");",
+        "throw new ERR_INVALID_HANDLE_TYPE();",
+    ),
+    // Who is turned away is told of.
+    (
+        "ext:deno_node/net.ts",
+        "    clientHandle!.close();\n\n    return;\n  }\n\n  if (\n    self.blockList",
+        "    const [local, remote] = [{}, {}] as any[];\n    clientHandle!.getsockname?.(local);\n    clientHandle!.getpeername?.(remote);\n    \
+         clientHandle!.close();\n    self.emit(\"drop\", clientHandle!.getpeername ? {\n      \
+         localAddress: local.address,\n      localPort: local.port,\n      localFamily: local.family,\n      \
+         remoteAddress: remote.address,\n      remotePort: remote.port,\n      remoteFamily: remote.family,\n    } : undefined);\n    \
+         return;\n  }\n\n  if (\n    self.blockList",
+    ),
     // The class is none of the native ones, which are what this module is made of.
     (
         "ext:deno_node/internal/tty.js",
@@ -209,6 +228,69 @@ const PATCHES: &[(&str, &str, &str)] = &[
         "node:tty",
         "import { op_tty_check_fd_permission, TTY } from \"ext:core/ops\";",
         "import { op_tty_check_fd_permission } from \"ext:core/ops\"; const { TTY } = core.ops;",
+    ),
+    // Files are watched by ours, and a watch that is not to keep the program does not.
+    (
+        FS,
+        "  // Open the underlying Deno.FsWatcher, but defer any failure to an\n",
+        "  const given = typeof optionsOrListener === \"string\" ? { encoding: optionsOrListener } : options ?? {};\n  \
+         validateAbortSignal(given.signal, \"options.signal\");\n  \
+         return __bootstrap.internals.watch(watchPath, given, listener, ignoreMatcher);\n",
+    ),
+    (
+        FS,
+        "  const watcher = Deno.watchFs(watchPath, {\n    recursive,\n  });\n",
+        "  return __bootstrap.internals.watchIterator(watchPath, options ?? {}, ignoreMatcher);\n  const watcher = undefined;\n",
+    ),
+    (
+        FS,
+        "    if (persistent) {\n      this.#refCount++;\n    }\n\n    const bigint",
+        "    if (persistent) {\n      this.#refCount++;\n    }\n    this.#refed = persistent;\n\n    const bigint",
+    ),
+    // The mode is that of a file that is made; one that is there keeps its own.
+    (
+        FS,
+        "async function _writeFileGetRid(\n  pathOrRid: string | number,\n  flag: string = \"w\",\n",
+        "async function _writeFileGetRid(\n  pathOrRid: string | number,\n  flag: string = \"w\",\n  mode?: number,\n",
+    ),
+    (
+        FS,
+        "await op_node_open(pathOrRid, stringToFlags(flag), 0o666)",
+        "await op_node_open(pathOrRid, stringToFlags(flag), parseFileMode(mode, \"mode\", 0o666))",
+    ),
+    (
+        FS,
+        "function _writeFileGetRidSync(\n  pathOrRid: string | number,\n  flag: string = \"w\",\n",
+        "function _writeFileGetRidSync(\n  pathOrRid: string | number,\n  flag: string = \"w\",\n  mode?: number,\n",
+    ),
+    (
+        FS,
+        "op_node_open_sync(pathOrRid, stringToFlags(flag), 0o666)",
+        "op_node_open_sync(pathOrRid, stringToFlags(flag), parseFileMode(mode, \"mode\", 0o666))",
+    ),
+    (
+        FS,
+        "await _writeFileGetRid(pathOrRid as string | number, flag)",
+        "await _writeFileGetRid(pathOrRid as string | number, flag, mode)",
+    ),
+    (FS, "_writeFileGetRidSync(pathOrRid, flag)", "_writeFileGetRidSync(pathOrRid, flag, mode)"),
+    (FS, "      if (!isRid && mode) {\n        await Deno.chmod(", "      if (false) {\n        await Deno.chmod("),
+    (FS, "    if (!isRid && mode) {\n      Deno.chmodSync(", "    if (false) {\n      Deno.chmodSync("),
+    // A handle nobody has any more is closed.
+    (
+        "ext:deno_node/internal/fs/handle.ts",
+        "import { core, primordials } from \"ext:core/mod.js\";\n",
+        "import { core, internals, primordials } from \"ext:core/mod.js\";\n",
+    ),
+    (
+        "ext:deno_node/internal/fs/handle.ts",
+        "    this[kRefs] = 1;\n",
+        "    internals.tendHandle(this, rid);\n    this[kRefs] = 1;\n",
+    ),
+    (
+        "ext:deno_node/internal/fs/handle.ts",
+        "        op_node_fs_close(this.#rid);\n",
+        "        internals.handleCloses(this);\n        op_node_fs_close(this.#rid);\n",
     ),
     // An environment variable of the other runtime's, and its server's.
     (

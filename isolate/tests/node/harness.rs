@@ -9,8 +9,8 @@ use warren_kernel::id::Pid;
 use warren_kernel::process::{ExitStatus, strings};
 use warren_kernel::pty::WindowSize;
 use warren_kernel::signal::Signal;
-use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::open::{At, OpenFlags};
+use warren_kernel::vfs::{FileKind, Mode};
 use warren_kernel::{Errno, Session, Template};
 use warren_wasi_posix::node::{Command, Node};
 use warren_wasi_posix::software::project;
@@ -106,6 +106,16 @@ impl Place {
             }
             kernel.close(call, fd)?;
             Ok(())
+        }))
+        .unwrap();
+        self
+    }
+
+    /// Makes a FIFO that everybody may use.
+    pub(crate) fn fifo(&self, path: &str) -> &Place {
+        self.within(self.session.call(Pid::INIT, |kernel, call| {
+            kernel.mknod(call, At::Root, path.as_bytes(), FileKind::Fifo, Mode::new(0o666), 0)?;
+            kernel.chmod(call, At::Root, path.as_bytes(), Mode::new(0o666))
         }))
         .unwrap();
         self

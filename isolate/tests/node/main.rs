@@ -4,6 +4,7 @@
 mod children;
 mod code;
 mod command;
+mod descriptors;
 mod errors;
 mod forks;
 mod harness;
@@ -11,6 +12,8 @@ mod http;
 mod limits;
 mod loader;
 mod net;
+mod pipes;
 mod programs;
 mod signals;
 mod stdio;
+mod watch;

@@ -109,6 +109,7 @@ impl Kernel {
     pub(crate) fn install_image(&mut self, pid: Pid, loaded: &Loaded, environment: Strings) {
         let Ok(process) = self.process_mut(pid) else { return };
         process.executable = loaded.executable.clone();
+        process.side_by_side = false;
         process.account.image = loaded.image.clone();
         process.arguments = loaded.arguments.clone();
         process.environment = environment;

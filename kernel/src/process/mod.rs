@@ -169,6 +169,8 @@ pub struct Process {
     pub account: Account,
     /// Someone outside the session waits for it: it stays a zombie of init until collected.
     pub awaited: bool,
+    /// Its runtime makes calls side by side: one that waits holds up none of the others.
+    pub(crate) side_by_side: bool,
 }
 
 impl Process {

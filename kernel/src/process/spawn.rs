@@ -215,6 +215,7 @@ impl Kernel {
             pinned: 0,
             account: Default::default(),
             awaited,
+            side_by_side: false,
         };
         let held: Vec<OpenId> = child.descriptors.iter().map(|(_, descriptor)| descriptor.open).collect();
         let cwd = child.cwd.clone();

@@ -64,6 +64,8 @@ impl Kernel {
             }
             Opened::Terminal(id, end) => Ok(self.stat_terminal_end(*id, *end)?),
             Opened::Socket(id) => self.stat_nameless(call, Ino(id.0), FileKind::Socket, Mode::new(0o777)),
+            // Linux's has no kind; one of these is nearest to that.
+            Opened::Watch(id) => self.stat_nameless(call, Ino(id.0), FileKind::Regular, Mode::new(0o600)),
             Opened::Text(mount, proc, _) => self.stat_node(call, &Node::Proc(*mount, *proc)),
             Opened::Driver(mount, _, handle) => {
                 let driver = self.mounts.driver(*mount).ok_or(Errno::EIO)?;
@@ -349,7 +351,7 @@ impl Kernel {
             // By its handle: it may have another name by now, and another file its old one.
             Opened::Driver(..) | Opened::Terminal(..) => Ok(Node::Open(open)),
             Opened::Path(_) => Err(Errno::EBADF),
-            Opened::Socket(_) => Err(Errno::EINVAL),
+            Opened::Socket(_) | Opened::Watch(_) => Err(Errno::EINVAL),
             Opened::PipeReader(id) | Opened::PipeWriter(id) | Opened::PipeBoth(id) => {
                 let fifo =
                     self.fifos.iter().find(|(_, pipe)| *pipe == id).map(|((mount, ino), _)| Node::Tree(*mount, *ino));

@@ -25,6 +25,7 @@ pub mod path;
 pub mod place;
 pub mod proc;
 mod undo;
+pub mod watch;
 pub mod xattr;
 
 use crate::host::Timestamp;

@@ -19,7 +19,14 @@ const FILE_MODE: u32 = 0o666;
 /// open()'s flags as the JavaScript side numbers them: this machine's, by its C library.
 mod libc_open {
     const ARM: bool = cfg!(any(target_arch = "aarch64", target_arch = "arm"));
+    pub(super) const ACCESS: i32 = 0o3;
+    pub(super) const WRONLY: i32 = 0o1;
+    pub(super) const RDWR: i32 = 0o2;
+    pub(super) const CREAT: i32 = 0o100;
+    pub(super) const EXCL: i32 = 0o200;
     pub(super) const NOCTTY: i32 = 0o400;
+    pub(super) const TRUNC: i32 = 0o1_000;
+    pub(super) const APPEND: i32 = 0o2_000;
     pub(super) const NONBLOCK: i32 = 0o4_000;
     pub(super) const DIRECTORY: i32 = if ARM { 0o40_000 } else { 0o200_000 };
     pub(super) const NOFOLLOW: i32 = if ARM { 0o100_000 } else { 0o400_000 };
@@ -49,17 +56,46 @@ pub(crate) fn how(options: &OpenOptions) -> Result<(OpenFlags, Mode), Errno> {
     if custom & libc_open::TMPFILE != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
-    for (bit, flag) in [
+    Ok((flags | custom_flags(custom), Mode::new(options.mode.unwrap_or(FILE_MODE))))
+}
+
+/// Those of open()'s flags that the extensions have no name for. O_SYNC, O_DIRECT and their like mean nothing here: there is no
+/// cache, and what is durable is the session's promise.
+fn custom_flags(flags: i32) -> OpenFlags {
+    let known = [
         (libc_open::NOCTTY, OpenFlags::NOCTTY),
         (libc_open::NONBLOCK, OpenFlags::NONBLOCK),
         (libc_open::DIRECTORY, OpenFlags::DIRECTORY),
         (libc_open::NOFOLLOW, OpenFlags::NOFOLLOW),
         (libc_open::PATH, OpenFlags::PATH),
-    ] {
-        flags.set(flag, custom & bit != 0);
+    ];
+    known.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, flag)| flag).collect()
+}
+
+/// Opens a file by open()'s own flags, as Node's scripts have them; `mode` is that of one that is made, before the umask.
+///
+/// # Errors
+/// open()'s.
+pub(crate) async fn open_by_flags(calls: &impl Calls, path: &[u8], flags: i32, mode: u32) -> Result<Fd, Errno> {
+    let mut how = custom_flags(flags) | OpenFlags::CLOEXEC;
+    how |= match flags & libc_open::ACCESS {
+        0 => OpenFlags::READ,
+        libc_open::WRONLY => OpenFlags::WRITE,
+        libc_open::RDWR => OpenFlags::READ | OpenFlags::WRITE,
+        _ => return Err(Errno::EINVAL),
+    };
+    let known = [
+        (libc_open::CREAT, OpenFlags::CREATE),
+        (libc_open::EXCL, OpenFlags::EXCLUSIVE),
+        (libc_open::TRUNC, OpenFlags::TRUNCATE),
+        (libc_open::APPEND, OpenFlags::APPEND),
+    ];
+    how.extend(known.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, flag)| flag));
+    let mode = Mode::new(mode);
+    if flags & libc_open::TMPFILE != 0 {
+        return calls.call(|kernel, call| kernel.open_unnamed(call, At::Cwd, path, how, mode)).await;
     }
-    // O_SYNC, O_DIRECT and their like mean nothing here: there is no cache, and what is durable is the session's promise.
-    Ok((flags, Mode::new(options.mode.unwrap_or(FILE_MODE))))
+    calls.call(|kernel, call| kernel.open(call, At::Cwd, path, how, mode)).await
 }
 
 /// Opens a file.

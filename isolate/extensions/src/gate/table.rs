@@ -272,21 +272,27 @@ pub(super) const OPERATIONS: &[(Class, &str)] = &[
          op_module_hooks_register op_module_hooks_poll_load op_module_hooks_respond_load
          op_module_default_resolve op_node_fs_constants op_node_fs_exists_sync op_node_fs_exists
          op_node_lchmod_sync op_node_lchmod op_node_lchown_sync op_node_lchown op_node_lutimes_sync
-         op_node_lutimes op_node_mkdtemp_sync op_node_mkdtemp op_node_open_sync op_node_open op_node_rmdir_sync
-         op_node_rmdir op_node_statfs_sync op_node_statfs op_node_fs_close op_node_fs_read_sync
-         op_node_fs_read_deferred op_node_fs_write_sync op_node_fs_write_deferred op_node_fs_seek_sync
-         op_node_fs_seek op_node_fs_fstat_sync op_node_fs_fstat op_node_fs_ftruncate_sync op_node_fs_ftruncate
+         op_node_lutimes op_node_mkdtemp_sync op_node_mkdtemp op_node_rmdir_sync op_node_rmdir
+         op_node_statfs_sync op_node_statfs op_node_cp_check_paths_recursive op_node_cp_on_file
+         op_node_cp_on_link op_node_cp_fast op_node_cp_sync op_node_cp_validate_and_prepare
+         op_require_can_parse_as_esm op_require_init_paths op_require_node_module_paths op_require_proxy_path
+         op_require_is_deno_dir_package op_require_resolve_deno_dir op_require_is_maybe_cjs
+         op_require_is_request_relative op_require_resolve_lookup_paths op_require_try_self
+         op_require_real_path op_require_path_is_absolute op_require_path_dirname op_require_stat
+         op_require_path_resolve op_require_path_basename op_require_read_file op_require_as_file_path
+         op_require_resolve_exports op_require_read_package_scope op_require_package_imports_resolve
+         op_node_call_is_from_dependency op_node_in_npm_package",
+    ),
+    // deno_node. Descriptors of the process, by the kernel's own numbers.
+    (
+        Class::Rewired,
+        "\
+         op_node_open_sync op_node_open op_node_fs_close op_node_fs_read_sync op_node_fs_read_deferred
+         op_node_fs_write_sync op_node_fs_write_deferred op_node_fs_seek_sync op_node_fs_seek
+         op_node_fs_fstat_sync op_node_fs_fstat op_node_fs_ftruncate_sync op_node_fs_ftruncate
          op_node_fs_fsync_sync op_node_fs_fsync op_node_fs_fdatasync_sync op_node_fs_fdatasync
          op_node_fs_futimes_sync op_node_fs_futimes op_node_fs_fchmod_sync op_node_fs_fchmod
-         op_node_fs_fchown_sync op_node_fs_fchown op_node_fs_read_file_sync op_node_fs_read_file
-         op_node_cp_check_paths_recursive op_node_cp_on_file op_node_cp_on_link op_node_cp_fast op_node_cp_sync
-         op_node_cp_validate_and_prepare op_require_can_parse_as_esm op_require_init_paths
-         op_require_node_module_paths op_require_proxy_path op_require_is_deno_dir_package
-         op_require_resolve_deno_dir op_require_is_maybe_cjs op_require_is_request_relative
-         op_require_resolve_lookup_paths op_require_try_self op_require_real_path op_require_path_is_absolute
-         op_require_path_dirname op_require_stat op_require_path_resolve op_require_path_basename
-         op_require_read_file op_require_as_file_path op_require_resolve_exports op_require_read_package_scope
-         op_require_package_imports_resolve op_node_call_is_from_dependency op_node_in_npm_package",
+         op_node_fs_fchown_sync op_node_fs_fchown op_node_fs_read_file_sync op_node_fs_read_file",
     ),
     // deno_node. Native code that recurses as deep as a script is nested, and is kept from it.
     (Class::Rewired, "op_node_strip_typescript_types"),

@@ -50,7 +50,7 @@ enum Seen {
 
 impl Guest {
     /// What a program begins with: every signal at its default but those the runtime ignores, and none blocked, whatever
-    /// its parent did with them.
+    /// its parent did with them; and an event loop.
     pub fn reset_signals(&self) {
         self.with(|kernel, call| {
             for number in 1..=Signal::COUNT as u32 {
@@ -61,6 +61,7 @@ impl Guest {
                     kernel.sigaction(call, signal, if ignored { Disposition::Ignore } else { Disposition::Default });
             }
             let _ = kernel.set_blocked(call, SignalSet::default());
+            let _ = kernel.makes_calls_side_by_side(call);
         });
     }
 

@@ -5,6 +5,8 @@ import "ext:warren/channel.js";
 import "ext:warren/handles.js";
 import "ext:warren/datagram.js";
 import "ext:warren/names.js";
+import "ext:warren/watch.js";
+import "ext:warren/files.js";
 import "ext:warren/tls.js";
 import "ext:warren/captured.js";
 import { event, performance } from "ext:warren/globals.js";

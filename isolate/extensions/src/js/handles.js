@@ -48,8 +48,10 @@ const kArrayBufferOffset = 1;
 const kBytesWritten = 2;
 const kLastWriteWasAsync = 3;
 
+const ENOENT = -2;
 const EBADF = -9;
 const EAGAIN = -11;
+const EACCES = -13;
 const EEXIST = -17;
 const EINVAL = -22;
 const ENFILE = -23;
@@ -586,7 +588,8 @@ class Pipe extends Listening {
   bind(path) {
     const error = this.#socket() || op_warren_bind_unix(this.fd, String(path));
     if (error === 0 && !path.startsWith("\0")) this.#path = path;
-    return error;
+    // As libuv has it.
+    return error === ENOENT ? EACCES : error;
   }
 
   listen(backlog) {

@@ -25,7 +25,7 @@ fn kind_of(number: u32) -> Option<(Family, SocketKind)> {
 }
 
 /// A descriptor's number, or the error.
-fn numbered(result: Result<Fd, Errno>) -> i32 {
+pub(crate) fn numbered(result: Result<Fd, Errno>) -> i32 {
     result.map_or_else(uv, |fd| i32::try_from(fd.0).unwrap_or(i32::MAX))
 }
 
@@ -151,15 +151,15 @@ pub fn op_warren_option(state: &mut OpState, fd: i32, option: u32, on: bool) -> 
 #[derive(ToV8)]
 pub struct Place {
     pub address: String,
-    pub port: u32,
     pub family: &'static str,
+    pub port: u32,
 }
 
 impl Place {
     pub(crate) fn of(name: &Name) -> Option<Place> {
         let Name::Inet(at) = name else { return None };
         let family = if matches!(at.ip(), IpAddr::V4(_)) { "IPv4" } else { "IPv6" };
-        Some(Place { address: at.ip().to_string(), port: u32::from(at.port()), family })
+        Some(Place { address: at.ip().to_string(), family, port: u32::from(at.port()) })
     }
 }
 

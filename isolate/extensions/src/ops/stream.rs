@@ -9,7 +9,6 @@
 
 use crate::guest::Guest;
 use deno_core::{CancelFuture, CancelHandle, JsBuffer, OpState, ToV8, op2, v8};
-use deno_io::FdTable;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -21,7 +20,7 @@ use warren_kernel::{Call, Errno, Kernel, Step};
 /// Bytes one read gives, at most: what libuv suggests for its buffers.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// Waits of a guest at a time, at most: two for each descriptor it can have, and those of names.
-const WAITS_MAX: usize = 16 * 1024;
+pub(crate) const WAITS_MAX: usize = 16 * 1024;
 
 /// What a guest waits for, by the numbers its handles chose.
 #[derive(Default)]
@@ -79,8 +78,7 @@ pub fn op_warren_cancel(state: &mut OpState, id: u32) {
     }
 }
 
-/// Gives a descriptor to a handle, which is to close it: 0, or the error when it is no stream. One that the program began with
-/// belonged to node:fs before.
+/// Gives a descriptor to a handle, which is to close it: 0, or the error when it is no stream.
 #[op2(fast)]
 pub fn op_warren_adopt(state: &mut OpState, fd: i32) -> i32 {
     let guest = state.borrow::<Guest>().clone();
@@ -90,17 +88,13 @@ pub fn op_warren_adopt(state: &mut OpState, fd: i32) -> i32 {
         _ if status.terminal => Ok(()),
         _ => Err(Errno::EINVAL),
     });
-    if adopted.is_ok() && fd > 2 {
-        // Dropped, it would close what is the handle's now.
-        std::mem::forget(state.borrow_mut::<FdTable>().remove(fd));
-    }
     done(adopted)
 }
 
 /// Closes a descriptor.
 #[op2(fast)]
 pub fn op_warren_close(state: &mut OpState, fd: i32) -> i32 {
-    done(state.borrow::<Guest>().with(|kernel, call| kernel.close(call, descriptor(fd))))
+    done(crate::ops::file::close(state, fd))
 }
 
 /// Waits until a read, or a write, would be answered at once.

@@ -48,6 +48,7 @@ impl Kernel {
             | Opened::PipeWriter(_)
             | Opened::PipeBoth(_)
             | Opened::Terminal(..)
+            | Opened::Watch(_)
             | Opened::Socket(_) => Node::Open(open),
         })
     }
@@ -66,6 +67,7 @@ impl Kernel {
                 let gone = if self.shows_terminal(*id) { "" } else { " (deleted)" };
                 format!("/dev/pts/{}{gone}", id.0).into_bytes()
             }
+            Opened::Watch(_) => b"anon_inode:inotify".to_vec(),
             Opened::Socket(socket) => format!("socket:[{}]", socket.0).into_bytes(),
             Opened::File(mount, ino) => self.shown_open(file, *mount, *ino),
             Opened::Path(Node::Tree(mount, ino)) if !self.is_tree_directory(*mount, *ino) => {
@@ -158,6 +160,7 @@ impl Kernel {
             Opened::Text(mount, proc, _) => place(*mount, proc.ino()),
             Opened::Driver(mount, ..) => place(*mount, Ino(0)),
             Opened::Socket(socket) => (SOCKETS_MOUNT, socket.0),
+            Opened::Watch(queue) => (PIPES_MOUNT, queue.0),
         }
     }
 }
@@ -169,7 +172,7 @@ fn status_flags(file: &OpenFile, is_fifo: bool) -> u32 {
     let kind = match &file.what {
         Opened::Path(_) => return O_PATH,
         Opened::Directory(..) => O_LARGEFILE | O_DIRECTORY,
-        Opened::Socket(_) => 0,
+        Opened::Socket(_) | Opened::Watch(_) => 0,
         Opened::PipeReader(_) | Opened::PipeWriter(_) | Opened::PipeBoth(_) if !is_fifo => 0,
         _ => O_LARGEFILE,
     };
