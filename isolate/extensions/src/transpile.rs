@@ -138,6 +138,20 @@ const PATCHES: &[(&str, &str, &str)] = &[
          Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";'",
         "'const unix = true;'",
     ),
+    // What Node's streams, and libraries with streams like them, ask of a web stream.
+    (
+        "ext:deno_web/06_streams.js",
+        "class ReadableStream {\n",
+        "class ReadableStream {\n  get [SymbolFor(\"nodejs.stream.readable\")]() { return this[_state] === \"readable\"; }\n  \
+         get [SymbolFor(\"nodejs.stream.errored\")]() { return this[_state] === \"errored\"; }\n  \
+         get [SymbolFor(\"nodejs.stream.disturbed\")]() { return this[_disturbed]; }\n",
+    ),
+    (
+        "ext:deno_web/06_streams.js",
+        "class WritableStream {\n",
+        "class WritableStream {\n  get [SymbolFor(\"nodejs.stream.writable\")]() { return this[_state] === \"writable\"; }\n  \
+         get [SymbolFor(\"nodejs.stream.errored\")]() { return this[_state] === \"errored\"; }\n",
+    ),
     // A program has no `unload` event.
     (
         "ext:deno_os/30_os.js",
