@@ -3,6 +3,7 @@
 
 mod children;
 mod descriptors;
+mod exchanges;
 mod forks;
 mod harness;
 mod http;
@@ -11,5 +12,6 @@ mod net;
 mod pipes;
 mod programs;
 mod signals;
+mod sockets;
 mod stdio;
 mod watch;
