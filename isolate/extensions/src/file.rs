@@ -15,6 +15,7 @@ use std::process::Stdio;
 use std::rc::Rc;
 use warren_kernel::id::Fd;
 use warren_kernel::lock::{LockKind, OnConflict};
+use warren_kernel::poll::{PollEvents, PollFd};
 use warren_kernel::seek::Whence;
 use warren_kernel::vfs::Mode;
 use warren_kernel::{Call, Errno, Kernel, Step};
@@ -58,6 +59,14 @@ impl KernelFile {
     /// One call that waits.
     async fn wait<T>(&self, op: impl FnMut(&mut Kernel, &mut Call) -> Step<T>) -> Result<T, Errno> {
         self.guest.call_async(op).await
+    }
+
+    /// Parks until something can be written.
+    fn room(&self) -> Result<(), Errno> {
+        self.park(|kernel, call| {
+            let mut polled = [PollFd { fd: Some(self.fd), events: PollEvents::OUT, found: PollEvents::empty() }];
+            kernel.poll(call, &mut polled, None).map(|_| ())
+        })
     }
 
     fn parking(&self) -> Parking<'_> {
@@ -158,7 +167,13 @@ impl File for KernelFile {
     }
 
     fn write_sync(self: Rc<Self>, buf: &[u8]) -> FsResult<usize> {
-        self.park(|kernel, call| kernel.write(call, self.fd, &[buf])).map_err(fs_error)
+        loop {
+            match self.park(|kernel, call| kernel.write(call, self.fd, &[buf])) {
+                // A standard stream is written whatever its flags say, as libuv does.
+                Err(Errno::EAGAIN) if !self.owned => self.room().map_err(fs_error)?,
+                written => return written.map_err(fs_error),
+            }
+        }
     }
 
     async fn write(self: Rc<Self>, buf: BufView) -> FsResult<WriteOutcome> {

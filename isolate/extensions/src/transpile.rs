@@ -216,6 +216,16 @@ const PATCHES: &[(&str, &str, &str)] = &[
     ),
     (CHILD, "// Channel closed.\n            target.disconnect();", "if (target.connected) target.disconnect();"),
     (CHILD, "const read = await prom;", "const read = decode(await prom);"),
+    // What cannot be written to a standard stream is an error of that.
+    (
+        "ext:deno_node/_process/streams.mjs",
+        "          cb(err);\n          return;\n        }\n        throw e;\n",
+        "          cb(err);\n          return;\n        }\n        \
+         const { denoErrorToNodeError } = core.loadExtScript(\"ext:deno_node/internal/errors.ts\");\n        \
+         cb(denoErrorToNodeError(e, { syscall: \"write\" }));\n        return;\n",
+    ),
+    // A request is made once: whoever made it knows whether it may be made again.
+    ("node:_http_client", "function canRetryRequest(req) {\n", "function canRetryRequest(req) {\n  return false;\n"),
     // None is sent to another process.
     (
         CHILD,

@@ -23,11 +23,11 @@ use crate::wait::{Halt, Step, WaitKey, Waiters};
 use bitflags::bitflags;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-/// Queues of one session, at most (Linux's default fs.inotify.max_user_instances).
-pub const QUEUES_MAX: usize = 128;
+/// Queues of one session, at most.
+pub const QUEUES_MAX: usize = 64;
 /// Watches of one session, at most.
 pub const WATCHES_MAX: usize = 16 * 1024;
-/// Bytes of events one queue holds; what happens beyond is lost, and that is told.
+/// Bytes of memory the events of one queue take; what happens beyond is lost, and that is told.
 pub const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 bitflags! {
@@ -113,6 +113,11 @@ impl Event {
         HEAD + self.name_bytes()
     }
 
+    /// Bytes of memory it takes.
+    fn weight(&self) -> usize {
+        size_of::<Event>() + HEAD + self.name_bytes()
+    }
+
     fn put(&self, to: &mut Vec<u8>) {
         to.extend(self.watch.to_ne_bytes());
         to.extend(self.what.bits().to_ne_bytes());
@@ -130,8 +135,8 @@ impl Queue {
         if self.events.back() == Some(&event) {
             return false;
         }
-        if self.bytes + event.bytes() <= QUEUE_BYTES_MAX {
-            self.bytes += event.bytes();
+        if self.bytes + event.weight() <= QUEUE_BYTES_MAX {
+            self.bytes += event.weight();
             self.events.push_back(event);
             return true;
         }
@@ -139,7 +144,7 @@ impl Queue {
         if self.events.back() == Some(&lost) {
             return false;
         }
-        self.bytes += lost.bytes();
+        self.bytes += lost.weight();
         self.events.push_back(lost);
         true
     }
@@ -397,7 +402,7 @@ impl Kernel {
         }
         let mut bytes = Vec::new();
         while let Some(event) = queue.events.pop_front_if(|event| bytes.len() + event.bytes() <= want) {
-            queue.bytes = queue.bytes.saturating_sub(event.bytes());
+            queue.bytes -= event.weight();
             event.put(&mut bytes);
         }
         if bytes.is_empty() {
