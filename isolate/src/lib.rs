@@ -12,8 +12,10 @@ mod code;
 mod command;
 mod modules;
 mod pool;
+mod quiet;
 mod script;
 mod turns;
+mod words;
 mod worker;
 
 pub use code::{CodeCounts, CodeOptions};
