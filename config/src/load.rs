@@ -4,8 +4,8 @@
 //! `WARREN_SECTION__KEY`, flags of the command line. Every value remembers which of them it came from.
 
 use crate::settings::{
-    Audit, Config, Data, EgressSettings, KEYS, Log, SECRETS_MAX, Secret, Server, SessionSettings, TEMPLATES_MAX,
-    Telemetry,
+    Audit, Config, Data, EgressSettings, KEYS, Log, NodeSettings, SECRETS_MAX, Secret, Server, SessionSettings,
+    TEMPLATES_MAX, Telemetry,
 };
 use crate::template::Template;
 use crate::value::Size;
@@ -27,8 +27,9 @@ const OTHER_VARIABLES: &[&str] = &["WARREN_CACHE", "WARREN_CONFIG", "WARREN_KEY"
 const PREFIX: &str = "WARREN_";
 /// Bytes of a configuration file, at most.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "egress",
+    "node",
     "server",
     "data",
     "sessions",
@@ -302,6 +303,7 @@ impl Reader<'_> {
             limits_max: self.table::<Size>("limits_max", Limits::TABLE.len()),
             quotas: self.table::<Size>("quotas", Quota::ALL.len()),
             egress: EgressSettings::read(self),
+            node: NodeSettings::read(self),
             audit: Audit::read(self),
             telemetry: Telemetry::read(self),
             log: Log::read(self),

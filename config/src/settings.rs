@@ -44,6 +44,8 @@ pub struct Config {
     pub quotas: BTreeMap<String, Size>,
     /// What sessions reach outside.
     pub egress: EgressSettings,
+    /// What JavaScript programs of all sessions share.
+    pub node: NodeSettings,
     /// What is kept of who did what.
     pub audit: Audit,
     /// Where spans of requests go.
@@ -178,6 +180,17 @@ sections! {
         /// Rules that reach what is not public, such as "10.1.0.0/16:5432", which tenants other than `default` may give their
         /// sessions. Templates may have any.
         private: Vec<String> = Vec::new(), "0.1";
+    }
+    /// What JavaScript programs of all sessions share.
+    node: NodeSettings {
+        /// Isolates that wait for a program, so that it begins at once.
+        isolates_ready: usize = 2, "0.1";
+        /// A program that nothing happens to for this long gives memory back that it does not need.
+        quiet: Period = Period(Duration::from_secs(3)), "0.1";
+        /// Bytes of compiled scripts kept in memory; what was used least lately goes first.
+        code_bytes_max: Size = Size(256 << 20), "0.1";
+        /// The same on disk, in `scripts` of the software's folder.
+        code_disk_bytes_max: Size = Size(1 << 30), "0.1";
     }
     /// What is kept of who did what.
     audit: Audit {

@@ -13,8 +13,10 @@ mod command;
 mod memory;
 mod modules;
 mod pool;
+mod quiet;
 mod script;
 mod turns;
+mod words;
 mod worker;
 
 pub use code::{CodeCounts, CodeOptions};

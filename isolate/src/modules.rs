@@ -1,6 +1,7 @@
 //! Modules of a guest: found as Node finds them, read from its session's files, and from nowhere else.
 
 mod analysis;
+mod data;
 
 use deno_core::error::ModuleLoaderError;
 use deno_core::url::Url;
@@ -213,7 +214,8 @@ impl Modules {
 
     async fn read_module(&self, url: &Url, wanted: RequestedModuleType) -> Result<ModuleSource, JsErrorBox> {
         if url.scheme() == "data" {
-            return data(url);
+            let (kind, text) = data::read(url)?;
+            return Ok(source(kind, text, url));
         }
         if let Some(text) = self.given(url) {
             return Ok(source(ModuleType::JavaScript, text, url));
@@ -262,61 +264,6 @@ pub(crate) enum Entry {
 
 fn source(kind: ModuleType, text: String, url: &Url) -> ModuleSource {
     ModuleSource::new(kind, ModuleSourceCode::String(text.into()), url, None)
-}
-
-/// A module in its own address.
-fn data(url: &Url) -> Result<ModuleSource, JsErrorBox> {
-    let broken = || JsErrorBox::type_error("a data: URL that cannot be read");
-    let parsed = deno_core::url::Url::parse(url.as_str()).map_err(|_| broken())?;
-    let (head, body) = parsed.path().split_once(',').ok_or_else(broken)?;
-    let text = match head.strip_suffix(";base64") {
-        Some(_) => base64(&percent(body)).ok_or_else(broken)?,
-        None => percent(body),
-    };
-    let text = String::from_utf8(text).map_err(|_| broken())?;
-    let kind = if head.starts_with("application/json") { ModuleType::Json } else { ModuleType::JavaScript };
-    Ok(source(kind, text, url))
-}
-
-fn percent(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
-        match hex.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| bytes[at] == b'%') {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    out
-}
-
-fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for &byte in text.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b'=') {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        (bits, count) = (bits << 6 | u32::from(value), count + 6);
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-    }
-    Some(out)
 }
 
 /// An error with a code of Node's: its message begins with it until a script sees the error.

@@ -74,9 +74,9 @@ pub(crate) fn call(
     if scope.has_terminated() || scope.is_execution_terminating() {
         return Err(Stop::Engine(CoreErrorKind::Js(exception_to_err(scope, error, false, true)).into_box()));
     }
-    // What our own script throws again came from elsewhere.
+    // What a script of ours throws again came from elsewhere.
     let message = scope.message().map(|message| match message.get_script_resource_name(scope) {
-        Some(name) if error.is_native_error() && name.to_rust_string_lossy(scope).starts_with("ext:warren/") => {
+        Some(name) if error.is_native_error() && stack::is_internal(&name.to_rust_string_lossy(scope)) => {
             v8::Exception::create_message(scope, error)
         }
         _ => message,

@@ -7,8 +7,10 @@
 use crate::command::{self, CommandLine, InputType, Main};
 use crate::memory::Buffers;
 use crate::modules::{Entry, Imports, Modules, Requires};
+use crate::quiet::Quiet;
 use crate::script::{Answer, Argument, Stop, functions, object, place, report};
 use crate::turns::out_of_memory;
+use crate::words::{cwd, env_files, print, read_input, say};
 use deno_core::error::CoreError;
 use deno_core::url::Url;
 use deno_core::{ExtensionArguments, JsRuntime, ModuleLoader, PollEventLoopOptions, RuntimeOptions, v8};
@@ -21,7 +23,7 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use warren_isolate_extensions::code::{CodeStore, Compiled};
 use warren_isolate_extensions::fs::KernelFs;
@@ -52,11 +54,6 @@ impl Default for Limits {
 
 /// What a heap may have above its limit until its guest has ended: an array or a string of the largest there is fits into it.
 const HEADROOM_BYTES: usize = 1280 << 20;
-/// The largest script on standard input.
-const INPUT_BYTES_MAX: usize = 64 << 20;
-
-/// The largest file of `--env-file`.
-const ENV_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// An isolate that waits for its program, or runs it.
 pub(crate) struct Worker {
@@ -84,33 +81,6 @@ struct Functions {
     before_exit: v8::Global<v8::Function>,
     exit: v8::Global<v8::Function>,
     fail: v8::Global<v8::Function>,
-}
-
-/// Waits until an event loop has not been woken for a while. One that has rested waits for an event first, so that nothing
-/// wakes a program that nothing happens to.
-struct Quiet {
-    time: Duration,
-    rested: bool,
-    over: Option<Pin<Box<tokio::time::Sleep>>>,
-}
-
-impl Quiet {
-    fn new(time: Duration, rested: bool) -> Quiet {
-        Quiet { time, rested, over: None }
-    }
-
-    /// After each time the event loop was polled, and had nothing more to do.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if std::mem::take(&mut self.rested) {
-            return Poll::Pending;
-        }
-        match &mut self.over {
-            Some(over) if over.is_elapsed() => return Poll::Ready(()),
-            Some(over) => over.as_mut().reset(tokio::time::Instant::now() + self.time),
-            None => self.over = Some(Box::pin(tokio::time::sleep(self.time))),
-        }
-        self.over.as_mut().map_or(Poll::Pending, |over| over.as_mut().poll(context))
-    }
 }
 
 /// The loader of a program that is not known yet.
@@ -562,51 +532,4 @@ impl Worker {
 
 fn other(why: &'static str) -> CoreError {
     CoreError::from(deno_error::JsErrorBox::generic(why))
-}
-
-/// The texts of `--env-file`.
-fn env_files(guest: &Guest, line: &CommandLine) -> Result<Vec<String>, String> {
-    let mut texts = Vec::new();
-    let cwd = cwd(guest);
-    for (name, required) in &line.env_files {
-        let path = Path::new(&cwd).join(name);
-        let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
-        match guest.call(|kernel, call| kernel.read_file(call, path, ENV_FILE_BYTES_MAX)) {
-            Ok(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(_) if *required => return Err(format!("{name}: not found")),
-            Err(_) => {}
-        }
-    }
-    Ok(texts)
-}
-
-fn cwd(guest: &Guest) -> String {
-    let cwd = guest.with(|kernel, call| kernel.process(call.pid).ok().and_then(|process| kernel.path_of(&process.cwd)));
-    cwd.and_then(|path| String::from_utf8(path).ok()).unwrap_or_else(|| "/".to_owned())
-}
-
-fn read_input(guest: &Guest) -> String {
-    let mut text = Vec::new();
-    while text.len() < INPUT_BYTES_MAX {
-        let read = guest
-            .call(|kernel, call| kernel.read(call, Fd::STDIN, 64 * 1024, &mut |bytes| text.extend_from_slice(bytes)));
-        if !matches!(read, Ok(1..)) {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn say(guest: &Guest, text: &str) {
-    print(guest, Fd::STDERR, text);
-}
-
-fn print(guest: &Guest, fd: Fd, text: &str) {
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        match guest.call(|kernel, call| kernel.write(call, fd, &[rest])) {
-            Ok(written) => rest = &rest[written..],
-            Err(_) => return,
-        }
-    }
 }

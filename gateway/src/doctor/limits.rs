@@ -27,6 +27,9 @@ const SETTINGS: &[&str] = &[
     "sessions.grace",
     "sessions.output_bytes_max",
     "egress.connections_max",
+    "node.isolates_ready",
+    "node.code_bytes_max",
+    "node.code_disk_bytes_max",
     "audit.keep",
     "audit.bytes_max",
 ];

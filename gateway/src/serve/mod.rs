@@ -253,7 +253,16 @@ async fn sessions(
     let root = store.root().to_owned();
     let wasm =
         Wasm::new(&EngineOptions { cache: Some(root.clone()), ..EngineOptions::default() }, guests.handle().clone())?;
-    let isolates = IsolateOptions { code: code_of_scripts(&root), ..IsolateOptions::default() };
+    let isolates = IsolateOptions {
+        warm: config.node.isolates_ready.min(ISOLATES_READY_MAX),
+        quiet: config.node.quiet.0,
+        code: CodeOptions {
+            memory_bytes: usize::try_from(config.node.code_bytes_max.0).unwrap_or(usize::MAX),
+            folder_bytes: config.node.code_disk_bytes_max.0,
+            ..code_of_scripts(&root)
+        },
+        ..IsolateOptions::default()
+    };
     let isolates = Isolates::new(isolates, wasm.shares(), guests.handle().clone());
     let shares = wasm.shares().clone();
     let options = Options {
@@ -271,6 +280,9 @@ async fn sessions(
     };
     Ok((Sessions::start(durability, options).await, shares))
 }
+
+/// Isolates that wait for a program, however many are asked for.
+const ISOLATES_READY_MAX: usize = 256;
 
 /// Where compiled code of JavaScript is kept, below the store's folder.
 pub(crate) fn code_of_scripts(root: &std::path::Path) -> CodeOptions {

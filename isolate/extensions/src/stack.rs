@@ -187,7 +187,7 @@ pub(crate) fn place_of_first<'s>(
 }
 
 /// Whether a script is one of ours, or of the engine's.
-pub(crate) fn is_internal(name: &str) -> bool {
+pub fn is_internal(name: &str) -> bool {
     name.starts_with("ext:") || name.starts_with("node:")
 }
 

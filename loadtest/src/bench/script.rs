@@ -145,6 +145,7 @@ pub(crate) fn bundle(_: &Bed, effort: Effort) -> Result<Measured, Failure> {
     let found = scripts.isolates.code_counts();
     drop(scripts);
     let from_disk = run(&Scripts::open(2, kept())?)?;
+    let times_run = times.len();
     let ours = median(times.into_iter());
     let measured = measured
         .with("size", "MB", text.len() as f64 / 1e6)
@@ -153,21 +154,31 @@ pub(crate) fn bundle(_: &Bed, effort: Effort) -> Result<Measured, Failure> {
         .with("kept", "MB", found.bytes as f64 / 1e6);
     let file = place.path().join("bundle.js");
     std::fs::write(&file, &text)?;
-    Ok(match of_host(&file, effort.pick(10, 2)) {
-        Some(host) => measured.with("host's", "ms", host).with("ours/host's", "x", ours / host),
+    let cpu = measured.cpu_ms / times_run as f64;
+    let measured = measured.with("CPU", "ms", cpu);
+    Ok(match of_host(&file, effort.pick(10, 2))? {
+        Some((host, host_cpu)) => measured
+            .with("host's", "ms", host)
+            .with("ours/host's", "x", ours / host)
+            .with("host's CPU", "ms", host_cpu)
+            .with("CPU of ours/host's", "x", cpu / host_cpu),
         None => measured,
     })
 }
 
-/// The host's `node`, if it has one: milliseconds, without a code cache.
-fn of_host(file: &Path, times: usize) -> Option<f64> {
+/// The host's `node`, if it has one, without a code cache: milliseconds, and those of CPU time.
+fn of_host(file: &Path, times: usize) -> Result<Option<(f64, f64)>, Failure> {
     let run = || {
         let begun = Instant::now();
         let done = std::process::Command::new("node").arg(file).output().ok().filter(|done| done.status.success());
         done.map(|_| ms(begun.elapsed()))
     };
-    run()?;
-    Some(median((0..times).filter_map(|_| run())))
+    if run().is_none() {
+        return Ok(None);
+    }
+    let before = machine::children_cpu_time()?;
+    let wall = median((0..times).filter_map(|_| run()));
+    Ok(Some((wall, ms(machine::children_cpu_time()? - before) / times as f64)))
 }
 
 pub(crate) fn idle(_: &Bed, effort: Effort) -> Result<Measured, Failure> {
