@@ -6,8 +6,8 @@
 //!
 //! ```text
 //! tier        durable when                proof that it is still ours
-//! scratch     made                        lease, or the record read since
-//! checkpoint  in the local log            lease, or the record read since
+//! scratch     made                        lease, or the record read since and just now
+//! checkpoint  in the local log            lease, or the record read since and just now
 //! journal     in the hot journal          the journal's own fence           (Redis there)
 //!             in the store                the record read since             (Redis gone)
 //! strict      in the store                the record read since
@@ -18,6 +18,7 @@
 //! that follows it finds the new owner. Protects: nothing acknowledged is lost; one that was fenced acknowledges nothing.
 
 use crate::rule::{Rule, Rules};
+use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
 /// How much of what was acknowledged survives what.
@@ -59,6 +60,19 @@ pub struct Marks {
     pub asked: u64,
 }
 
+/// How things stood when a read or write of the record was sent that found it ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Confirmed {
+    /// Up to which event everything was in the store.
+    pub stored: u64,
+    /// Up to which question all had been asked. Only of one whose answer came soon: see [`FRESH`].
+    pub asked: u64,
+}
+
+/// Milliseconds from when a read of the record is sent until what it says is too old to speak by. For what is in the store an
+/// old one is as good: who came after us has found it there.
+pub const FRESH: Millis = Millis(1000);
+
 /// Why an acknowledgement was right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Proof {
@@ -88,8 +102,8 @@ pub struct Known {
     pub tier: Tier,
     /// What is where now.
     pub marks: Marks,
-    /// What was where when the last read or write of the record was sent that found it ours.
-    pub confirmed: Marks,
+    /// What the record said.
+    pub confirmed: Confirmed,
     /// Whether the lease holds now, and for this session.
     pub lease: bool,
 }
@@ -132,10 +146,9 @@ pub fn judge(wanted: Wanted, known: Known, rules: Rules) -> Result<Proof, Lacks>
         return right(true);
     }
     match (level, tier) {
-        (Level::Right, _) => right(confirmed.asked >= ask),
-        (Level::Tier, Tier::Scratch) => right(confirmed.made >= seq),
+        (Level::Right, _) | (Level::Tier, Tier::Scratch) => right(confirmed.asked >= ask),
         (Level::Tier, Tier::Checkpoint) if marks.local < seq => Err(Lacks::Local),
-        (Level::Tier, Tier::Checkpoint) => right(confirmed.local >= seq),
+        (Level::Tier, Tier::Checkpoint) => right(confirmed.asked >= ask),
         (Level::Tier | Level::Fenced, Tier::Journal) => {
             if marks.hot >= seq {
                 return Ok(Proof::Fence);

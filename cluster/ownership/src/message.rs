@@ -256,7 +256,8 @@ pub enum HotRequest {
     Raise(SessionId, Epoch),
     /// Read a journal as it is. Nobody asks this but cores that break a rule.
     Peek(SessionId),
-    /// Empty a session's journal, which goes on behind this event, if the fence is this epoch's and this is that Redis.
+    /// Empty a session's journal, which goes on behind this event, if the fence is this epoch's and this is that Redis. One
+    /// that this epoch seeded before and has later events stays as it is: this request was late.
     Seed(SessionId, Home, Epoch, u64),
     /// Append, if the fence is this epoch's, this is that Redis, and nothing is missing before. `None`: any Redis.
     Append(SessionId, Option<Home>, Epoch, Vec<Entry>),

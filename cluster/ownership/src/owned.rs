@@ -9,7 +9,7 @@
 //! [`Owned::advance`] sees what waits for what and fills those that are free. Whatever shows that the record is another's
 //! ends it all at once: nothing that was not acknowledged by then ever is.
 
-use crate::acknowledge::{Known, Lacks, Level, Marks, Proof, Tier, Wanted, judge};
+use crate::acknowledge::{Confirmed, FRESH, Known, Lacks, Level, Marks, Proof, Tier, Wanted, judge};
 use crate::entry::{Entry, Keys, Outcome, What};
 use crate::lease::{Home, Lease, Term};
 use crate::message::{
@@ -122,6 +122,7 @@ enum Then {
 /// A write of the record, as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Sent {
+    at: Monotonic,
     marks: Marks,
     /// The Redis whose fence was raised before.
     home: Option<Home>,
@@ -140,7 +141,7 @@ pub(crate) struct Owned {
     tail: Vec<Entry>,
     keys: Keys,
     marks: Marks,
-    confirmed: Marks,
+    confirmed: Confirmed,
     /// Segments the record does not know yet.
     stored: Vec<Segment>,
     /// The last event that was ever as durable as its tier says.
@@ -161,6 +162,8 @@ pub(crate) struct Owned {
     /// The record is to be read, whoever waits.
     must_read: bool,
     parting: Option<Parting>,
+    /// The write that lets it go was sent: whether it is still ours is not known until that is answered.
+    leaving: bool,
     commit_at: Option<Monotonic>,
     wake: Option<Monotonic>,
 }
@@ -188,7 +191,7 @@ impl Owned {
             tail: Vec::new(),
             keys,
             marks,
-            confirmed: Marks::default(),
+            confirmed: Confirmed::default(),
             stored: Vec::new(),
             shown: last,
             waiting: Vec::new(),
@@ -202,6 +205,7 @@ impl Owned {
             unsure: None,
             must_read: false,
             parting: None,
+            leaving: false,
             commit_at: None,
             wake: None,
             record,
@@ -353,6 +357,9 @@ impl Owned {
         let known =
             Known { tier: self.record.tier, marks: self.marks, confirmed: self.confirmed, lease: self.may_act(cx) };
         let mut lacks = Vec::new();
+        if self.leaving {
+            return lacks;
+        }
         for waiter in std::mem::take(&mut self.waiting) {
             match judge(waiter.wanted, known, cx.rules) {
                 Ok(proof) => self.tell(cx, &waiter, proof),

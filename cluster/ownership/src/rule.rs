@@ -50,6 +50,8 @@ macro_rules! rules {
 rules! {
     /// What is acknowledged by the store is followed by a read of the record that still names us. Broken: acknowledged as soon as the segment is written.
     RereadBeforeAck,
+    /// Who speaks because the record named it has read that just now. Broken: whenever.
+    FreshRead,
     /// Each owner has an epoch of its own. Broken: a take-over keeps the epoch.
     EpochPerOwner,
     /// A dead owner's entries are looked for after its record was taken. Broken: listed before, then taken.
@@ -94,6 +96,8 @@ rules! {
     FlushAfterRedisLoss,
     /// A session is served after its record says where the new epoch begins. Broken: after its record was taken.
     SettleBeforeServe,
+    /// A journal that is seeded again by the same epoch keeps what was appended behind that. Broken: emptied, by a seed that was late.
+    LateSeedKeeps,
     /// Of the hot journal, entries of the open epoch count. Broken: all of them.
     JournalOfOpenEpoch,
     /// Of the local log, entries of the open epoch count. Broken: all of them.
@@ -102,6 +106,8 @@ rules! {
     FlushBeforeRest,
     /// A session that is handed over takes no more commands. Broken: it goes on until the record is written.
     FreezeBeforeMove,
+    /// Once the write that lets a session go was sent, nothing more is said for it. Broken: a lease still speaks.
+    SilentOnceLeaving,
     /// A deleted session's record stays as a tombstone. Broken: it is removed.
     Tombstone,
     /// Event numbers go on across owners. Broken: each begins with 1.

@@ -13,6 +13,8 @@ mod bucket;
 mod checker;
 mod client;
 mod coverage;
+#[cfg(test)]
+mod exhaustive;
 mod network;
 mod plan;
 mod random;

@@ -1,7 +1,7 @@
 //! Where an owner's entries are kept: the local log, segments in the store, the record that names them.
 
 use super::{
-    Change, Context, Lacks, LocalRequest, Op, Owned, Record, Refused, Rule, Segment, Sent, Standing, StoreAnswer,
+    Change, Context, FRESH, Lacks, LocalRequest, Op, Owned, Record, Refused, Rule, Segment, Sent, Standing, StoreAnswer,
     StoreFailure, StoreRequest, Stored, Tier, Version,
 };
 use crate::message::Effect;
@@ -76,9 +76,11 @@ impl Owned {
         }
         let due = self.commit_at.is_some_and(|at| at <= cx.now.mono);
         let committable = self.marks.stored > self.record.durable;
+        let mut leaving = false;
         let write = if self.unsure.is_some() || self.must_read {
             None
         } else if let Some(change) = self.parting_change(cx) {
+            leaving = cx.rules.keep(Rule::SilentOnceLeaving);
             Some(change)
         } else if committable && due {
             Some(vec![Change::Commit(self.to_commit())])
@@ -90,6 +92,7 @@ impl Owned {
             return;
         };
         let write = write.and_then(|changes| self.changed(cx, &changes));
+        self.leaving |= leaving && write.is_some();
         let op = cx.op(self.id);
         let request = match &write {
             Some(record) => StoreRequest::Write(self.id, Some(self.version), record.clone()),
@@ -102,7 +105,7 @@ impl Owned {
             _ => Effect::Store(op, request),
         });
         self.must_read = false;
-        self.writer.fill(op, Sent { marks: self.marks, home: self.hot.home, term: cx.lease.term(), write });
+        self.writer.fill(op, Sent { at: cx.now.mono, marks: self.marks, home: self.hot.home, term: cx.lease.term(), write });
     }
 
     /// Acting on the lease needs the record written in the lease's term.
@@ -196,7 +199,7 @@ impl Owned {
         self.version = version;
         self.affirmed = sent.term.or(self.affirmed);
         self.take_over(cx, record);
-        self.confirm(sent);
+        self.confirm(cx, sent);
         Still::Ours
     }
 
@@ -212,12 +215,14 @@ impl Owned {
         });
     }
 
-    fn confirm(&mut self, sent: &Sent) {
-        let (new, old) = (sent.marks, self.confirmed);
-        self.confirmed.made = old.made.max(new.made);
-        self.confirmed.local = old.local.max(new.local);
-        self.confirmed.stored = old.stored.max(new.stored);
-        self.confirmed.asked = old.asked.max(new.asked);
+    /// The record was ours after `sent` was sent. What is in the store stays found by whoever comes after us; the right to
+    /// speak for the session is gone with the time: this process may have been stopped since. Protects: one that was
+    /// overtaken says nothing on the ground of an old answer.
+    fn confirm(&mut self, cx: &Context<'_>, sent: &Sent) {
+        self.confirmed.stored = self.confirmed.stored.max(sent.marks.stored);
+        if cx.now.mono < sent.at.plus(FRESH) || !cx.rules.keep(Rule::FreshRead) {
+            self.confirmed.asked = self.confirmed.asked.max(sent.marks.asked);
+        }
         self.hot.confirmed(sent.home);
     }
 
@@ -234,7 +239,7 @@ impl Owned {
                 self.affirmed = None;
             }
             self.take_over(cx, &record);
-            self.confirm(sent);
+            self.confirm(cx, sent);
             return Still::Ours;
         }
         // One that we let go ourselves is found as we wrote it, or later.

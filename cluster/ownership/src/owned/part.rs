@@ -82,6 +82,7 @@ impl Owned {
 
     /// It goes on after all: what a core does that takes no answer for a failure.
     pub(super) fn thaw(&mut self, cx: &mut Context<'_>) {
+        self.leaving = false;
         for request in self.parting.take().into_iter().flat_map(|parting| parting.requests) {
             cx.refuse(request, Refused::Parting);
         }

@@ -52,7 +52,8 @@ proptest! {
             let Ok(new) = Record::after(record.as_ref(), owner(by), &change, Rules::ALL) else { continue };
             if let Some(old) = &record {
                 prop_assert!(new.epoch >= old.epoch && new.durable >= old.durable && new.writes > old.writes);
-                prop_assert!(!matches!(old.standing, Standing::Deleted { .. }));
+                let was_deleted = matches!(old.standing, Standing::Deleted { .. });
+                prop_assert!(!was_deleted);
                 if let (Standing::Owned(one), Standing::Owned(two)) = (old.standing, new.standing) && one != two {
                     prop_assert!(new.epoch > old.epoch, "two owners in one epoch");
                 }

@@ -2,7 +2,7 @@
 //! were told, what failed; never what a node thinks.
 
 use super::bucket::Bucket;
-use crate::acknowledge::{Proof, Tier};
+use crate::acknowledge::{FRESH, Proof, Tier};
 use crate::entry::{Entry, What};
 use crate::name::{CommandKey, NodeId, Owner, SessionId};
 use crate::position::{Epoch, Lineage, Position};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Violation {
     /// Which invariant.
     pub what: Invariant,
@@ -22,7 +22,7 @@ pub struct Violation {
 macro_rules! invariants {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
         /// What must hold.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Invariant { $($(#[doc = $doc])+ $name),+ }
 
         impl Invariant {
@@ -69,7 +69,7 @@ impl fmt::Display for Violation {
 }
 
 /// A failure that may excuse a loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Excuse {
     /// Something of a node's failed from, to.
     Node(NodeId, u64, u64),
@@ -84,7 +84,10 @@ pub(super) enum Excuse {
 /// Milliseconds for which what only a Redis had may be nowhere else: a commit, and time to notice.
 const EXPOSED: u64 = 15_000;
 
-#[derive(Clone, Copy, Debug)]
+/// Milliseconds for which one that was overtaken may speak of what its tier does not keep, by a record it read just before.
+const STALE: u64 = FRESH.0 * 110 / 100;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Told {
     entry: Entry,
     at: u64,
@@ -93,7 +96,7 @@ struct Told {
     fenced: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Session {
     id: SessionId,
     name: String,
@@ -111,12 +114,14 @@ struct Session {
     /// Where epochs began, and who began the last.
     lineage: Lineage,
     owner: Option<Owner>,
+    /// When it was last taken.
+    taken: u64,
     /// What the client that follows has.
     seen: Vec<Entry>,
 }
 
 /// Compares what happens with what must hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Checker {
     sessions: BTreeMap<SessionId, Session>,
     pub(super) excuses: Vec<Excuse>,
@@ -144,6 +149,7 @@ impl Checker {
             deleted: false,
             lineage: Lineage::default(),
             owner: None,
+            taken: 0,
             seen: Vec::new(),
         };
         self.sessions.insert(id, session);
@@ -210,22 +216,23 @@ impl Checker {
         {
             return broken(Invariant::NothingChanged, format!("{}: {entry} was told, {there} is there", session.name));
         }
+        let told = Told { entry, at: now, by: by.node, fenced };
+        // Told by who was overtaken, on a read of the record from before.
+        if session.lineage.position(seq).is_some_and(|there| there.epoch > epoch) {
+            let owner = session.owner.unwrap_or(by);
+            let late = now > session.taken + STALE;
+            if late || !session.may_lose(now, owner, &told, &self.excuses) {
+                return broken(Invariant::NothingLost, format!("{}: {entry} was told by {by}, too late", session.name));
+            }
+            session.lost.insert(seq);
+            return Ok(());
+        }
         if let Some(before) = session.told.get_mut(&seq) {
             if before.entry != entry {
                 let how = format!("{}: {} was told, then {entry}", session.name, before.entry);
                 return broken(Invariant::NothingChanged, how);
             }
             before.fenced |= fenced;
-            return Ok(());
-        }
-        let told = Told { entry, at: now, by: by.node, fenced };
-        // Told by who was overtaken, on a read of the record from before.
-        if session.lineage.position(seq).is_some_and(|there| there.epoch > epoch) {
-            let owner = session.owner.unwrap_or(by);
-            if !session.may_lose(now, owner, &told, &self.excuses) {
-                return broken(Invariant::NothingLost, format!("{}: {entry} was told by {by}, too late", session.name));
-            }
-            session.lost.insert(seq);
             return Ok(());
         }
         session.told.insert(seq, told);
@@ -397,6 +404,9 @@ impl Session {
 
     /// Where an epoch begins, or a session rests, everything that was told lies before, but for what its tier gives up.
     fn loses(&mut self, now: u64, by: Owner, old: Option<&Record>, new: &Record, excuses: &[Excuse]) -> Checked {
+        if old.is_some_and(|old| old.epoch != new.epoch) {
+            self.taken = now;
+        }
         let began = new.is_settled() && old.is_some_and(|old| old.open != new.open);
         let base = match new.standing {
             Standing::Resting => new.durable,

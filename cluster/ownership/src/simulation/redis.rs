@@ -1,4 +1,4 @@
-//! A Redis as the scripts see it: leases that end by its own clock, journals behind fences, and a home that changes whenever
+//! A Redis as its scripts see it, which they have to agree with: leases that end by its own clock, journals behind fences, and a home that changes whenever
 //! it may have forgotten something.
 
 use crate::entry::Entry;
@@ -6,6 +6,7 @@ use crate::lease::{Home, Peer, TTL, Term};
 use crate::message::{HotAnswer, HotRequest};
 use crate::name::{Owner, SessionId};
 use crate::position::Epoch;
+use crate::rule::{Rule, Rules};
 use std::collections::BTreeMap;
 
 /// Everything that is in Redis.
@@ -15,20 +16,21 @@ pub struct Redis {
     /// The term, and when it ends by the clock of Redis.
     leases: BTreeMap<Owner, (Term, u64)>,
     journals: BTreeMap<SessionId, Journal>,
+    rules: Rules,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Journal {
     fence: Epoch,
-    /// Which events may follow: none before a seed.
-    last: Option<u64>,
+    /// The epoch that seeded it, and its last event or the one before its first.
+    seeded: Option<(Epoch, u64)>,
     entries: Vec<Entry>,
 }
 
 impl Redis {
     /// An empty one.
-    pub fn new(home: Home) -> Redis {
-        Redis { home, leases: BTreeMap::new(), journals: BTreeMap::new() }
+    pub fn new(home: Home, rules: Rules) -> Redis {
+        Redis { home, leases: BTreeMap::new(), journals: BTreeMap::new(), rules }
     }
 
     /// Which one.
@@ -67,7 +69,7 @@ impl Redis {
             },
             HotRequest::Lease(owner) => HotAnswer::Alive(self.leases.contains_key(owner)),
             HotRequest::Raise(id, epoch) => {
-                let empty = Journal { fence: *epoch, last: None, entries: Vec::new() };
+                let empty = Journal { fence: *epoch, seeded: None, entries: Vec::new() };
                 let journal = self.journals.entry(*id).or_insert(empty);
                 if journal.fence > *epoch {
                     return HotAnswer::Fenced;
@@ -78,18 +80,29 @@ impl Redis {
             HotRequest::Peek(id) => {
                 HotAnswer::Journal(self.journals.get(id).map(|journal| journal.entries.clone()).unwrap_or_default())
             }
-            HotRequest::Seed(id, home, epoch, after) => self.fenced(*id, Some(*home), *epoch, |journal| {
-                journal.entries.clear();
-                journal.last = Some(*after);
-                HotAnswer::Done
-            }),
+            HotRequest::Seed(id, home, epoch, after) => {
+                let keeps = self.rules.keep(Rule::LateSeedKeeps);
+                self.fenced(*id, Some(*home), *epoch, |journal| {
+                    match journal.seeded {
+                        // One that is late: what was appended since stays.
+                        Some((by, last)) if by == *epoch && last > *after && keeps => {}
+                        _ => {
+                            journal.entries.clear();
+                            journal.seeded = Some((*epoch, *after));
+                        }
+                    }
+                    HotAnswer::Done
+                })
+            }
             HotRequest::Append(id, home, epoch, entries) => self.fenced(*id, *home, *epoch, |journal| {
-                let (Some(last), Some(first)) = (journal.last, entries.first()) else { return HotAnswer::Forgotten };
-                if first.seq > last + 1 {
+                let (Some((by, last)), Some(first)) = (journal.seeded, entries.first()) else {
+                    return HotAnswer::Forgotten;
+                };
+                if by != *epoch || first.seq > last + 1 {
                     return HotAnswer::Forgotten;
                 }
                 let new: Vec<Entry> = entries.iter().filter(|entry| entry.seq > last).copied().collect();
-                journal.last = new.last().map_or(Some(last), |entry| Some(entry.seq));
+                journal.seeded = Some((*epoch, new.last().map_or(last, |entry| entry.seq)));
                 journal.entries.extend(new);
                 HotAnswer::Done
             }),

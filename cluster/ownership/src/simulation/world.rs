@@ -147,7 +147,7 @@ impl World<'_> {
             happenings: BTreeMap::new(),
             hosts: plan.nodes.iter().map(host).collect(),
             bucket: Bucket::default(),
-            redis: Redis::new(Home(1)),
+            redis: Redis::new(Home(1), rules),
             copies: BTreeMap::new(),
             homes: 1,
             network: Network::new(plan),
@@ -358,7 +358,7 @@ impl World<'_> {
             }
             Failure::RedisFlushed => {
                 self.homes += 1;
-                self.redis = Redis::new(Home(self.homes));
+                self.redis = Redis::new(Home(self.homes), self.rules);
             }
             Failure::RedisStale(_) => {
                 self.homes += 1;
