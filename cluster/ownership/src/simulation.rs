@@ -13,7 +13,7 @@ mod bucket;
 mod checker;
 mod client;
 mod coverage;
-#[cfg(test)]
+#[cfg(all(test, feature = "exhaustive"))]
 mod exhaustive;
 mod network;
 mod plan;
