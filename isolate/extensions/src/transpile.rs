@@ -153,6 +153,19 @@ const PATCHES: &[(&str, &str, &str)] = &[
         "import { op_tty_check_fd_permission, TTY } from \"ext:core/ops\";",
         "import { op_tty_check_fd_permission } from \"ext:core/ops\"; const { TTY } = core.ops;",
     ),
+    // A native addon would be code of the host's.
+    (
+        "node:module",
+        "  if (filename.endsWith(\"cpufeatures.node\")) {\n",
+        "  const refused = new Error(`${filename}: native addons cannot be loaded in a session`);\n  refused.code = \"ERR_DLOPEN_FAILED\";\n  throw refused;\n  \
+         if (filename.endsWith(\"cpufeatures.node\")) {\n",
+    ),
+    // Every binding by its name, for tests of Node's own.
+    (
+        "node:module",
+        "  \"internal/test/binding\": () =>\n    core.loadExtScript(\"ext:deno_node/internal/test/binding.ts\"),\n",
+        "",
+    ),
     // An environment variable of the other runtime's, and its server's.
     (
         "ext:deno_node/internal/http/address_override.js",

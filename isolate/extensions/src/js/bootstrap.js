@@ -6,11 +6,15 @@ import "ext:warren/handles.js";
 import "ext:warren/datagram.js";
 import "ext:warren/names.js";
 import "ext:warren/tls.js";
+import "ext:warren/histogram.js";
 import "ext:warren/captured.js";
+import "ext:warren/bounds.js";
 import { event, performance } from "ext:warren/globals.js";
 import { evaluate, fail, prepare, requireAll, runFile } from "ext:warren/main.js";
 
 const { op_ppid } = core.ops;
+const { bound } = globalThis;
+delete globalThis.bound;
 const { setNoColorFns } = deno.whole.loadExtScript("ext:deno_web/01_console.js");
 setNoColorFns(() => !core.isTerminal(1), () => !core.isTerminal(2));
 
@@ -45,6 +49,9 @@ function begin(options) {
   delete globalThis.__bootstrap;
   delete globalThis.bootstrap;
   delete globalThis.Deno;
+  // The engine makes it with the context, after the snapshot.
+  bound("SharedArrayBuffer", "grow");
+  bound.memories();
   // What is loaded later has its own view of them; nothing else needs their names.
   for (const name of Object.keys(core.ops)) delete core.ops[name];
   deno.pid = options.pid;
