@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use warren_isolate_extensions::BOUNDS;
 use warren_isolate_extensions::list::extensions;
 use warren_isolate_extensions::transpile::transpile;
 
@@ -28,6 +29,13 @@ fn main() {
                 v8::scope!(scope, isolate);
                 let template = init_global_template(scope, ContextInitMode::ForSnapshot);
                 let context = create_v8_context(scope, template, ContextInitMode::ForSnapshot, std::ptr::null_mut());
+                {
+                    let scope = &mut v8::ContextScope::new(scope, context);
+                    let bounds =
+                        v8::String::new(scope, &format!("{BOUNDS}\ndelete globalThis.bound;")).expect("a short script");
+                    let bounds = v8::Script::compile(scope, bounds, None).expect("it is a script");
+                    bounds.run(scope).expect("it runs");
+                }
                 assert_eq!(scope.add_context(context), VM_CONTEXT_INDEX);
             })),
             skip_op_registration: false,

@@ -89,6 +89,11 @@ impl Running {
         }
         self.lost.fetch_add(1, Ordering::AcqRel);
         self.turns.abandon();
+        if let Some(Ending::Limit(why)) = self.guest.ending() {
+            // As much as there is room for: nobody may read it.
+            let text = format!("\n{why}\n");
+            let _ = self.guest.attempt(|kernel, call| kernel.write(call, Fd::STDERR, &[text.as_bytes()]));
+        }
         let status = match self.guest.ending() {
             Some(Ending::Exit(code)) => ExitStatus::Exited(*code),
             Some(Ending::Signal(signal)) => ExitStatus::Signaled(*signal),
@@ -107,11 +112,8 @@ impl Running {
     /// The engine has no memory for something that it cannot do without, and would end the host now. On the isolate's thread, which
     /// stays where it is.
     fn exhausted(&self) {
-        const WHY: &[u8] = b"\nFATAL ERROR: JavaScript heap out of memory\n";
         tracing::warn!(pid = self.guest.pid().0, "a node program is out of memory; its thread and its memory are lost");
-        // Only what there is room for: nobody may read it.
-        let _ = self.guest.attempt(|kernel, call| kernel.write(call, Fd::STDERR, &[WHY]));
-        self.guest.end(Ending::Limit(String::new()));
+        self.guest.end(Ending::Limit("FATAL ERROR: JavaScript heap out of memory".to_owned()));
         self.lose();
         loop {
             std::thread::park();
@@ -135,7 +137,12 @@ impl Running {
         if !self.turns.is_running() {
             return;
         }
-        if self.buffers.are_over() || isolate.get_heap_statistics().external_memory() > self.outside_max {
+        let is_over = |isolate: &mut v8::Isolate| isolate.get_heap_statistics().external_memory() > self.outside_max;
+        if is_over(isolate) {
+            // What nobody has any more is none of it.
+            isolate.low_memory_notification();
+        }
+        if self.buffers.are_over() || is_over(isolate) {
             self.guest.end(Ending::Limit("FATAL ERROR: JavaScript buffers out of memory".to_owned()));
             self.isolate.terminate_execution();
             return;

@@ -25,3 +25,6 @@ pub mod transpile;
 
 /// Where the `node` command is in a session.
 pub const NODE_PATH: &str = "/usr/bin/node";
+
+/// What every context of a guest's begins with, beside the main one, which has it with the extensions' scripts.
+pub const BOUNDS: &str = include_str!("js/bounds.js");

@@ -316,6 +316,19 @@ const PATCHES: &[(&str, &str, &str)] = &[
         "        op_node_fs_close(this.#rid);\n",
         "        internals.handleCloses(this);\n        op_node_fs_close(this.#rid);\n",
     ),
+    // A native addon would be code of the host's.
+    (
+        "node:module",
+        "  if (filename.endsWith(\"cpufeatures.node\")) {\n",
+        "  const refused = new Error(`${filename}: native addons cannot be loaded in a session`);\n  refused.code = \"ERR_DLOPEN_FAILED\";\n  throw refused;\n  \
+         if (filename.endsWith(\"cpufeatures.node\")) {\n",
+    ),
+    // Every binding by its name, for tests of Node's own.
+    (
+        "node:module",
+        "  \"internal/test/binding\": () =>\n    core.loadExtScript(\"ext:deno_node/internal/test/binding.ts\"),\n",
+        "",
+    ),
     // An environment variable of the other runtime's, and its server's.
     (
         "ext:deno_node/internal/http/address_override.js",

@@ -17,8 +17,8 @@ use deno_core::url::Url;
 use deno_error::JsErrorBox;
 use std::cell::{Cell, RefCell};
 
-/// Bytes of stack a script's nesting may take while it is parsed: some thousands of parentheses in one another.
-pub const NESTING_BYTES_MAX: usize = 16 << 20;
+/// Bytes of stack a script's nesting may take while it is parsed: a thousand parentheses in one another, or more.
+pub const NESTING_BYTES_MAX: usize = 4 << 20;
 /// Operators, calls or `else` that may follow each other without anything that ends an expression.
 pub const CHAIN_MAX: u32 = 10_000;
 /// Tokens that are looked at, those of attempts that fail among them. What a token becomes takes about 100 bytes.
