@@ -1,7 +1,7 @@
 //! All programs, by both.
 
 use crate::host::Host;
-use crate::outcome::{Outcome, difference};
+use crate::outcome::{Outcome, difference, without};
 use crate::program::{self, Program};
 use crate::session;
 use std::collections::BTreeMap;
@@ -11,13 +11,18 @@ use std::thread;
 
 /// Programs that run at once, each by one side at a time.
 const AT_ONCE: usize = 4;
-/// The differences that are explained: `MODULE/NAME: why`.
+/// The differences that are explained: of a program, or of the lines of one that begin with a label.
 const KNOWN: &str = include_str!("known.txt");
+
+/// Of each program that differs: the labels, none of them for the program as a whole.
+type Known = BTreeMap<&'static str, Vec<&'static str>>;
 
 /// What came of a program.
 enum Verdict {
     Equal,
-    /// How it differs.
+    /// It differs as a whole, and that is known.
+    Known,
+    /// How it differs, or what is known and does not differ.
     Differs(String),
     /// The program itself is no good: why.
     Bad(String),
@@ -42,16 +47,17 @@ fn programs_do_in_a_session_what_they_do_by_node() {
             scope.spawn(|| {
                 loop {
                     let Some(program) = left.lock().unwrap().next() else { return };
-                    let verdict = verdict(&host, program, !case.is_empty());
+                    let labels = known.get(program.title.as_str());
+                    let verdict = verdict(&host, program, labels.map(Vec::as_slice), !case.is_empty());
                     verdicts.lock().unwrap().push((program, verdict));
                 }
             });
         }
     });
-    judge(&known, verdicts.into_inner().unwrap());
+    judge(verdicts.into_inner().unwrap());
 }
 
-fn verdict(host: &Host, program: &Program, shown: bool) -> Verdict {
+fn verdict(host: &Host, program: &Program, known: Option<&[&str]>, shown: bool) -> Verdict {
     let folder = host.folder(program);
     let by_node = host.run(program, &folder).judged(program.stderr);
     let ended_well = by_node.status == "exited 0";
@@ -65,14 +71,23 @@ fn verdict(host: &Host, program: &Program, shown: bool) -> Verdict {
     if shown {
         println!("{}: {}\n{}{}", program.title, ours.status, ours.stdout, ours.stderr);
     }
-    match difference(&by_node, &ours.judged(program.stderr)) {
-        None => Verdict::Equal,
-        Some(told) => Verdict::Differs(told),
+    let ours = ours.judged(program.stderr);
+    let labels = known.unwrap_or_default();
+    let ((by_node, of_node), (ours, of_ours)) = (without(&by_node, labels), without(&ours, labels));
+    let stale = labels.iter().zip(of_node.iter().zip(&of_ours)).find(|(_, (one, other))| one == other);
+    match (difference(&by_node, &ours), known, stale) {
+        (None, _, Some((label, _))) => {
+            Verdict::Differs(format!("    {label:?} agrees now: take it out of known.txt\n"))
+        }
+        (None, Some([]), None) => Verdict::Differs("    it agrees now: take it out of known.txt\n".to_owned()),
+        (None, _, None) => Verdict::Equal,
+        (Some(_), Some([]), _) => Verdict::Known,
+        (Some(told), ..) => Verdict::Differs(told),
     }
 }
 
-/// Prints how many programs of each module agree, and fails for what is not as `known` says.
-fn judge(known: &BTreeMap<&str, &str>, mut verdicts: Vec<(&Program, Verdict)>) {
+/// Prints how many programs of each module agree, and fails for what is not as it is known.
+fn judge(mut verdicts: Vec<(&Program, Verdict)>) {
     verdicts.sort_by(|(one, _), (other, _)| one.title.cmp(&other.title));
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -80,28 +95,35 @@ fn judge(known: &BTreeMap<&str, &str>, mut verdicts: Vec<(&Program, Verdict)>) {
         let (equal, all) = counts.entry(program.module()).or_default();
         *all += 1;
         let title = program.title.as_str();
-        match (verdict, known.get(title)) {
-            (Verdict::Equal, None) => *equal += 1,
-            (Verdict::Equal, Some(_)) => wrong.push(format!("{title} agrees now: take it out of known.txt")),
-            (Verdict::Differs(_), Some(_)) => {}
-            (Verdict::Differs(how), None) => wrong.push(format!("{title} differs:\n{how}")),
-            (Verdict::Bad(why), _) => wrong.push(format!("{title} is no good program: {why}")),
+        match verdict {
+            Verdict::Equal => *equal += 1,
+            Verdict::Known => {}
+            Verdict::Differs(how) => wrong.push(format!("{title} differs:\n{how}")),
+            Verdict::Bad(why) => wrong.push(format!("{title} is no good program: {why}")),
         }
     }
     for (module, (equal, all)) in &counts {
         println!("{module}: {equal} of {all} programs agree");
     }
     let (equal, all) = counts.values().fold((0, 0), |(equal, all), (more, of)| (equal + more, all + of));
-    println!("{equal} of {all} programs agree, {} differences are known", known.len());
+    println!("{equal} of {all} programs agree, {} differences are known", KNOWN.lines().filter(is_entry).count());
     assert!(wrong.is_empty(), "{} programs:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn known() -> BTreeMap<&'static str, &'static str> {
-    let lines = KNOWN.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let mut known = BTreeMap::new();
-    for line in lines {
-        let (title, why) = line.split_once(": ").unwrap_or_else(|| panic!("known.txt: {line}"));
-        assert!(known.insert(title, why).is_none(), "known.txt names {title} twice");
+fn is_entry(line: &&str) -> bool {
+    !line.is_empty() && !line.starts_with('#')
+}
+
+fn known() -> Known {
+    let mut known = Known::new();
+    for line in KNOWN.lines().filter(is_entry) {
+        let (what, why) = line.split_once(": ").unwrap_or_else(|| panic!("known.txt: {line}"));
+        assert!(!why.is_empty(), "known.txt: {line}");
+        let (title, label) = what.strip_suffix(']').and_then(|what| what.split_once(" [")).unwrap_or((what, ""));
+        let labels = known.entry(title).or_default();
+        if !label.is_empty() {
+            labels.push(label);
+        }
     }
     known
 }
