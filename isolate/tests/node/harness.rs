@@ -71,8 +71,8 @@ pub(crate) struct Ended {
 
 /// A session.
 pub(crate) struct Place {
-    session: Session,
-    template: Template,
+    pub(crate) session: Session,
+    pub(crate) template: Template,
 }
 
 impl Place {
@@ -186,7 +186,7 @@ impl Place {
         })
     }
 
-    fn within<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn within<T>(&self, future: impl Future<Output = T>) -> T {
         bench().runtime.block_on(async { tokio::time::timeout(LIMIT, future).await.expect("the program hangs") })
     }
 }

@@ -1,0 +1,3 @@
+//: stderr
+//: fails
+require('assert').deepStrictEqual({ a: 1 }, { a: 2 });

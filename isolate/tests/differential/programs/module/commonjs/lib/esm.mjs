@@ -1,0 +1,1 @@
+export default 'esm'; export const named = 1;

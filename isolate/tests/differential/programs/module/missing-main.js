@@ -1,0 +1,4 @@
+//: stderr
+//: fails
+console.log('loads');
+require('./not-there');

@@ -1,0 +1,7 @@
+//: stderr
+//: fails
+console.log('before');
+enum Color {
+  Red,
+}
+console.log(Color.Red);

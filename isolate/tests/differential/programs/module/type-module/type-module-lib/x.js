@@ -1,0 +1,1 @@
+console.log('imported', import.meta.url.split('/').pop());

@@ -1,0 +1,4 @@
+//: stderr
+//: fails
+import fs from 'fs';
+const x = ;

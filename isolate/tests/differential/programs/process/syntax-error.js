@@ -1,0 +1,4 @@
+//: stderr
+//: fails
+const text = 'before';
+let text = 5;

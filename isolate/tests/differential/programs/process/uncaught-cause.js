@@ -1,0 +1,3 @@
+//: stderr
+//: fails
+throw new Error('outer', { cause: new TypeError('inner') });

@@ -1,0 +1,4 @@
+//: stderr
+//: fails
+await null;
+throw new Error('of a module');

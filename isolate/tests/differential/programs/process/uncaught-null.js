@@ -1,0 +1,3 @@
+//: stderr
+//: fails
+throw null;

@@ -1,0 +1,5 @@
+//: stderr
+//: fails
+setImmediate(() => {
+  throw 'text';
+});

@@ -1,0 +1,5 @@
+//: stderr
+//: fails
+(async () => {
+  throw undefined;
+})();

@@ -1,0 +1,3 @@
+//: stderr
+//: fails
+Promise.reject({ a: 1 });

@@ -1,0 +1,12 @@
+const { attempt, print } = require('observe');
+const pattern = new URLPattern({ pathname: '/books/:id(\\d+)', search: '*' });
+print(pattern.test('http://a/books/12?x'), pattern.test('http://a/books/x'), { ...pattern.exec('http://a/books/12?x').pathname.groups });
+print(
+  pattern.pathname,
+  pattern.protocol,
+  pattern.hasRegExpGroups,
+  new URLPattern('/a/*', 'https://b.com').exec('https://b.com/a/x/y').pathname.groups[0],
+);
+print(pattern.exec('nonsense'));
+attempt('pattern', () => new URLPattern({ pathname: '/(' }));
+attempt('relative', () => new URLPattern('/a'));

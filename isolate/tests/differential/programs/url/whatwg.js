@@ -1,0 +1,43 @@
+const { attempt, print } = require('observe');
+const show = (text, base) =>
+  attempt(`${text} ${base ?? ''}`, () => {
+    const u = new URL(text, base);
+    return [u.href, u.origin, u.protocol, u.username, u.password, u.host, u.port, u.pathname, u.search, u.hash].join(' ');
+  });
+show('http://user:p%40ss@Example.COM:80/a/../b?q=1#h');
+show('https://example.com:8443');
+show('../x?y', 'http://a/b/c/d');
+show('//other/p', 'https://a');
+show('file:///a/b c');
+show('mailto:a@b');
+show('data:text/plain,hi');
+show('http://[::1]:3000/');
+show('http://1.2.3/');
+show('http://\u4f60\u597d.com/\u00e9?\u00e9#\u00e9');
+show('HTTP://a b');
+show('nonsense');
+show('/x');
+show('http://a:99999');
+show('http://[x]');
+show('blob:https://a/b');
+const u = new URL('http://a/b');
+u.port = '8080';
+u.pathname = 'x y';
+u.search = 'a=b c';
+u.hash = 'z';
+u.host = 'h:1';
+u.protocol = 'https';
+u.username = 'me';
+u.password = 'p:w';
+print(u.href);
+u.port = 'x';
+u.protocol = 'mailto';
+u.host = '';
+print(u.href, JSON.stringify(u), String(u) === u.href);
+attempt('href', () => {
+  u.href = 'x';
+});
+print(URL.canParse('x'), URL.canParse('x', 'http://a'), URL.parse('nonsense'), URL.parse('http://a').href);
+print(u, new URLSearchParams('a=1&b=2'));
+attempt('no arguments', () => new URL());
+attempt('createObjectURL', () => typeof URL.createObjectURL(new Blob(['x'])));

@@ -1,0 +1,27 @@
+const { attempt, later, print } = require('observe');
+const alive = setInterval(() => {}, 1000);
+(async () => {
+  const control = new AbortController();
+  print(control.signal.aborted, control.signal.reason, control.signal.onabort, Object.prototype.toString.call(control));
+  control.signal.onabort = (event) => print('onabort', event.type, event.isTrusted);
+  control.signal.addEventListener('abort', () => print('listener'));
+  control.abort();
+  control.abort('again');
+  print(control.signal.aborted, control.signal.reason.name, control.signal.reason.message, control.signal.reason.code);
+  attempt('throwIfAborted', () => control.signal.throwIfAborted());
+  attempt('reason', () => AbortSignal.abort(5).throwIfAborted());
+  const timed = AbortSignal.timeout(5);
+  await new Promise((done) => timed.addEventListener('abort', done));
+  print(timed.reason.name, timed.reason.message, timed.reason.code);
+  const second = new AbortController();
+  const any = AbortSignal.any([second.signal, AbortSignal.timeout(100000)]);
+  any.addEventListener('abort', () => print('any', any.reason));
+  second.abort('why');
+  print(AbortSignal.any([]).aborted, AbortSignal.any([AbortSignal.abort(1)]).reason);
+  attempt('new', () => new AbortSignal());
+  attempt('timeout', () => AbortSignal.timeout(-1));
+  attempt('any', () => AbortSignal.any(5));
+  attempt('this', () => AbortController.prototype.abort.call({}));
+  print(control, any);
+  clearInterval(alive);
+})();
