@@ -30,7 +30,8 @@ const LEAP: u64 = 1700;
 struct Small {
     tier: Tier,
     rules: Rules,
-    asks: Vec<Asked>,
+    /// In this order, each of this node.
+    asks: Vec<(usize, Asked)>,
     leaps: u8,
     /// Answers lost, requests late, processes killed, what Redis knew lost.
     budget: Budget,
@@ -64,8 +65,8 @@ struct State {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Action {
-    /// A client asks a node for the next thing.
-    Ask(usize),
+    /// A client asks for the next thing.
+    Ask,
     /// A request is done and answered.
     Answer(usize),
     /// A request is done, and the answer lost.
@@ -123,7 +124,7 @@ impl Small {
         let acted = state.checker.acted(SESSION, by, None, *proof, record.as_ref());
         note(state, acted);
         let index = usize::try_from(request.0).unwrap_or(0);
-        if let Some(Asked::Do(number)) = self.asks.get(index) {
+        if let Some((_, Asked::Do(number))) = self.asks.get(index) {
             let told = state.checker.told((state.now, by), SESSION, (*position, What::Plain(*number)), false);
             note(state, told);
             state.done += 1;
@@ -228,15 +229,15 @@ impl Model for Small {
                 actions.push(Action::Late(index));
             }
         }
+        if state.asked < self.asks.len() {
+            actions.push(Action::Ask);
+        }
         for node in 0..2 {
-            if state.asked < self.asks.len() {
-                actions.push(Action::Ask(node));
-            }
             let due = state.nodes[node].as_ref().is_some_and(|one| one.next_deadline() <= Small::now(state).mono);
             if due {
                 actions.push(Action::Timer(node));
             }
-            if budget.crashes > 0 {
+            if node == 0 && budget.crashes > 0 {
                 actions.push(Action::Crash(node));
             }
         }
@@ -251,8 +252,8 @@ impl Model for Small {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         match action {
-            Action::Ask(node) => {
-                let what = *self.asks.get(state.asked)?;
+            Action::Ask => {
+                let (node, what) = *self.asks.get(state.asked)?;
                 let id = RequestId(state.asked as u64);
                 state.asked += 1;
                 let request = Request { id, session: SESSION, seen: None, hops: 1, what };
@@ -311,7 +312,7 @@ impl Model for Small {
         vec![
             Property::always("what must hold holds", |_, state: &State| state.broken.is_none()),
             Property::sometimes("all that is asked is done", |model: &Small, state: &State| {
-                usize::from(state.done) == model.asks.iter().filter(|ask| matches!(ask, Asked::Do(_))).count()
+                usize::from(state.done) == model.asks.iter().filter(|ask| matches!(ask, (_, Asked::Do(_)))).count()
             }),
             Property::sometimes("the other node takes the session", |_, state: &State| {
                 state.bucket.record(SESSION).is_some_and(|record| record.epoch.get() >= 2 && record.is_settled())
@@ -336,13 +337,13 @@ fn explore(name: &str, model: Small) -> Option<Violation> {
 
 const NO_FAULT: Budget = Budget { deaf: 0, late: 0, crashes: 0, redis: 0 };
 
-fn small(tier: Tier, asks: &[Asked], leaps: u8, budget: Budget) -> Small {
+fn small(tier: Tier, asks: &[(usize, Asked)], leaps: u8, budget: Budget) -> Small {
     Small { tier, rules: Rules::ALL, asks: asks.to_vec(), leaps, budget }
 }
 
 fn models() -> Vec<(&'static str, Small)> {
-    let (one, two) = (Asked::Do(1), Asked::Do(2));
-    let to = Asked::Move(owner(1, 1));
+    let (one, two) = ((0, Asked::Do(1)), (1, Asked::Do(2)));
+    let to = (0, Asked::Move(owner(1, 1)));
     vec![
         ("strict, an answer lost", small(Tier::Strict, &[one, two], 2, Budget { deaf: 1, ..NO_FAULT })),
         ("strict, a request late", small(Tier::Strict, &[one, two], 2, Budget { late: 1, ..NO_FAULT })),
@@ -350,7 +351,7 @@ fn models() -> Vec<(&'static str, Small)> {
         ("journal, an answer lost", small(Tier::Journal, &[one, two], 2, Budget { deaf: 1, ..NO_FAULT })),
         ("journal, a crash", small(Tier::Journal, &[one, two], 2, Budget { crashes: 1, ..NO_FAULT })),
         ("journal, Redis flushed", small(Tier::Journal, &[one, two], 3, Budget { redis: 1, ..NO_FAULT })),
-        ("scratch, a rest", small(Tier::Scratch, &[one, Asked::Rest, two], 2, Budget { deaf: 1, ..NO_FAULT })),
+        ("scratch, a rest", small(Tier::Scratch, &[one, (0, Asked::Rest), two], 2, Budget { deaf: 1, ..NO_FAULT })),
         ("scratch, a move", small(Tier::Scratch, &[one, to, two], 2, Budget { deaf: 1, ..NO_FAULT })),
     ]
 }
