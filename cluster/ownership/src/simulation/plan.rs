@@ -240,9 +240,9 @@ impl Plan {
                 (id, TenantId(1 + u32::from(number % 3 == 2)), random.pick(theme.tiers()))
             })
             .collect();
-        theme.faults(&mut random, &mut plan);
+        let node = theme.faults(&mut random, &mut plan);
         plan.commands = commands(&mut random, plan.sessions.len(), &plan.faults);
-        theme.commands(&mut random, &mut plan);
+        theme.commands(&mut random, &mut plan, node);
         plan.commands.sort_by_key(|command| command.at);
         plan
     }

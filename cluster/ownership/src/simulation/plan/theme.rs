@@ -1,6 +1,6 @@
 //! What some runs are about: several faults that have to meet within a moment are met by chance too seldom.
 
-use super::{Command, Failure, Fault, Place, Plan, Random, Tier, Way, Wish};
+use super::{Command, Failure, Fault, NodeId, Place, Plan, Random, Tier, Way, Wish};
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(super) enum Theme {
     Late,
     /// Redis and an owner are lost at once, and then an old copy takes the place of Redis.
     OldJournal,
+    /// An owner is stopped until another has its session, and then Redis is replaced by a copy from before.
+    OldFence,
+    /// A lease lapses, its next grant is late, and another lapse follows.
+    LateGrant,
     /// Two of three nodes die with many sessions, which all are asked for.
     Masses,
 }
@@ -27,6 +31,8 @@ impl Theme {
             4..=6 => Theme::Late,
             7 => Theme::OldJournal,
             8 => Theme::Masses,
+            9 | 10 => Theme::OldFence,
+            11 | 12 => Theme::LateGrant,
             _ => Theme::Any,
         }
     }
@@ -36,7 +42,7 @@ impl Theme {
             Theme::Any => random.pick(&[1, 2, 2, 3, 5]),
             Theme::Masses => 8,
             Theme::OldJournal => 3,
-            Theme::OldRead | Theme::LeaseEnds | Theme::Late => 2,
+            Theme::OldRead | Theme::LeaseEnds | Theme::Late | Theme::OldFence | Theme::LateGrant => 2,
         }
     }
 
@@ -45,20 +51,20 @@ impl Theme {
             Theme::Any | Theme::Masses => {
                 &[Tier::Scratch, Tier::Checkpoint, Tier::Journal, Tier::Journal, Tier::Strict]
             }
-            Theme::OldRead | Theme::LeaseEnds => &[Tier::Scratch, Tier::Checkpoint],
+            Theme::OldRead | Theme::LeaseEnds | Theme::LateGrant => &[Tier::Scratch, Tier::Checkpoint],
             Theme::Late => &[Tier::Scratch, Tier::Checkpoint, Tier::Journal, Tier::Journal],
-            Theme::OldJournal => &[Tier::Journal],
+            Theme::OldJournal | Theme::OldFence => &[Tier::Journal],
         }
     }
 
-    /// Its own faults instead of some of those that were drawn.
-    pub(super) fn faults(self, random: &mut Random, plan: &mut Plan) {
+    /// Its own faults instead of some of those that were drawn. Most are about one node.
+    pub(super) fn faults(self, random: &mut Random, plan: &mut Plan) -> usize {
         let at = random.within(4000, 8000);
         let node = usize::try_from(random.below(3)).unwrap_or(0);
         let fault = |at: u64, length: u64, what: Failure| Fault { at, length, what };
         let crash = |node: usize| Failure::Crash { node, effect: 0, before: true, wiped: false };
         let mine = match self {
-            Theme::Any => return,
+            Theme::Any => return node,
             Theme::OldRead => {
                 let away = random.within(5000, 9000);
                 let pause = at + random.within(3500, away);
@@ -71,7 +77,27 @@ impl Theme {
             Theme::LeaseEnds => {
                 plan.nodes = vec![96; 3];
                 plan.redis_rate = 104;
-                vec![fault(at, 5000, Failure::Cut { node, from: Place::Redis, way: Way::Both })]
+                let cut = fault(at, 5000, Failure::Cut { node, from: Place::Redis, way: Way::Both });
+                let step = fault(at + 1000, 0, Failure::Step { node, by: -3_600_000 });
+                if random.percent(50) { vec![step, cut] } else { vec![cut] }
+            }
+            Theme::OldFence => {
+                let length = random.within(4500, 7000);
+                let copied = at + length + random.below(400) - 300;
+                vec![
+                    fault(copied, 0, Failure::RedisStale(copied - at + random.within(100, 400))),
+                    fault(at, length, Failure::Pause { node }),
+                ]
+            }
+            Theme::LateGrant => {
+                let cut = |at: u64, length: u64| fault(at, length, Failure::Cut { node, from: Place::Redis, way: Way::Both });
+                let again = at + 5500 + random.below(900);
+                vec![
+                    cut(at, 4000),
+                    fault(at + 3500, 1300, Failure::RedisSlow(6000, 60)),
+                    fault(again + 2500, 3000, Failure::Slow(2000, 60)),
+                    cut(again, random.within(2800, 3800)),
+                ]
             }
             Theme::Late => vec![
                 fault(at, 15_000, Failure::RedisSlow(random.pick(&[1500, 6000]), 50)),
@@ -95,10 +121,11 @@ impl Theme {
         };
         plan.faults.truncate(if random.percent(50) { 0 } else { 2 });
         plan.faults.extend(mine);
+        node
     }
 
     /// Its own commands besides.
-    pub(super) fn commands(self, random: &mut Random, plan: &mut Plan) {
+    pub(super) fn commands(self, random: &mut Random, plan: &mut Plan, node: usize) {
         let Some(fault) = plan.faults.last().copied() else { return };
         let sessions = plan.sessions.len() as u64;
         let (from, to, count) = match self {
@@ -107,8 +134,17 @@ impl Theme {
             Theme::LeaseEnds => (fault.at + 1700, fault.at + 3400, 40),
             Theme::Late => (fault.at.saturating_sub(9000), fault.at + 7000, 25),
             Theme::OldJournal => (fault.at.saturating_sub(10_000), fault.at + 3000, 40),
+            Theme::OldFence => (fault.at.saturating_sub(800), fault.at + fault.length + 600, 50),
+            Theme::LateGrant => (fault.at.saturating_sub(1500), fault.at + 6500, 60),
             Theme::Masses => (fault.at + 2800, fault.at + 5500, 30),
         };
+        if self != Theme::Masses && self != Theme::Late {
+            // Where it is to happen.
+            let to = NodeId(u32::try_from(node).unwrap_or(0));
+            for session in 0..plan.sessions.len() {
+                plan.commands.push(Command { at: 1500, session, what: Wish::Move(to) });
+            }
+        }
         for _ in 0..count {
             let session = usize::try_from(random.below(sessions)).unwrap_or(0);
             let what = random.pick(&[Wish::Do, Wish::Do, Wish::Follow, Wish::Run]);
