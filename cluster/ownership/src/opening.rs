@@ -554,7 +554,8 @@ impl Opening {
                 stored = end.seq;
             }
         }
-        let copied: Vec<Entry> = by_seq.range(stored + 1..).map(|(_, entry)| *entry).filter(|entry| entry.seq <= last).collect();
+        let copied: Vec<Entry> =
+            by_seq.range(stored + 1..).map(|(_, entry)| *entry).filter(|entry| entry.seq <= last).collect();
         if let (Some(first), Some(end)) = (copied.first(), copied.last()) {
             segments.push(Segment { epoch: record.epoch, first: first.seq, last: end.seq });
         }

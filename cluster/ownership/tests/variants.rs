@@ -12,9 +12,8 @@ fn every_broken_rule_is_noticed() {
     let mut unnoticed = Vec::new();
     for rule in Rule::ALL {
         let rules = Rules::breaking(*rule);
-        let noticed = (0..SEEDS).find_map(|seed| {
-            run(&Plan::of(seed), rules, false).violation.map(|(_, violation)| (seed, violation))
-        });
+        let noticed = (0..SEEDS)
+            .find_map(|seed| run(&Plan::of(seed), rules, false).violation.map(|(_, violation)| (seed, violation)));
         match noticed {
             Some((seed, violation)) => println!("{:<22} seed {seed:>5}  {violation}", rule.to_string()),
             None => unnoticed.push(format!("{rule}: {}", rule.text())),

@@ -21,7 +21,10 @@ fn checkpoint_needs_the_local_log_too() {
     let local = Marks { local: 5, ..NONE };
     assert_eq!(asked(Tier::Checkpoint, Level::Tier, NONE, NO, true), Err(Lacks::Local));
     assert_eq!(asked(Tier::Checkpoint, Level::Tier, local, NO, true), Ok(Proof::Lease));
-    assert_eq!(asked(Tier::Checkpoint, Level::Tier, local, Confirmed { stored: 9, asked: 4 }, false), Err(Lacks::Record));
+    assert_eq!(
+        asked(Tier::Checkpoint, Level::Tier, local, Confirmed { stored: 9, asked: 4 }, false),
+        Err(Lacks::Record)
+    );
 }
 
 #[test]
@@ -30,7 +33,10 @@ fn a_journal_needs_its_fence_or_the_store_and_never_a_lease() {
     assert_eq!(asked(tier, Level::Tier, NONE, NO, true), Err(Lacks::Hot));
     assert_eq!(asked(tier, Level::Tier, Marks { hot: 5, ..NONE }, NO, false), Ok(Proof::Fence));
     assert_eq!(asked(tier, Level::Tier, Marks { stored: 5, ..NONE }, NO, true), Err(Lacks::Record));
-    assert_eq!(asked(tier, Level::Tier, Marks { stored: 5, ..NONE }, Confirmed { stored: 5, asked: 0 }, false), Ok(Proof::Record));
+    assert_eq!(
+        asked(tier, Level::Tier, Marks { stored: 5, ..NONE }, Confirmed { stored: 5, asked: 0 }, false),
+        Ok(Proof::Record)
+    );
 }
 
 #[test]

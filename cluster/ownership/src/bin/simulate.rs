@@ -93,7 +93,10 @@ fn tell(arguments: &Arguments, out: &mut impl Write) -> io::Result<u8> {
     }
     write!(out, "{coverage}")?;
     let seeds = arguments.seeds.end - arguments.seeds.start;
-    writeln!(out, "{seeds} seeds, {steps} steps, {faults} faults, {commands} commands (at least {COMMANDS_MIN} each): {failed} failed")?;
+    writeln!(
+        out,
+        "{seeds} seeds, {steps} steps, {faults} faults, {commands} commands (at least {COMMANDS_MIN} each): {failed} failed"
+    )?;
     Ok(u8::from(failed > 0))
 }
 
@@ -118,9 +121,10 @@ fn tell_broken(arguments: &Arguments, out: &mut impl Write) -> io::Result<u8> {
     let mut unnoticed = 0;
     for rule in &arguments.breaking {
         let rules = Rules::breaking(*rule);
-        let noticed = arguments.seeds.clone().find_map(|seed| {
-            run(&Plan::of(seed), rules, false).violation.map(|(_, violation)| (seed, violation))
-        });
+        let noticed = arguments
+            .seeds
+            .clone()
+            .find_map(|seed| run(&Plan::of(seed), rules, false).violation.map(|(_, violation)| (seed, violation)));
         match noticed {
             Some((seed, violation)) => writeln!(out, "{:<22} seed {seed:>6}  {violation}", rule.to_string())?,
             None => {

@@ -104,7 +104,8 @@ impl Owned {
                 self.hot.seeded &= self.hot.appended >= self.record.durable;
                 if !self.hot.seeded {
                     // Without the flush: as if the new one had what the old one had.
-                    let after = if cx.rules.keep(Rule::FlushAfterRedisLoss) { stored } else { stored.max(self.marks.hot) };
+                    let after =
+                        if cx.rules.keep(Rule::FlushAfterRedisLoss) { stored } else { stored.max(self.marks.hot) };
                     (HotRequest::Seed(id, home, epoch, after), HotOp::Seed(after))
                 } else if made > self.hot.appended {
                     let named = cx.rules.keep(Rule::AppendNamesHome).then_some(home);

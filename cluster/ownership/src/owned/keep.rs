@@ -1,8 +1,8 @@
 //! Where an owner's entries are kept: the local log, segments in the store, the record that names them.
 
 use super::{
-    Change, Context, FRESH, Lacks, LocalRequest, Op, Owned, Record, Refused, Rule, Segment, Sent, Standing, StoreAnswer,
-    StoreFailure, StoreRequest, Stored, Tier, Version,
+    Change, Context, FRESH, Lacks, LocalRequest, Op, Owned, Record, Refused, Rule, Segment, Sent, Standing,
+    StoreAnswer, StoreFailure, StoreRequest, Stored, Tier, Version,
 };
 use crate::message::Effect;
 
@@ -105,7 +105,8 @@ impl Owned {
             _ => Effect::Store(op, request),
         });
         self.must_read = false;
-        self.writer.fill(op, Sent { at: cx.now.mono, marks: self.marks, home: self.hot.home, term: cx.lease.term(), write });
+        self.writer
+            .fill(op, Sent { at: cx.now.mono, marks: self.marks, home: self.hot.home, term: cx.lease.term(), write });
     }
 
     /// Acting on the lease needs the record written in the lease's term.

@@ -242,7 +242,14 @@ impl Checker {
     }
 
     /// Something was done because a lease holds.
-    pub fn acted(&self, id: SessionId, by: Owner, epoch: Option<Epoch>, proof: Proof, record: Option<&Record>) -> Checked {
+    pub fn acted(
+        &self,
+        id: SessionId,
+        by: Owner,
+        epoch: Option<Epoch>,
+        proof: Proof,
+        record: Option<&Record>,
+    ) -> Checked {
         if proof != Proof::Lease {
             return Ok(());
         }
@@ -371,7 +378,10 @@ impl Session {
             let before = self.content.len() as u64;
             self.content.extend(entries.iter().filter(|entry| entry.seq <= segment.last));
             if self.content.len() as u64 != segment.last || before + 1 != segment.first {
-                return untrue(format!("{name}: object e{}/{} holds other events than the record says", segment.epoch, segment.first));
+                return untrue(format!(
+                    "{name}: object e{}/{} holds other events than the record says",
+                    segment.epoch, segment.first
+                ));
             }
             for index in usize::try_from(before).unwrap_or(0)..self.content.len() {
                 self.fits(index, new)?;
@@ -426,7 +436,8 @@ impl Session {
         let lost: Vec<Told> = self.told.range(base + 1..).map(|(_, told)| *told).collect();
         for told in lost {
             if orderly || !self.may_lose(now, by, &told, excuses) {
-                let how = format!("{}: {} was told at {} ms by n{} and is lost", self.name, told.entry, told.at, told.by.0);
+                let how =
+                    format!("{}: {} was told at {} ms by n{} and is lost", self.name, told.entry, told.at, told.by.0);
                 return broken(Invariant::NothingLost, how);
             }
             if let What::Started(key) = told.entry.what {
@@ -459,7 +470,9 @@ impl Session {
                     _ => false,
                 });
                 let other = excuses.iter().any(|excuse| match excuse {
-                    Excuse::Node(node, from, to) => *node == told.by && *from <= *exposed.end() && *to >= *exposed.start(),
+                    Excuse::Node(node, from, to) => {
+                        *node == told.by && *from <= *exposed.end() && *to >= *exposed.start()
+                    }
                     Excuse::Service(from, to) => *from <= *exposed.end() && *to >= *exposed.start(),
                     _ => false,
                 });

@@ -79,7 +79,12 @@ impl Client {
     }
 
     /// The next attempt.
-    pub(super) fn request(&mut self, cursor: Position, incarnation: u64, created: (crate::name::TenantId, crate::acknowledge::Tier)) -> Request {
+    pub(super) fn request(
+        &mut self,
+        cursor: Position,
+        incarnation: u64,
+        created: (crate::name::TenantId, crate::acknowledge::Tier),
+    ) -> Request {
         self.attempts += 1;
         let what = match self.command.what {
             Wish::Create => Asked::Create(created.0, created.1),

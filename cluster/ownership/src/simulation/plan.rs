@@ -225,14 +225,8 @@ impl Plan {
         let nodes: Vec<u64> = (0..3).map(|_| rate(&mut random)).collect();
         let redis_rate = rate(&mut random);
         let theme = Theme::of(&mut random);
-        let mut plan = Plan {
-            seed,
-            nodes,
-            redis_rate,
-            sessions: Vec::new(),
-            commands: Vec::new(),
-            faults: faults(&mut random),
-        };
+        let mut plan =
+            Plan { seed, nodes, redis_rate, sessions: Vec::new(), commands: Vec::new(), faults: faults(&mut random) };
         let count: u32 = theme.sessions(&mut random);
         plan.sessions = (0..count)
             .map(|number| {
@@ -261,12 +255,9 @@ fn faults(random: &mut Random) -> Vec<Fault> {
         let node = usize::try_from(random.below(3)).unwrap_or(0);
         let often = random.pick(&[20, 50, 100]);
         let what = match random.below(25) {
-            0..=4 => Failure::Crash {
-                node,
-                effect: random.below(12),
-                before: random.percent(50),
-                wiped: random.percent(50),
-            },
+            0..=4 => {
+                Failure::Crash { node, effect: random.below(12), before: random.percent(50), wiped: random.percent(50) }
+            }
             5..=7 => Failure::Pause { node },
             8..=11 => Failure::Cut {
                 node,
@@ -292,9 +283,8 @@ fn faults(random: &mut Random) -> Vec<Fault> {
 }
 
 fn commands(random: &mut Random, sessions: usize, faults: &[Fault]) -> Vec<Command> {
-    let mut commands: Vec<Command> = (0..sessions)
-        .map(|session| Command { at: random.within(0, 600), session, what: Wish::Create })
-        .collect();
+    let mut commands: Vec<Command> =
+        (0..sessions).map(|session| Command { at: random.within(0, 600), session, what: Wish::Create }).collect();
     let count = COMMANDS_MIN + random.below(25);
     // What changes hands is rare in most runs, and most of what happens in some.
     let restless = random.percent(35);

@@ -51,7 +51,8 @@ impl Redis {
     }
 
     fn answer(&mut self, request: &HotRequest, now: u64, load: impl Fn(Owner) -> Peer) -> HotAnswer {
-        let peers = |leases: &BTreeMap<Owner, (Term, u64)>| HotAnswer::Held(leases.keys().map(|one| load(*one)).collect());
+        let peers =
+            |leases: &BTreeMap<Owner, (Term, u64)>| HotAnswer::Held(leases.keys().map(|one| load(*one)).collect());
         match request {
             HotRequest::Renew(owner, term) => match self.leases.get_mut(owner) {
                 Some((held, ends)) if held == term => {

@@ -111,12 +111,7 @@ pub fn run(plan: &Plan, rules: Rules, traced: bool) -> Outcome {
         let line = format!("VIOLATION {violation}");
         world.note(|| line);
     }
-    Outcome {
-        violation,
-        steps: world.steps,
-        coverage: world.coverage,
-        trace: world.trace.unwrap_or_default(),
-    }
+    Outcome { violation, steps: world.steps, coverage: world.coverage, trace: world.trace.unwrap_or_default() }
 }
 
 impl World<'_> {
@@ -540,9 +535,7 @@ impl World<'_> {
         };
         // Only writes are refused for other writes.
         let answer = match (request, answer) {
-            (StoreRequest::Read(_) | StoreRequest::List(..), Err(StoreFailure::Conflict)) => {
-                self.bucket.apply(request)
-            }
+            (StoreRequest::Read(_) | StoreRequest::List(..), Err(StoreFailure::Conflict)) => self.bucket.apply(request),
             (_, answer) => answer,
         };
         if let Some(back) = fate.answer
@@ -581,7 +574,13 @@ impl World<'_> {
         if self.trace.is_some() {
             let (name, new) = (self.name(*id), new.cloned());
             let text = new.map_or("none".to_owned(), |new| {
-                format!("{:?} epoch {} open {:?} durable {}", new.standing, new.epoch, new.open.map(|open| open.get()), new.durable)
+                format!(
+                    "{:?} epoch {} open {:?} durable {}",
+                    new.standing,
+                    new.epoch,
+                    new.open.map(|open| open.get()),
+                    new.durable
+                )
             });
             self.note(|| format!("    record of {name} by {by}: {text}"));
         }
@@ -705,10 +704,13 @@ impl World<'_> {
             },
         };
         let to = match what {
-            Wish::Move(NodeId(to)) => self.hosts.get(usize::try_from(to).unwrap_or(0)).map_or(0, |host| host.incarnation),
+            Wish::Move(NodeId(to)) => {
+                self.hosts.get(usize::try_from(to).unwrap_or(0)).map_or(0, |host| host.incarnation)
+            }
             _ => 0,
         };
-        let (cursor, (_, tenant, tier)) = (self.checker.cursor(id), self.plan.sessions[self.clients[index].command.session]);
+        let (cursor, (_, tenant, tier)) =
+            (self.checker.cursor(id), self.plan.sessions[self.clients[index].command.session]);
         let request = self.clients[index].request(cursor, to, (tenant, tier));
         let attempt = self.clients[index].attempt();
         if self.clients[index].target.is_none() {
@@ -782,7 +784,9 @@ impl World<'_> {
 
     /// Who had its last command done reads everything from the first event.
     fn after_final(&mut self, index: usize) {
-        let Client { is_final: true, succeeded: true, command, session, .. } = self.clients[index].clone() else { return };
+        let Client { is_final: true, succeeded: true, command, session, .. } = self.clients[index].clone() else {
+            return;
+        };
         if command.what != Wish::Follow {
             self.checker.begin_anew(session);
             let what = Wish::Follow;

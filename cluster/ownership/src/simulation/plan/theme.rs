@@ -90,7 +90,8 @@ impl Theme {
                 ]
             }
             Theme::LateGrant => {
-                let cut = |at: u64, length: u64| fault(at, length, Failure::Cut { node, from: Place::Redis, way: Way::Both });
+                let cut =
+                    |at: u64, length: u64| fault(at, length, Failure::Cut { node, from: Place::Redis, way: Way::Both });
                 let again = at + 5500 + random.below(900);
                 vec![
                     cut(at, 4000),
