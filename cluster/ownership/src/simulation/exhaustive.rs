@@ -211,8 +211,9 @@ impl Model for Small {
         let request = Request { id: RequestId(999), session: SESSION, seen: None, hops: 1, what: create };
         self.handle(&mut state, 0, Event::Request(request));
         while let Some((node, incarnation, effect, _)) = state.flying.pop() {
-            let answer = Small::done(&mut state, node, incarnation, &effect);
-            answer.map(|event| self.handle(&mut state, node, event));
+            if let Some(answer) = Small::done(&mut state, node, incarnation, &effect) {
+                self.handle(&mut state, node, answer);
+            }
         }
         vec![state]
     }

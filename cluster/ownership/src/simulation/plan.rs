@@ -230,7 +230,7 @@ impl Plan {
         let count: u32 = theme.sessions(&mut random);
         plan.sessions = (0..count)
             .map(|number| {
-                let id = SessionId(u128::from(random.next()) << 64 | u128::from(number));
+                let id = SessionId(u128::from(random.draw()) << 64 | u128::from(number));
                 (id, TenantId(1 + u32::from(number % 3 == 2)), random.pick(theme.tiers()))
             })
             .collect();
