@@ -69,7 +69,7 @@ pub struct Confirmed {
     pub asked: u64,
 }
 
-/// Milliseconds from when a read of the record is sent until what it says is too old to speak by. For what is in the store an
+/// Milliseconds from when a read of the record, or an append, is sent until what its answer says is too old to speak by. For what is in the store an
 /// old one is as good: who came after us has found it there.
 pub const FRESH: Millis = Millis(1000);
 

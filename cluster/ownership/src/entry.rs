@@ -54,14 +54,16 @@ pub enum Outcome {
 impl Keys {
     /// After one more entry.
     pub fn note(&mut self, entry: &Entry) {
-        match entry.what {
-            What::Plain(_) => {}
-            What::Started(key) => drop(self.0.insert(key, Outcome::Started(entry.seq))),
-            What::Ended(key) => drop(self.0.insert(key, Outcome::Ended(entry.seq))),
-        }
-        while self.0.len() > KEYS_MAX {
-            let oldest = self.0.iter().min_by_key(|(_, outcome)| outcome.seq()).map(|(key, _)| *key);
-            oldest.map(|key| self.0.remove(&key));
+        let (key, outcome) = match entry.what {
+            What::Plain(_) => return,
+            What::Started(key) => (key, Outcome::Started(entry.seq)),
+            What::Ended(key) => (key, Outcome::Ended(entry.seq)),
+        };
+        self.0.insert(key, outcome);
+        if self.0.len() > KEYS_MAX
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, outcome)| outcome.seq()).map(|(key, _)| *key)
+        {
+            self.0.remove(&oldest);
         }
     }
 

@@ -48,6 +48,9 @@ pub enum Event {
     },
     /// The sweep found a session whose record may name a dead owner.
     Look(SessionId),
+    /// What ran a session here ended by a fault of ours: all of it in memory is gone, the process lives. It is taken again
+    /// when somebody asks, as from a dead owner.
+    Crashed(SessionId),
     /// The node is to give up all it has.
     Drain,
 }

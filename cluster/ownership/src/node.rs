@@ -104,6 +104,7 @@ impl Node {
             Event::Timer => self.timer(now, out),
             Event::Request(request) => self.request(now, request, out),
             Event::Look(id) => self.look(now, id, out),
+            Event::Crashed(id) => self.crashed(now, id, out),
             Event::Drain => self.draining = true,
             Event::Ran { session, epoch, key } => self.session(now, session, out, |session, cx, _| match session {
                 Session::Owned(owned) if owned.epoch() == epoch => {
@@ -285,6 +286,14 @@ impl Node {
         if !self.sessions.contains_key(&id) {
             self.open(now, id, None, out);
         }
+    }
+
+    /// A session that is served here is forgotten; its record still names us.
+    fn crashed(&mut self, now: Now, id: SessionId, out: &mut Vec<Effect>) {
+        self.session(now, id, out, |session, _, _| match session {
+            Session::Owned(_) => After::Still(Still::Lost(Refused::Fenced)),
+            Session::Opening(_) => After::Nothing,
+        });
     }
 
     fn open(&mut self, now: Now, id: SessionId, request: Option<Request>, out: &mut Vec<Effect>) {

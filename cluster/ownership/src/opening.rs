@@ -193,6 +193,18 @@ impl Opening {
         cx.out.push(effect);
     }
 
+    /// A write of the record did not happen. What it was decided on may have passed: an owner that was dead may live. Once the
+    /// session is ours only another's claim could change that, and the same is written again.
+    fn look_later(&mut self, cx: &Context<'_>) -> Turn {
+        if !self.claimed {
+            let waiting = std::mem::take(&mut self.waiting);
+            *self = Opening { waiting, ..Opening::new(self.id) };
+        } else if let Step::Compare { new } = &self.step {
+            self.step = Step::Write { new: new.clone(), term: None };
+        }
+        self.later(cx)
+    }
+
     fn takes(&mut self, op: Op) -> bool {
         let is_ours = self.busy == Some(op.number);
         if is_ours {
@@ -375,7 +387,7 @@ impl Opening {
         match answer {
             Ok(StoreAnswer::Written(version)) => self.holds(cx, new, version, term),
             Ok(_) => self.removed(cx),
-            Err(StoreFailure::Conflict) => self.later(cx),
+            Err(StoreFailure::Conflict) => self.look_later(cx),
             // Somebody else was first, or an earlier try of ours was.
             Err(StoreFailure::Mismatch) if cx.rules.keep(Rule::RefusedIsNotSuccess) => {
                 self.go(cx, Step::Compare { new: Box::new(new.clone()) })
@@ -400,9 +412,9 @@ impl Opening {
             Some((record, version)) if *record == *new => self.holds(cx, new, version, None),
             // As it was before: it has not happened, and if it happens yet, this one will not.
             Some((_, version)) if self.found.as_ref().is_some_and(|(_, known)| *known == version) => {
-                self.go(cx, Step::Write { new: Box::new(new.clone()), term: None })
+                self.look_later(cx)
             }
-            None if self.found.is_none() => self.go(cx, Step::Write { new: Box::new(new.clone()), term: None }),
+            None if self.found.is_none() => self.look_later(cx),
             found => {
                 let waiting = std::mem::take(&mut self.waiting);
                 *self = Opening { waiting, ..Opening::new(self.id) };

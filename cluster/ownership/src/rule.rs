@@ -50,8 +50,8 @@ macro_rules! rules {
 rules! {
     /// What is acknowledged by the store is followed by a read of the record that still names us. Broken: acknowledged as soon as the segment is written.
     RereadBeforeAck,
-    /// Who speaks because the record named it has read that just now. Broken: whenever.
-    FreshRead,
+    /// Who speaks because the record named it, or Redis took an entry, has heard that just now. Broken: whenever.
+    FreshAnswer,
     /// Each owner has an epoch of its own. Broken: a take-over keeps the epoch.
     EpochPerOwner,
     /// A dead owner's entries are looked for after its record was taken. Broken: listed before, then taken.

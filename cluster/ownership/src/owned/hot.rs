@@ -9,7 +9,7 @@
 //! with every answer, each append names the one that was verified, and one is verified only by a read of the record that
 //! began after it was known. Protects: what an append acknowledges is where the next owner looks.
 
-use super::{Context, HotAnswer, HotRequest, Op, Owned, Rule, Slot, Tier};
+use super::{Context, FRESH, HotAnswer, HotRequest, Monotonic, Op, Owned, Rule, Slot, Tier};
 use crate::lease::Home;
 use crate::message::{Effect, Unknown};
 
@@ -35,7 +35,7 @@ pub(super) struct Hot {
 pub(super) enum HotOp {
     Raise,
     Seed(u64),
-    Append(u64),
+    Append { upto: u64, sent: Monotonic },
     Trim(u64),
 }
 
@@ -113,7 +113,7 @@ impl Owned {
                     if !cx.rules.keep(Rule::AckAfterDurable) {
                         self.marks.hot = made;
                     }
-                    (HotRequest::Append(id, named, epoch, entries), HotOp::Append(made))
+                    (HotRequest::Append(id, named, epoch, entries), HotOp::Append { upto: made, sent: cx.now.mono })
                 } else if self.hot.trimmed < self.record.durable {
                     let durable = self.record.durable;
                     (HotRequest::Trim(id, home, epoch, durable), HotOp::Trim(durable))
@@ -146,7 +146,10 @@ impl Owned {
                 self.hot.seeded = true;
                 self.hot.appended = after;
             }
-            (HotOp::Append(upto), HotAnswer::Done) => {
+            // This process was stopped since: that Redis may have forgotten it, and another may own the session. Asked again.
+            (HotOp::Append { sent, .. }, HotAnswer::Done)
+                if cx.now.mono >= sent.plus(FRESH) && cx.rules.keep(Rule::FreshAnswer) => {}
+            (HotOp::Append { upto, .. }, HotAnswer::Done) => {
                 // It was the Redis that was verified, for the script looked; it still is unless we heard otherwise since.
                 if self.hot.home == Some(home) || !cx.rules.keep(Rule::AppendNamesHome) {
                     self.hot.appended = upto;

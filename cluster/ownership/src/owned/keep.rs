@@ -221,7 +221,7 @@ impl Owned {
     /// overtaken says nothing on the ground of an old answer.
     fn confirm(&mut self, cx: &Context<'_>, sent: &Sent) {
         self.confirmed.stored = self.confirmed.stored.max(sent.marks.stored);
-        if cx.now.mono < sent.at.plus(FRESH) || !cx.rules.keep(Rule::FreshRead) {
+        if cx.now.mono < sent.at.plus(FRESH) || !cx.rules.keep(Rule::FreshAnswer) {
             self.confirmed.asked = self.confirmed.asked.max(sent.marks.asked);
         }
         self.hot.confirmed(sent.home);

@@ -83,6 +83,8 @@ pub(super) enum Excuse {
 
 /// Milliseconds for which what only a Redis had may be nowhere else: a commit, and time to notice.
 const EXPOSED: u64 = 15_000;
+/// Milliseconds from when Redis took an entry until its owner heard of it, at most.
+const ANSWERED: u64 = 500;
 
 /// Milliseconds for which one that was overtaken may speak of what its tier does not keep, by a record it read just before.
 const STALE: u64 = FRESH.0 * 110 / 100;
@@ -461,14 +463,17 @@ impl Session {
             }
             // Any single failure is survived: Redis forgot it, and its owner failed before it could bring it to the store.
             Tier::Journal => {
-                let exposed = told.at..=told.at + EXPOSED;
+                // It may have been there and gone before its owner said so.
+                let exposed = told.at.saturating_sub(ANSWERED)..=told.at + EXPOSED;
                 let redis = excuses.iter().any(|excuse| match excuse {
                     Excuse::RedisLost(at) => exposed.contains(at),
                     _ => false,
                 });
                 let other = excuses.iter().any(|excuse| match excuse {
-                    Excuse::Node(node, from, to) => *node == told.by && *from <= *exposed.end() && *to >= told.at,
-                    Excuse::Service(from, to) => *from <= *exposed.end() && *to >= told.at,
+                    Excuse::Node(node, from, to) => {
+                        *node == told.by && *from <= *exposed.end() && *to >= *exposed.start()
+                    }
+                    Excuse::Service(from, to) => *from <= *exposed.end() && *to >= *exposed.start(),
                     _ => false,
                 });
                 redis && other

@@ -6,8 +6,14 @@ use crate::acknowledge::Tier;
 use crate::name::{NodeId, SessionId, TenantId};
 use std::fmt;
 
+mod theme;
+
+use theme::Theme;
+
 /// When everything that fails is mended, in milliseconds of true time.
 pub const HEALED: u64 = 30_000;
+/// The last moment a fault begins at.
+const LAST_FAULT: u64 = 26_000;
 /// Commands of clients in a run, at least.
 pub const COMMANDS_MIN: u64 = 20;
 
@@ -120,6 +126,11 @@ pub enum Failure {
         /// How far.
         by: i64,
     },
+    /// What runs sessions of a node ends by a fault of its own; the process lives.
+    Actors {
+        /// Whose.
+        node: usize,
+    },
     /// A node is told to drain; it is started anew when the fault ends.
     Drain {
         /// Which.
@@ -169,6 +180,7 @@ pub const FAILURES: &[&str] = &[
     "redis stale",
     "wall clock steps",
     "drain",
+    "actors crash",
 ];
 
 impl Failure {
@@ -200,6 +212,7 @@ impl Failure {
             Failure::RedisStale(_) => vec![FAILURES[15]],
             Failure::Step { .. } => vec![FAILURES[16]],
             Failure::Drain { .. } => vec![FAILURES[17]],
+            Failure::Actors { .. } => vec![FAILURES[18]],
         }
     }
 }
@@ -211,17 +224,21 @@ impl Plan {
         let rate = |random: &mut Random| random.pick(&[96, 97, 100, 100, 103, 104]);
         let nodes: Vec<u64> = (0..3).map(|_| rate(&mut random)).collect();
         let redis_rate = rate(&mut random);
-        let tiers = [Tier::Scratch, Tier::Checkpoint, Tier::Journal, Tier::Journal, Tier::Strict];
-        let count: u32 = random.pick(&[1, 2, 2, 3, 5]);
-        let sessions: Vec<(SessionId, TenantId, Tier)> = (0..count)
+        let theme = Theme::of(&mut random);
+        let mut plan =
+            Plan { seed, nodes, redis_rate, sessions: Vec::new(), commands: Vec::new(), faults: faults(&mut random) };
+        let count: u32 = theme.sessions(&mut random);
+        plan.sessions = (0..count)
             .map(|number| {
-                let id = SessionId(u128::from(random.next()) << 64 | u128::from(number));
-                (id, TenantId(1 + u32::from(number % 3 == 2)), random.pick(&tiers))
+                let id = SessionId(u128::from(random.draw()) << 64 | u128::from(number));
+                (id, TenantId(1 + u32::from(number % 3 == 2)), random.pick(theme.tiers()))
             })
             .collect();
-        let faults = faults(&mut random);
-        let commands = commands(&mut random, sessions.len(), &faults);
-        Plan { seed, nodes, redis_rate, sessions, commands, faults }
+        let node = theme.faults(&mut random, &mut plan);
+        plan.commands = commands(&mut random, plan.sessions.len(), &plan.faults);
+        theme.commands(&mut random, &mut plan, node);
+        plan.commands.sort_by_key(|command| command.at);
+        plan
     }
 }
 
@@ -234,9 +251,10 @@ fn faults(random: &mut Random) -> Vec<Fault> {
             Some(before) if random.percent(60) => before.at + random.within(0, 4000),
             _ => random.within(1500, 22_000),
         };
+        let at = at.min(LAST_FAULT);
         let node = usize::try_from(random.below(3)).unwrap_or(0);
         let often = random.pick(&[20, 50, 100]);
-        let what = match random.below(24) {
+        let what = match random.below(25) {
             0..=4 => {
                 Failure::Crash { node, effect: random.below(12), before: random.percent(50), wiped: random.percent(50) }
             }
@@ -254,7 +272,8 @@ fn faults(random: &mut Random) -> Vec<Fault> {
             18 => Failure::RedisAway,
             19 => Failure::RedisFlushed,
             20 | 21 => Failure::RedisStale(random.pick(&[50, 500, 3000, 10_000])),
-            22 => Failure::Step { node, by: random.pick(&[-3_600_000, 3_600_000, -5000, 5000]) },
+            22 => Failure::Actors { node },
+            23 => Failure::Step { node, by: random.pick(&[-3_600_000, 3_600_000, -5000, 5000]) },
             _ => Failure::Drain { node },
         };
         let length = random.pick(&[300, 1500, 4000, 8000, 15_000]);
@@ -270,8 +289,15 @@ fn commands(random: &mut Random, sessions: usize, faults: &[Fault]) -> Vec<Comma
     // What changes hands is rare in most runs, and most of what happens in some.
     let restless = random.percent(35);
     for _ in 0..count {
-        let session = usize::try_from(random.below(sessions as u64)).unwrap_or(0);
-        let at = if random.percent(65) {
+        let mut session = usize::try_from(random.below(sessions as u64)).unwrap_or(0);
+        let at = if let Some(before) = commands.last()
+            && before.what != Wish::Create
+            && random.percent(30)
+        {
+            // Commands that meet are worth more than those that do not.
+            session = before.session;
+            before.at + random.below(60)
+        } else if random.percent(65) {
             // While something fails, or just after.
             let index = usize::try_from(random.below(faults.len() as u64)).unwrap_or(0);
             let fault = faults[index];
@@ -284,15 +310,14 @@ fn commands(random: &mut Random, sessions: usize, faults: &[Fault]) -> Vec<Comma
             0..=44 => Wish::Do,
             45..=64 => Wish::Run,
             65..=83 => Wish::Follow,
-            84 if restless => Wish::Delete,
-            85 => Wish::Create,
-            86..=91 if restless => Wish::Rest,
-            92..=97 if restless => Wish::Move(NodeId(u32::try_from(random.below(3)).unwrap_or(0))),
+            84 | 85 if restless => Wish::Delete,
+            86 => Wish::Create,
+            87..=92 if restless => Wish::Rest,
+            93..=98 if restless => Wish::Move(NodeId(u32::try_from(random.below(3)).unwrap_or(0))),
             _ => Wish::Do,
         };
         commands.push(Command { at, session, what });
     }
-    commands.sort_by_key(|command| command.at);
     commands
 }
 

@@ -172,6 +172,7 @@ impl World<'_> {
                 | Failure::Pause { node }
                 | Failure::Cut { node, .. }
                 | Failure::Step { node, .. }
+                | Failure::Actors { node }
                 | Failure::Drain { node } => Excuse::Node(node_id(node), fault.at, until),
                 Failure::RedisFlushed | Failure::RedisStale(_) => Excuse::RedisLost(fault.at),
                 Failure::Deaf(_)
@@ -359,6 +360,12 @@ impl World<'_> {
                 self.homes += 1;
                 let copy = self.copies.remove(&index).unwrap_or_else(|| self.redis.clone());
                 self.redis = copy.as_home(Home(self.homes));
+            }
+            Failure::Actors { node } => {
+                let incarnation = self.hosts[node].incarnation;
+                for (id, ..) in &self.plan.sessions {
+                    self.at(self.now, Happening::Handle(node, incarnation, Event::Crashed(*id)));
+                }
             }
             Failure::Step { node, by } => self.hosts[node].wall += by,
             Failure::Drain { node } => {
