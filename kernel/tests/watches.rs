@@ -1,4 +1,5 @@
 //! Watches: what a queue tells of files and directories, as Linux's inotify does.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 #[cfg(test)]
 mod common;

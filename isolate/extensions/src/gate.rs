@@ -127,7 +127,6 @@ fn ours(name: &str) -> Option<OpDecl> {
         "op_tty_check_fd_permission" => denied::op_tty_check_fd_permission(),
         "op_now" => clock::op_now(),
         "op_time_origin" => clock::op_time_origin(),
-        "op_timer_now" => clock::op_timer_now(),
         "op_node_strip_typescript_types" => typescript::op_node_strip_typescript_types(),
         "op_node_get_ca_certificates" => names::op_node_get_ca_certificates(),
         _ => return None,

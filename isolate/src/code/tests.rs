@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods, reason = "a test")]
 use super::*;
 
 fn store(memory_bytes: usize, folder: Option<PathBuf>, folder_bytes: u64) -> Codes {

@@ -8,7 +8,7 @@
 //! [`outcome`] compares, [`suite`] runs them all; [`page`] checks `docs/node-compatibility.md`.
 //!
 //! `CASE=fs/` chooses programs by a part of their name, and shows what they print.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
 #[path = "../node/harness.rs"]
 #[allow(dead_code, reason = "the tests of `node` use the rest")]

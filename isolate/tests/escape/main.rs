@@ -1,5 +1,5 @@
 //! What a hostile program tries, and what it gets. Each attack is followed by an innocent program, which has to answer.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 mod bombs;
 mod clocks;

@@ -140,3 +140,11 @@ fn pure_modules_work() {
         "1.234,5 undefined undefined undefined\n"
     );
 }
+
+#[test]
+fn timers_are_never_early_however_long_the_isolate_waited_for_its_program() {
+    let script = "const began = performance.now(); let inner; \
+                  setTimeout(() => { inner = performance.now(); setTimeout(() => { const now = performance.now(); \
+                  console.log(now - began >= 59, now - inner >= 29) }, 30) }, 30)";
+    assert_eq!(printed(script), "true true\n");
+}

@@ -121,7 +121,7 @@ impl Client {
                 self.target = usize::try_from(to).ok();
                 self.hops = if placed { self.hops.saturating_add(1) } else { 0 };
                 self.redirects += 1;
-                Next::Again(if self.redirects % 4 == 0 { 400 } else { 2 })
+                Next::Again(if self.redirects.is_multiple_of(4) { 400 } else { 2 })
             }
             Refused::Deleted | Refused::Failed => {
                 self.succeeded = self.command.what == Wish::Delete;

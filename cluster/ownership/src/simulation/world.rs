@@ -341,12 +341,11 @@ impl World<'_> {
             self.coverage.count("faults", name);
         }
         match fault.what {
+            Failure::Crash { node, .. } if self.hosts[node].node.is_none() => {}
             Failure::Crash { node, effect, before, wiped } => {
-                if self.hosts[node].node.is_some() {
-                    self.hosts[node].dies = Some((effect, before, wiped, fault.length));
-                    let incarnation = self.hosts[node].incarnation;
-                    self.at(self.now + 3000, Happening::Kill(node, incarnation));
-                }
+                self.hosts[node].dies = Some((effect, before, wiped, fault.length));
+                let incarnation = self.hosts[node].incarnation;
+                self.at(self.now + 3000, Happening::Kill(node, incarnation));
             }
             Failure::Pause { node } => {
                 let until = self.now + fault.length;

@@ -346,7 +346,7 @@ pub(super) const CLASSES_DROPPED: &str = "\
          OtelTracer OtelMeter OtelSpan WasiContext TTY TCPWrap PipeWrap";
 
 /// Of the engine's own operations: ours.
-pub(super) const ENGINE_REWIRED: &str = "op_print op_is_terminal op_timer_now";
+pub(super) const ENGINE_REWIRED: &str = "op_print op_is_terminal";
 
 /// Of the engine's own operations: they panic the thread, or name resources.
 pub(super) const ENGINE_DENIED: &str = "op_panic";

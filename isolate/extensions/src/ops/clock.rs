@@ -45,9 +45,3 @@ pub fn op_time_origin(state: &mut OpState, #[buffer] out: &mut [u8]) {
     let now = now.map_or(Duration::ZERO, |now| Duration::from_nanos(now.0.max(0) as u64));
     put(stepped(now.saturating_sub(elapsed(state))), out);
 }
-
-/// The clock of timers, in milliseconds.
-#[op2(fast)]
-pub fn op_timer_now(state: &mut OpState) -> f64 {
-    elapsed(state).as_secs_f64() * 1000.0
-}
