@@ -25,7 +25,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("inspector", "require('inspector').open()"),
     ("inspector/promises", "new (require('inspector/promises').Session)().connect()"),
     ("node:sqlite", "new (require('node:sqlite').DatabaseSync)(':memory:')"),
-    ("repl", "require('repl').start()"),
     ("wasi", "new (require('wasi').WASI)({ version: 'preview1' }).getImportObject()"),
     ("worker_threads", "new (require('worker_threads').Worker)('0', { eval: true })"),
 ];
