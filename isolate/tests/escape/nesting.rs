@@ -108,7 +108,7 @@ fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static 
 #[test]
 fn typescript_of_any_depth_ends_in_an_error_or_runs() {
     let place = Place::new();
-    for count in [3_000, 9_000, 200_000] {
+    for count in depths(&[9_000, 3_000, 200_000]) {
         for (number, way) in all().enumerate() {
             place.file(&format!("/home/agent/deep/{number}.ts"), &format!("export {{}};\n{}", deep(way, count)));
         }
@@ -125,7 +125,7 @@ fn typescript_of_any_depth_ends_in_an_error_or_runs() {
 #[test]
 fn scripts_of_any_depth_are_looked_through_for_what_they_export() {
     let place = Place::new();
-    for count in [9_000, 200_000] {
+    for count in depths(&[9_000, 200_000]) {
         for (number, way) in WAYS.iter().enumerate() {
             // Both words, so that it is looked at whether it is a module.
             place.file(
@@ -155,11 +155,26 @@ fn types_are_taken_out_of_text_of_any_depth() {
         "const {{ stripTypeScriptTypes: strip }} = require('module'); const ways = {}; const deep = ([b, m, e], n) => b.repeat(n) + m + e.repeat(n); const wrong = []; \
          for (const n of [2000, 9000, 100000]) for (const way of ways) for (const mode of ['strip', 'transform']) {{ const at = Date.now(); setImmediate(() => 0); try {{ strip(deep(way, n), {{ mode }}); }} catch (e) {{ if (e.name !== 'SyntaxError' && !e.code) wrong.push(way + e.name); }} if (Date.now() - at > 1000) console.error(way, n, mode, Date.now() - at); }} \
          try {{ strip('('.repeat(1e6)); }} catch (e) {{ wrong.push(e.name, /nested too deeply/.test(e.message)); }} console.log(wrong.join())",
-        serde_list(WAYS)
+        serde_list(&chosen())
     );
     let ended = place.node_killed_after(&["--no-warnings", "-e", &script], LIMIT);
     assert_eq!((ended.status, ended.out.as_str()), (ExitStatus::Exited(0), "SyntaxError,true\n"), "{}", ended.err);
     answers(&place);
+}
+
+fn is_long() -> bool {
+    std::env::var_os("WARREN_LONG_TESTS").is_some()
+}
+
+/// The first, or all.
+fn depths(all: &[usize]) -> impl Iterator<Item = usize> {
+    all.iter().copied().take(if is_long() { all.len() } else { 1 })
+}
+
+/// Some of the ways, so that the suite takes no minutes; all if `WARREN_LONG_TESTS` is set.
+fn chosen() -> Vec<(&'static str, &'static str, &'static str)> {
+    let step = if is_long() { 1 } else { 6 };
+    WAYS.iter().copied().step_by(step).collect()
 }
 
 fn serde_list(ways: &[(&str, &str, &str)]) -> String {
@@ -210,7 +225,7 @@ fn the_engines_own_parsers_end_in_errors() {
          for (const [b, m, e] of [['(', 'a', ')'], ['(?:', 'a', ')'], ['(?=', 'a', ')'], ['(?<=', 'a', ')'], ['a|', 'a', ''], ['[', 'a', ']'], ['(a', '', ')*'], ['a{{1,2}}', '', '']]) for (const flags of ['', 'u', 'v']) try {{ new RegExp(b.repeat(50000) + m + e.repeat(50000), flags).test('a'); }} catch (e) {{ if (!fits(e)) wrong.push(b); }} \
          for (const text of ['['.repeat(1e6) + ']'.repeat(1e6), '{{\"a\":'.repeat(1e6) + '1' + '}}'.repeat(1e6), '['.repeat(1e7)]) try {{ JSON.parse(text); }} catch (e) {{ if (!fits(e)) wrong.push('json'); }} \
          console.log(wrong.join())",
-        serde_list(WAYS)
+        serde_list(&chosen())
     );
     let ended = place.node_killed_after(&["-e", &script], LIMIT);
     assert_eq!((ended.status, ended.out.as_str()), (ExitStatus::Exited(0), "\n"), "{}", ended.err);
