@@ -138,6 +138,25 @@ fn a_panic_gives_its_slot_back() {
 }
 
 #[test]
+fn what_wakes_a_guest_before_it_pauses_in_the_same_poll_is_not_lost() {
+    let executor = executor(1);
+    let (shares, _) = shares(1);
+    let place = Place::new(&shares.session("a"), || None);
+    let turns = place.turns();
+    let mut is_second = false;
+    let task = executor.spawn(place.take_turns(std::future::poll_fn(move |context| {
+        if std::mem::replace(&mut is_second, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        turns.pause();
+        turns.resume();
+        std::task::Poll::Pending
+    })));
+    within(&executor, task).unwrap();
+}
+
+#[test]
 fn a_newcomer_of_another_tenant_asks_for_the_slot() {
     let executor = executor(2);
     let (shares, kicks) = shares(1);

@@ -161,6 +161,8 @@ impl Turns {
     /// Ends the turn in the middle of a poll: the thread, which is the process's own, is about to wait for something. The
     /// waker of the first poll has to unpark it.
     pub fn pause(&self) {
+        // What woke it so far in this poll is used up by the turn it resumes with: it is polled once more for that.
+        self.again.store(true, Ordering::Release);
         self.end(Turn::Waits);
     }
 
