@@ -4,13 +4,18 @@ use crate::harness::Place;
 use crate::outcome::Outcome;
 use crate::program::Program;
 use std::path::Path;
+use std::time::Duration;
 use warren_kernel::Call;
 use warren_kernel::id::{Gid, Pid, Uid};
 use warren_kernel::process::{ExitStatus, strings};
+use warren_kernel::signal::Signal;
 use warren_kernel::user::Credentials;
 use warren_kernel::vfs::Mode;
 use warren_kernel::vfs::open::At;
 use warren_wasi_posix::node::Command;
+
+/// The longest a program may take here: one that takes longer hangs, and is ended.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs a program in a session of its own, whose user has this number, in this folder and with this environment.
 pub(crate) fn run(program: &Program, user: u32, folder: &Path, environment: &[(&str, String)]) -> Outcome {
@@ -34,9 +39,18 @@ pub(crate) fn run(program: &Program, user: u32, folder: &Path, environment: &[(&
         if let Some(stdin) = running.stdin.take() {
             let _ = stdin.write_all(program.input.as_bytes()).await;
         }
-        let finished = running.finish().await.unwrap();
+        let (session, pid) = (running.session.clone(), running.pid);
+        let mut finished = std::pin::pin!(running.finish());
+        let (hangs, finished) = match tokio::time::timeout(LIMIT, &mut finished).await {
+            Ok(finished) => (false, finished.unwrap()),
+            Err(_) => {
+                session.with(|kernel| kernel.signal_process(pid, Signal::KILL));
+                (true, finished.await.unwrap())
+            }
+        };
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let status = match finished.status {
+            _ if hangs => "hangs".to_owned(),
             ExitStatus::Exited(code) => format!("exited {code}"),
             ExitStatus::Signaled(signal) => format!("signal {}", signal.number()),
         };

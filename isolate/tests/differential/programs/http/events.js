@@ -33,7 +33,7 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   await pause(30);
   given.destroy();
   await pause(50);
-  print(order.filter((event) => event.startsWith('request') || event.startsWith('incoming')));
+  for (const who of ['request', 'incoming']) print(order.filter((event) => event.startsWith(`${who} `)));
   order.length = 0;
   const late = http.get({ port, host: '127.0.0.1', path: '/hang', agent: false, timeout: 50 }, () => {});
   late

@@ -22,9 +22,9 @@ const { attempt, events, print } = require('observe');
   print(done, w.writableFinished);
   events('w', w, ['error']);
   print(w.write('late'));
-  await new Promise(setImmediate);
+  await new Promise((done) => setTimeout(done, 5));
   w.end((error) => print('end again', error?.code));
-  await new Promise(setImmediate);
+  await new Promise((done) => setTimeout(done, 5));
   const many = new Writable({
     writev(chunks, next) {
       print(
@@ -49,8 +49,8 @@ const { attempt, events, print } = require('observe');
   events('failing', failing, ['error', 'close', 'finish']);
   failing.write('x', (error) => print('callback', error.message));
   failing.write('y', (error) => print('second', error.code ?? error.message));
-  await new Promise(setImmediate);
-  await new Promise(setImmediate);
+  await new Promise((done) => setTimeout(done, 5));
+  await new Promise((done) => setTimeout(done, 5));
   print(failing.destroyed, failing.errored.message, failing.writable);
   const destroyed = new Writable({
     write() {},
@@ -62,7 +62,7 @@ const { attempt, events, print } = require('observe');
   events('destroyed', destroyed, ['error', 'close']);
   destroyed.destroy(new Error('first'));
   destroyed.destroy(new Error('second'));
-  await new Promise(setImmediate);
+  await new Promise((done) => setTimeout(done, 5));
   const objects = new Writable({
     objectMode: true,
     write(chunk, encoding, next) {

@@ -2,14 +2,14 @@ const { print } = require('observe');
 process.on('uncaughtException', (error, origin) => print('caught', error.message, origin));
 setTimeout(() => {
   throw new Error('first');
-}, 10);
-setTimeout(() => print('second'), 10);
+}, 200);
+setTimeout(() => print('second'), 200);
 setTimeout(() => {
   setImmediate(() => {
     throw new Error('immediate');
   });
   setImmediate(() => print('after it'));
-}, 30);
+}, 500);
 process.nextTick(() => {
   throw new Error('tick');
 });
