@@ -1,291 +1,87 @@
 //! Pi, unchanged from npm, does what the script says: on this machine's Node, or one from npm.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
-pub mod common;
-
-use common::{eventually, prompt};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
-use warren_pinned_npm::{installed, node, skipped, told};
-use warren_scripted_llm::agents::{PI_MODEL, PI_PROVIDERS, pi_models};
-use warren_scripted_llm::{End, Options, Script, Server};
+use std::path::PathBuf;
+use std::process::Command;
+use warren_driven_agents::pi::{self, Pi, Start, each, prompt};
+use warren_pinned_npm::{node, skipped};
+use warren_scripted_llm::agents::PI_PROVIDERS;
+use warren_scripted_llm::{Options, Server};
 
-/// A version of Pi: its name in `loadtest/npm/packages`, its program there, and the event after which it does nothing more.
-const VERSIONS: &[(&str, &str, &str)] = &[
-    ("pi", "@earendil-works/pi-coding-agent/dist/bundle/cli.js", "agent_settled"),
-    ("pi-mariozechner", "@mariozechner/pi-coding-agent/dist/cli.js", "agent_end"),
-];
-/// How long Pi may take for one line.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A Pi with a home and a folder of its own.
-struct Pi {
-    node: PathBuf,
-    program: PathBuf,
-    last_event: &'static str,
-    folder: tempfile::TempDir,
-}
-
-impl Pi {
-    fn command(&self, provider: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.node);
-        command.arg(&self.program).args(arguments).args(["--no-session", "--provider", provider, "--model", PI_MODEL]);
-        // Nothing of this machine's settings reaches it.
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.home()).env("PI_OFFLINE", "1");
-        command.current_dir(self.work()).stdin(Stdio::null());
-        command
-    }
-
-    /// What it prints for one prompt.
-    fn print(&self, provider: &str, prompt: &str) -> String {
-        let done = self.command(provider, &["-p", prompt]).output().unwrap();
-        assert!(done.status.success(), "{} by {provider}: {}", self.program.display(), told(&done));
-        String::from_utf8(done.stdout).unwrap()
-    }
-
-    fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
-    }
-
-    fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
+/// A server, for prompts that bring their scripts, and a Node.
+fn ready() -> Option<(Server, PathBuf)> {
+    match node() {
+        Ok(node) => Some((Server::start(Options::default()).unwrap(), node)),
+        Err(why) => {
+            skipped("Pi", &why);
+            None
+        }
     }
 }
 
-/// Each version of Pi, told of a server; none, with the reason printed, where it cannot be had.
-fn each(server: &Server, mut test: impl FnMut(&Pi)) {
-    for (name, program, last_event) in VERSIONS {
-        let (node, packages) = match node().and_then(|node| Ok((node, installed(name)?))) {
-            Ok(found) => found,
-            Err(why) => {
-                skipped(name, &why);
-                continue;
-            }
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let pi = Pi { node, program: packages.join("node_modules").join(program), last_event, folder };
-        let agent = pi.home().join(".pi/agent");
-        fs::create_dir_all(&agent).unwrap();
-        fs::create_dir_all(pi.work()).unwrap();
-        fs::write(agent.join("models.json"), pi_models(&server.url(), name).to_string()).unwrap();
-        let settings = json!({ "retry": { "enabled": true, "maxRetries": 5, "baseDelayMs": 1 } });
-        fs::write(agent.join("settings.json"), settings.to_string()).unwrap();
-        test(&pi);
-        println!("{name} did as the script says; the server answered {} requests so far", server.requests().len());
+/// Starts it by a Node; nothing of this machine's settings reaches it.
+fn on(node: PathBuf) -> impl Fn(&Pi<'_>) -> Start {
+    move |pi| {
+        let mut command = Command::new(&node);
+        command.arg(pi.packages().join(pi.program())).current_dir(pi.work());
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", pi.home()).env("PI_OFFLINE", "1");
+        Start { command, work: fs::canonicalize(pi.work()).unwrap() }
     }
-}
-
-/// A server for prompts that bring their scripts.
-fn server() -> Server {
-    Server::start(Options::default()).unwrap()
 }
 
 #[test]
 fn it_runs_a_tool_and_says_what_that_gave() {
-    let script = Script::from_value(json!({ "turns": [
-        {
-            "thinking": "A tool is needed.",
-            "text": "I look.",
-            "calls": [{ "name": "bash", "arguments": { "command": "echo made-$((6 * 7)) | tee made.txt" } }],
-        },
-        { "expect": { "tool_result": "made-42", "system": "bash" }, "text": "It says: {{tool_result}}" },
-    ] }));
-    let options = Options { script: Some(script.unwrap()), ..Options::default() };
-    let server = Server::start(options).unwrap();
-    each(&server, |pi| {
-        for provider in PI_PROVIDERS {
-            server.clear();
-            assert_eq!(pi.print(provider, "Make a file").trim(), "It says: made-42", "{provider}");
-            assert_eq!(fs::read_to_string(pi.work().join("made.txt")).unwrap(), "made-42\n");
-            fs::remove_file(pi.work().join("made.txt")).unwrap();
-            assert_eq!(server.complaints(), Vec::<String>::new());
-            let seen: Vec<_> = server.requests().iter().map(|entry| (entry.turn, entry.stream, entry.end)).collect();
-            assert_eq!(seen, [(Some(0), true, End::Whole), (Some(1), true, End::Whole)], "{provider}");
-        }
-    });
+    let Some((server, node)) = ready() else { return };
+    pi::runs_a_tool_and_says_what_it_gave(&server, &on(node));
 }
 
 #[test]
 fn each_of_its_tools_does_as_it_is_told() {
-    let server = server();
-    let text = "first line\nGrüße 🐇\n";
-    let edits = json!([{ "oldText": "first", "newText": "1st" }, { "oldText": "🐇", "newText": "🦊" }]);
-    let script = json!({
-        "pace": { "delta_chars": 2, "wire_bytes": 5 },
-        "turns": [
-            { "calls": [{ "name": "write", "arguments": { "path": "deep/a.txt", "content": text } }] },
-            { "calls": [{ "name": "edit", "arguments": { "path": "deep/a.txt", "edits": edits } }] },
-            { "calls": [{ "name": "read", "arguments": { "path": "deep/a.txt" } }] },
-            {
-                "expect": { "tool_result": "1st line\nGrüße 🦊" },
-                "calls": [
-                    { "name": "bash", "arguments": { "command": "wc -l < deep/a.txt" } },
-                    { "name": "bash", "arguments": { "command": "exit 3" } },
-                    { "name": "read", "arguments": { "path": "not-there" } },
-                ],
-            },
-            { "expect": { "tool_result": ["2\n", "code 3", "ENOENT"] }, "text": "All done." },
-        ],
-    });
-    each(&server, |pi| {
-        for provider in PI_PROVIDERS {
-            server.clear();
-            let said = pi.print(provider, &prompt(&script));
-            assert_eq!(server.complaints(), Vec::<String>::new(), "{provider}");
-            assert_eq!(said.trim(), "All done.", "{provider}");
-            assert_eq!(fs::read_to_string(pi.work().join("deep/a.txt")).unwrap(), "1st line\nGrüße 🦊\n");
-            fs::remove_dir_all(pi.work().join("deep")).unwrap();
-        }
-    });
+    let Some((server, node)) = ready() else { return };
+    pi::does_as_its_tools_are_told(&server, &on(node));
 }
 
 #[test]
 fn it_tries_again_after_errors() {
-    let server = server();
-    let faults = json!([{ "status": 429, "retry_after": 0.01 }, { "status": 529 }, { "cut": "close", "after": 4 }]);
-    let script = json!({ "pace": { "delta_chars": 3 }, "turns": [
-        { "calls": [{ "name": "bash", "arguments": { "command": "echo once >> log" } }], "faults": faults },
-        { "text": "Nevertheless.", "faults": [{ "cut": "close", "after": 5 }] },
-    ] });
-    each(&server, |pi| {
-        for provider in PI_PROVIDERS {
-            server.clear();
-            assert_eq!(pi.print(provider, &prompt(&script)).trim(), "Nevertheless.", "{provider}");
-            assert_eq!(fs::read_to_string(pi.work().join("log")).unwrap(), "once\n");
-            fs::remove_file(pi.work().join("log")).unwrap();
-            let faults: Vec<_> = server.requests().into_iter().map(|entry| entry.fault.unwrap_or_default()).collect();
-            assert_eq!(faults, ["status 429", "status 529", "closed after 4", "", "closed after 5", ""], "{provider}");
-        }
-    });
+    let Some((server, node)) = ready() else { return };
+    pi::tries_again_after_errors(&server, &on(node));
 }
 
 #[test]
 fn an_error_that_is_final_is_its_error() {
-    let server = server();
-    let script = json!({ "turns": [{ "text": "No.", "expect": { "prompt": "the word" } }] });
-    each(&server, |pi| {
-        for provider in PI_PROVIDERS {
-            let done = pi.command(provider, &["-p", &prompt(&script)]).output().unwrap();
-            assert!(!done.status.success() && told(&done).contains("the prompt has to contain"), "{}", told(&done));
-        }
-    });
-    assert!(server.requests().iter().all(|entry| entry.unmet.len() == 1));
-}
-
-/// A Pi that is spoken to by lines of JSON.
-struct Rpc {
-    child: Child,
-    input: ChildStdin,
-    lines: Receiver<Value>,
-}
-
-impl Rpc {
-    fn start(pi: &Pi, provider: &str) -> Rpc {
-        let mut command = pi.command(provider, &["--mode", "rpc"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                let _ = sender.send(serde_json::from_str(&line).unwrap_or(Value::String(line)));
-            }
-        });
-        Rpc { child, input, lines }
-    }
-
-    fn send(&mut self, line: &Value) {
-        writeln!(self.input, "{line}").unwrap();
-    }
-
-    /// All lines until one of a type.
-    fn until(&self, kind: &str) -> Vec<Value> {
-        let mut seen = Vec::new();
-        loop {
-            let line =
-                self.lines.recv_timeout(PATIENCE).unwrap_or_else(|why| panic!("{why}: no {kind} after {seen:#?}"));
-            let found = line["type"] == kind;
-            seen.push(line);
-            if found {
-                return seen;
-            }
-        }
-    }
-}
-
-impl Drop for Rpc {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The text of the pieces that came.
-fn heard(lines: &[Value]) -> String {
-    let updates = lines.iter().map(|line| &line["assistantMessageEvent"]).filter(|event| event["type"] == "text_delta");
-    updates.map(|event| event["delta"].as_str().unwrap()).collect()
+    let Some((server, node)) = ready() else { return };
+    pi::ends_with_a_final_error(&server, &on(node));
 }
 
 #[test]
 fn it_is_driven_by_lines() {
-    let server = server();
-    each(&server, |pi| {
-        for provider in PI_PROVIDERS {
-            server.clear();
-            let mut rpc = Rpc::start(pi, provider);
-            let work = fs::canonicalize(pi.work()).unwrap();
-            let first = json!({ "turns": [
-                { "calls": [{ "name": "bash", "arguments": { "command": "pwd" } }] },
-                { "expect": { "tool_result": work.to_str().unwrap() }, "text": "I am in {{tool_result}}" },
-            ] });
-            rpc.send(&json!({ "id": "1", "type": "prompt", "message": prompt(&first) }));
-            let lines = rpc.until(pi.last_event);
-            assert!(
-                lines.iter().any(|line| line["type"] == "response" && line["id"] == "1" && line["success"] == true)
-            );
-            assert_eq!(heard(&lines).trim(), format!("I am in {}", work.display()), "{provider}");
-
-            // A second prompt of the same conversation begins its own script.
-            let second = json!({ "turns": [{ "text": "Another.", "expect": { "turn": 0 } }] });
-            rpc.send(&json!({ "type": "prompt", "message": prompt(&second) }));
-            assert_eq!(heard(&rpc.until(pi.last_event)), "Another.", "{provider}");
-            assert_eq!(server.complaints(), Vec::<String>::new());
-
-            // An answer that hangs is given up when it is told to.
-            let faults = json!([{ "cut": "hang", "after": 6 }]);
-            let third = json!({ "pace": { "delta_chars": 1 }, "turns": [{ "text": "This hangs.", "faults": faults }] });
-            rpc.send(&json!({ "type": "prompt", "message": prompt(&third) }));
-            rpc.until("message_update");
-            rpc.send(&json!({ "type": "abort" }));
-            rpc.until(pi.last_event);
-            eventually("it has left", || server.requests().last().is_some_and(|entry| entry.end == End::Left));
-        }
-    });
+    let Some((server, node)) = ready() else { return };
+    pi::is_driven_by_lines(&server, &on(node));
 }
 
 #[test]
 fn several_at_once_have_their_own_scripts() {
-    let server = server();
-    each(&server, |pi| {
-        std::thread::scope(|scope| {
-            for number in 0..4 {
-                scope.spawn(move || {
-                    let file = format!("{number}.txt");
-                    let command = format!("echo {number} > {file}");
-                    let script = json!({ "turns": [
-                        { "calls": [{ "name": "bash", "arguments": { "command": command } }] },
-                        { "text": format!("Number {number}.") },
-                    ] });
-                    let provider = PI_PROVIDERS[number % PI_PROVIDERS.len()];
-                    assert_eq!(pi.print(provider, &prompt(&script)).trim(), format!("Number {number}."));
-                    assert!(Path::new(&pi.work().join(file)).exists());
-                });
-            }
-        });
+    let Some((server, node)) = ready() else { return };
+    each(&server, &on(node), |pi| {
+        let started: Vec<_> = (0..4)
+            .map(|number| {
+                let command = format!("echo {number} > {number}.txt");
+                let script = json!({ "turns": [
+                    { "calls": [{ "name": "bash", "arguments": { "command": command } }] },
+                    { "text": format!("Number {number}.") },
+                ] });
+                let mut command = pi.command(PI_PROVIDERS[number % PI_PROVIDERS.len()], &["-p", &prompt(&script)]);
+                command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for (number, child) in started.into_iter().enumerate() {
+            let done = child.wait_with_output().unwrap();
+            assert!(done.status.success(), "{}", done.status);
+            assert_eq!(String::from_utf8(done.stdout).unwrap().trim(), format!("Number {number}."));
+            assert!(pi.work().join(format!("{number}.txt")).exists());
+        }
     });
     assert_eq!(server.complaints(), Vec::<String>::new());
 }

@@ -99,7 +99,7 @@ pub fn installed(name: &str) -> Result<PathBuf, String> {
     let done = command.output().map_err(|why| format!("there is no npm: {why}"))?;
     if !done.status.success() {
         let text = told(&done);
-        assert!(NO_NETWORK.iter().any(|word| text.contains(word)), "npm ci in packages/{name}: {text}");
+        assert!(is_unreachable(&text), "npm ci in packages/{name}: {text}");
         return Err(format!("the packages of {name} cannot be fetched: {text}"));
     }
     match fs::rename(making.path(), &folder) {
@@ -108,6 +108,12 @@ pub fn installed(name: &str) -> Result<PathBuf, String> {
         Err(why) => return Err(why.to_string()),
     }
     Ok(folder)
+}
+
+/// Whether it is the network that npm lacked, by what it said.
+#[must_use]
+pub fn is_unreachable(said: &str) -> bool {
+    NO_NETWORK.iter().any(|word| said.contains(word))
 }
 
 /// All that a program said.
