@@ -153,11 +153,11 @@ impl Isolates {
             let worker = Worker::new(limits, quiet, codes);
             drop(ready);
             let Ok(job) = jobs.recv() else { return };
-            let mut obituary =
-                Obituary { session: &job.session, pid: job.pid, status: ExitStatus::Signaled(Signal::KILL) };
+            let mut obituary = Obituary { session: &job.session, pid: job.pid, guest: None };
             let Some(inner) = inner.upgrade() else { return };
             let Some(guest) = Guest::new(job.session.clone(), job.pid) else { return };
-            obituary.status = inner.run(&runtime, worker, guest, &job);
+            obituary.guest = Some(guest.clone());
+            inner.run(&runtime, worker, guest, &job);
             drop(inside);
         });
         started.ok().map(|_| sender)
@@ -166,7 +166,7 @@ impl Isolates {
 
 impl Inner {
     /// Runs a process in its turns, to its end.
-    fn run(&self, runtime: &tokio::runtime::Runtime, mut worker: Worker, guest: Guest, job: &Job) -> ExitStatus {
+    fn run(&self, runtime: &tokio::runtime::Runtime, mut worker: Worker, guest: Guest, job: &Job) {
         self.executor.spawn(guest.clone().watch());
         let doom = guest.doom();
         let place = Place::new(&job.share, || Some(doom.clone()));
@@ -182,16 +182,15 @@ impl Inner {
                 running.ask();
             }
         });
-        let mut status = ExitStatus::Signaled(Signal::KILL);
         runtime.block_on(OnThread::new(place.take_turns(async {
-            status = worker.run(guest.clone()).await;
+            let status = worker.run(guest.clone()).await;
+            guest.exit(status, turns.take_used());
+            // Whoever waits for the process does not wait for this.
             drop(worker);
-            let used = turns.take_used();
-            guest.with(|kernel, call| kernel.charge_cpu(call.pid, used));
+            guest.charge(turns.take_used());
         })));
         self.running().retain(|other| !Arc::ptr_eq(other, &running));
         running.is_over();
-        status
     }
 
     fn warm(&self) -> MutexGuard<'_, VecDeque<Sender<Job>>> {
@@ -265,15 +264,19 @@ impl std::fmt::Debug for Isolates {
     }
 }
 
-/// Tells the session that the process ended, whatever happened.
+/// Tells the session that the process was killed, if nothing else was told when its thread ends.
 struct Obituary<'a> {
     session: &'a Session,
     pid: Pid,
-    status: ExitStatus,
+    guest: Option<Guest>,
 }
 
 impl Drop for Obituary<'_> {
     fn drop(&mut self) {
-        self.session.with(|kernel| kernel.exit(self.pid, self.status));
+        let status = ExitStatus::Signaled(Signal::KILL);
+        match &self.guest {
+            Some(guest) => guest.exit(status, Duration::ZERO),
+            None => self.session.with(|kernel| kernel.exit(self.pid, status)),
+        }
     }
 }

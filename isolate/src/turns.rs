@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 use warren_isolate_extensions::guest::{Ending, Guest};
 use warren_kernel::id::Fd;
 use warren_kernel::process::ExitStatus;
@@ -99,7 +100,7 @@ impl Running {
             Some(Ending::Signal(signal)) => ExitStatus::Signaled(*signal),
             Some(Ending::Limit(_)) | None => ExitStatus::Signaled(Signal::ABRT),
         };
-        self.guest.with(|kernel, call| kernel.exit(call.pid, status));
+        self.guest.exit(status, Duration::ZERO);
     }
 
     /// Its thread came to its end after all.
@@ -148,7 +149,7 @@ impl Running {
             return;
         }
         if let Some(used) = self.turns.take_used_if_much() {
-            self.guest.with(|kernel, call| kernel.charge_cpu(call.pid, used));
+            self.guest.charge(used);
         }
         if self.turns.slice_is_over() {
             self.turns.pause();

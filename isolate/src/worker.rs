@@ -181,7 +181,8 @@ impl Worker {
         };
         let mut worker = Worker { js, loader, functions, codes, compiled: None, quiet, heap_max: limits.heap, buffers };
         // It fails only if it is stopped, and nobody can yet.
-        let _ = worker.call(&warm, &[]);
+        let of = [Argument::Text(concat!("x86_64", "-unknown-linux-gnu")), Argument::Text(v8::VERSION_STRING)];
+        let _ = worker.call(&warm, &of);
         worker
     }
 
@@ -448,9 +449,6 @@ impl Worker {
     ) -> Result<Option<String>, Stop> {
         let mut options = vec![
             ("argv0", Argument::Text(argv0)),
-            ("target", Argument::Text(concat!("x86_64", "-unknown-linux-gnu"))),
-            ("nodeDebug", Argument::Text("")),
-            ("v8", Argument::Text(v8::VERSION_STRING)),
             ("argv", Argument::List(&line.arguments)),
             ("execArgv", Argument::List(&line.options)),
             ("require", Argument::List(&line.require)),

@@ -119,13 +119,14 @@ impl Kernel {
     }
 
     /// Adds CPU time its runtime measured. A process past its soft limit gets SIGXCPU each second, past its hard limit
-    /// SIGKILL (Linux's setrlimit(2)); past the operator's limit it is ended by SIGXCPU, whatever it does with that.
+    /// SIGKILL (Linux's setrlimit(2)); past the operator's limit it is ended by SIGXCPU, whatever it does with that. What a
+    /// process took that is there no more is the session's all the same.
     pub fn charge_cpu(&mut self, pid: Pid, time: Duration) {
         let limit_ms = self.limits.cpu_ms;
+        self.cpu_used += time;
         let Some(process) = self.processes.get_mut(&pid) else { return };
         let before = process.cpu.as_secs();
         process.cpu += time;
-        self.cpu_used += time;
         let (soft, hard) = (process.limit(Resource::CPU).soft, process.limit(Resource::CPU).hard);
         let over_hard = hard != ResourceLimit::INFINITE && process.cpu.as_secs() >= hard;
         // Each second beyond the soft limit, as Linux does.

@@ -210,6 +210,10 @@ fn who_launched_collects_with_the_time_used() {
     let child_of_other = machine.agent().child();
     let not_launched = machine.session.with(|kernel| kernel.collect(child_of_other.pid).is_err());
     assert!(not_launched, "a guest's own children are not collected from outside");
+    let before = machine.session.with(|kernel| kernel.cpu_used());
+    machine.session.with(|kernel| kernel.charge_cpu(agent.pid, time));
+    let after = machine.session.with(|kernel| kernel.cpu_used());
+    assert_eq!(after - before, time, "what a process took that is gone is its session's");
 }
 
 #[test]

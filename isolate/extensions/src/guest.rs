@@ -12,12 +12,14 @@ pub mod signals;
 
 use signals::Listening;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 use tokio::sync::Notify;
 use warren_kernel::id::Pid;
+use warren_kernel::process::ExitStatus;
 use warren_kernel::signal::{Doom, Signal};
 use warren_kernel::{Call, CallError, Errno, Kernel, Session, Step};
 use warren_share::Turns;
@@ -42,7 +44,12 @@ struct Inner {
     /// Something wants the guest to end: a signal, `process.exit`, a limit.
     ending: OnceLock<Ending>,
     ended: Notify,
+    /// The session was told that it ended.
+    is_over: AtomicBool,
 }
+
+/// Makes the calls of a guest that is over: its number may be another process's. No process has this one.
+const NOBODY: Pid = Pid(0);
 
 /// Why a guest ends before its event loop is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +77,7 @@ impl Guest {
             turns: OnceLock::new(),
             ending: OnceLock::new(),
             ended: Notify::new(),
+            is_over: AtomicBool::new(false),
         })))
     }
 
@@ -150,8 +158,8 @@ impl Guest {
     /// # Errors
     /// The call's.
     pub fn with<T>(&self, op: impl FnOnce(&mut Kernel, &mut Call) -> T) -> T {
-        let pid = self.0.pid;
-        self.0.session.with(|kernel| op(kernel, &mut Call::new(pid)))
+        let caller = self.caller();
+        self.0.session.with(|kernel| op(kernel, &mut Call::new(caller)))
     }
 
     /// Makes a call, and parks this thread while it waits.
@@ -180,7 +188,7 @@ impl Guest {
     /// The call's; `EINTR` when the process ends.
     pub async fn call_async<T>(&self, mut op: impl FnMut(&mut Kernel, &mut Call) -> Step<T>) -> Result<T, Errno> {
         loop {
-            match self.0.session.call(self.0.pid, &mut op).await {
+            match self.0.session.call(self.caller(), &mut op).await {
                 Ok(value) => return Ok(value),
                 Err(CallError::Failed(errno)) => return Err(errno),
                 Err(CallError::Doomed(signal)) => {
@@ -198,6 +206,26 @@ impl Guest {
             self.stop();
             self.0.ended.notify_waiters();
         }
+    }
+
+    /// Tells the session that it ended, and what processor time it used. Its calls fail from now on, and telling it again has no
+    /// effect.
+    pub fn exit(&self, status: ExitStatus, used: Duration) {
+        self.0.session.with(|kernel| {
+            if !self.0.is_over.swap(true, Ordering::AcqRel) {
+                kernel.charge_cpu(self.0.pid, used);
+                kernel.exit(self.0.pid, status);
+            }
+        });
+    }
+
+    /// Adds processor time it used; that of a guest that is over is its session's.
+    pub fn charge(&self, used: Duration) {
+        self.with(|kernel, call| kernel.charge_cpu(call.pid, used));
+    }
+
+    fn caller(&self) -> Pid {
+        if self.0.is_over.load(Ordering::Acquire) { NOBODY } else { self.0.pid }
     }
 
     /// Why it ends, if it does.

@@ -93,7 +93,7 @@ deno_core::extension!(
         denied::op_http_start,
     ],
     esm_entry_point = "ext:warren/bootstrap.js",
-    esm = [dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "watch.js", "files.js", "tls.js", "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "globals.js", "main.js", "bootstrap.js"],
+    esm = [dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "watch.js", "files.js", "tls.js", "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "globals.js", "main.js", "rehearsal.js", "bootstrap.js"],
     options = { guest: Guest, environment: Environment },
     state = |state, options| begin(state, options.guest, options.environment),
     customizer = |extension: &mut deno_core::Extension| extension.lazy_loaded_esm_files = early::FILES.into(),

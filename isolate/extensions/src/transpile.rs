@@ -111,6 +111,19 @@ const PATCHES: &[(&str, &str, &str)] = &[
          export const constants = Module.constants = Object.freeze({ __proto__: null, compileCacheStatus: \
          internals.compileCache.status });\n",
     ),
+    // What needs no process yet is done before there is one; what is left is done with it.
+    ("node:process", "    argv[1] = mainModuleArgv();\n", ""),
+    ("node:process", "    pid = Deno.pid;\n    ppid = Deno.ppid;\n", ""),
+    (
+        "node:process",
+        "    const title = getOptionValue(\"--title\");",
+        "    internals.takeProcess = () => {\n    pid = Deno.pid;\n    ppid = Deno.ppid;\n    const title = getOptionValue(\"--title\");",
+    ),
+    (
+        "node:process",
+        "    // process.stdin lazily - initStdin() pulls the stream machinery",
+        "    };\n\n    // process.stdin lazily - initStdin() pulls the stream machinery",
+    ),
     // A file of variables is read and set here.
     (
         "node:process",

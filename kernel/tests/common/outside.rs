@@ -1,4 +1,5 @@
 //! What is outside a session: a mounted file system and a store of contents.
+#![allow(dead_code, reason = "each suite uses a part")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,16 +13,21 @@ use warren_kernel::vfs::driver::{
 use warren_kernel::vfs::{FileKind, Mode};
 
 /// A file's bytes, shared by its name and its handles.
-type Bytes = Arc<Mutex<Vec<u8>>>;
+pub type Bytes = Arc<Mutex<Vec<u8>>>;
 
 /// A flat file system outside, that notes each request.
 #[derive(Default)]
 pub struct Outside {
     pub files: Mutex<BTreeMap<Vec<u8>, Bytes>>,
     pub asked: Mutex<Vec<String>>,
+    /// A read gives half of what there is, at least a byte: a driver may end one where it likes.
+    pub reads_short: bool,
 }
 
-struct OutsideFile(Bytes);
+struct OutsideFile {
+    bytes: Bytes,
+    reads_short: bool,
+}
 
 fn driver_stat(kind: FileKind, size: u64) -> DriverStat {
     DriverStat {
@@ -43,12 +49,13 @@ impl DriverFile for OutsideFile {
     }
 
     fn read_at(&self, offset: u64, len: usize) -> Result<Vec<u8>, Errno> {
-        let bytes = self.0.lock().unwrap();
+        let bytes = self.bytes.lock().unwrap();
         let start = bytes.len().min(offset as usize);
-        Ok(bytes[start..bytes.len().min(start + len)].to_vec())
+        let len = bytes.len().min(start + len) - start;
+        Ok(bytes[start..start + if self.reads_short { len.div_ceil(2) } else { len }].to_vec())
     }
     fn write_at(&self, offset: Option<u64>, data: &[u8]) -> Result<(usize, u64), Errno> {
-        let mut bytes = self.0.lock().unwrap();
+        let mut bytes = self.bytes.lock().unwrap();
         let start = offset.map_or(bytes.len(), |offset| offset as usize);
         let end = start + data.len();
         let len = bytes.len().max(end);
@@ -57,10 +64,10 @@ impl DriverFile for OutsideFile {
         Ok((data.len(), end as u64))
     }
     fn stat(&self) -> Result<DriverStat, Errno> {
-        Ok(driver_stat(FileKind::Regular, self.0.lock().unwrap().len() as u64))
+        Ok(driver_stat(FileKind::Regular, self.bytes.lock().unwrap().len() as u64))
     }
     fn set_len(&self, len: u64) -> Result<(), Errno> {
-        self.0.lock().unwrap().resize(len as usize, 0);
+        self.bytes.lock().unwrap().resize(len as usize, 0);
         Ok(())
     }
     fn sync(&self) -> Result<(), Errno> {
@@ -85,12 +92,21 @@ impl FileSystem for Outside {
                 (format!("stat {}", show(path)), found.map(|file| FsAnswer::Stat(stat(file))))
             }
             FsRequest::Open(path, how) => {
+                let exists = how.exclusive && files.contains_key(&path.to_vec());
                 if how.create.is_some() {
                     files.entry(path.to_vec()).or_default();
                 }
                 let file = files.get(&path.to_vec()).cloned().ok_or(Errno::ENOENT);
-                let answer = file.map(|file| FsAnswer::Opened(DriverHandle(Arc::new(OutsideFile(file)))));
+                let answer = if exists { Err(Errno::EEXIST) } else { file }.map(|bytes| {
+                    if how.truncate {
+                        bytes.lock().unwrap().clear();
+                    }
+                    FsAnswer::Opened(DriverHandle(Arc::new(OutsideFile { bytes, reads_short: self.reads_short })))
+                });
                 (format!("open {}", show(path)), answer)
+            }
+            FsRequest::ReadLink(path) if files.contains_key(&path.to_vec()) => {
+                (format!("readlink {}", show(path)), Err(Errno::EINVAL))
             }
             FsRequest::Unlink(path) => {
                 let gone = files.remove(&path.to_vec()).map(|_| FsAnswer::Done).ok_or(Errno::ENOENT);
@@ -117,9 +133,12 @@ impl FileSystem for Outside {
             }
             FsRequest::StatOpen(handle) => ("fstat".to_owned(), handle.0.stat().map(FsAnswer::Stat)),
             FsRequest::SetLen(handle, len) => ("set_len".to_owned(), handle.0.set_len(*len).map(|()| FsAnswer::Done)),
+            FsRequest::SetAttributesOpen(handle, set) => {
+                ("set_attributes".to_owned(), handle.0.set_attributes(set).map(|()| FsAnswer::Done))
+            }
             FsRequest::Sync(handle) => ("sync".to_owned(), handle.0.sync().map(|()| FsAnswer::Done)),
             FsRequest::Capacity => {
-                let free = Capacity { bytes: 10, bytes_free: 5, inodes: 2, inodes_free: 1 };
+                let free = Capacity { bytes: 8192, bytes_free: 4096, inodes: 2, inodes_free: 1 };
                 ("capacity".to_owned(), Ok(FsAnswer::Capacity(free)))
             }
             other => (format!("{other:?}"), Err(Errno::EOPNOTSUPP)),

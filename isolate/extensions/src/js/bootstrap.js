@@ -13,8 +13,10 @@ import "ext:warren/captured.js";
 import "ext:warren/bounds.js";
 import { event, performance } from "ext:warren/globals.js";
 import {
-  caught, checkFile, describe, evaluate, fail, findMain, isUnsettled, prepare, rejected, requireAll, runFile, runModule, uncaught,
+  caught, checkFile, describe, evaluate, fail, findMain, installConsole, isUnsettled, prepare, rejected, requireAll, runFile,
+  runModule, uncaught,
 } from "ext:warren/main.js";
+import { rehearse } from "ext:warren/rehearsal.js";
 
 const { op_ppid } = core.ops;
 const { bound } = globalThis;
@@ -45,32 +47,16 @@ function processRejectionHandled(promise, reason) {
 core.setUnhandledPromiseRejectionHandler(processUnhandledPromiseRejection);
 core.setHandledPromiseRejectionHandler(processRejectionHandled);
 
-// Begins a program. `options`: argv0, main, argv, execArgv, pid, versions, and what the command line says of it. Answers the main
-// file's whole path, if there is one.
+// Begins a program. `options`: argv0, main, argv, execArgv, pid, and what the command line says of it. Answers the main file's
+// whole path, if there is one.
 function begin(options) {
-  core.setReportExceptionCallback((error) => uncaught(error, false));
-  core.setBuildInfo(options.target);
   performance.setTimeOrigin();
-  delete globalThis.__bootstrap;
-  delete globalThis.bootstrap;
-  delete globalThis.Deno;
-  // The engine makes it with the context, after the snapshot.
-  bound("SharedArrayBuffer", "grow");
-  bound.memories();
-  // What is loaded later has its own view of them; nothing else needs their names.
-  for (const name of Object.keys(core.ops)) delete core.ops[name];
   deno.pid = options.pid;
   Object.defineProperty(deno, "ppid", { configurable: true, get: op_ppid });
   deno.mainModule = options.mainModule;
   deno.args = options.argv;
-  deno.version = { v8: options.v8 };
   deno.whole.loadExtScript("ext:deno_node/internal_binding/node_options.ts").setOptionSourceExecArgv(options.execArgv);
-  internals.nodeBootstrap({
-    usesLocalNodeModulesDir: true,
-    runningOnMainThread: true,
-    argv0: options.argv0,
-    nodeDebug: options.nodeDebug,
-  });
+  internals.takeProcess();
   const main = prepare(options);
   requireAll(options.require, `${deno.cwd()}/`);
   return main;
@@ -81,12 +67,26 @@ function begin(options) {
 for (const name of core.ops.op_warren_early_modules()) deno.whole.createLazyLoader(`ext:warren/early/${name}.js`)();
 internals.nodeBootstrap = globalThis.nodeBootstrap;
 delete globalThis.nodeBootstrap;
+installConsole(deno.whole.createLazyLoader("node:process")().default);
+rehearse();
 
-// What no snapshot can hold, before there is a program.
-function warm() {
+// What no snapshot can hold and needs no program yet. `target`: of this build; `v8`: the engine's version.
+function warm(target, v8) {
   // Its frames stand for those of errors that have none: see the host's part.
   void new Error().stack;
   deno.whole.createLazyLoader("node:crypto")();
+  delete globalThis.__bootstrap;
+  delete globalThis.bootstrap;
+  delete globalThis.Deno;
+  // The engine makes it with the context, after the snapshot.
+  bound("SharedArrayBuffer", "grow");
+  bound.memories();
+  core.setReportExceptionCallback((error) => uncaught(error, false));
+  core.setBuildInfo(target);
+  deno.version = { v8 };
+  // What is loaded later has its own view of them; nothing else needs their names.
+  for (const name of Object.keys(core.ops)) delete core.ops[name];
+  internals.nodeBootstrap({ usesLocalNodeModulesDir: true, runningOnMainThread: true, argv0: "node", nodeDebug: "" });
 }
 
 globalThis.bootstrap = {

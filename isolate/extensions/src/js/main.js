@@ -52,7 +52,6 @@ function prepare(options) {
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE } = process.env;
   if (NODE_COMPILE_CACHE && !NODE_DISABLE_COMPILE_CACHE) compileCache = compileCacheIn(NODE_COMPILE_CACHE);
   nodeModule().default._initPaths();
-  installConsole(process);
   if (op_node_has_child_ipc_pipe()) {
     deno.whole.loadExtScript("ext:deno_node/child_process.ts");
     internals.__setupChildProcessIpcChannel();
@@ -336,5 +335,5 @@ function fail() {
 }
 
 export {
-  caught, checkFile, describe, evaluate, fail, findMain, isUnsettled, prepare, rejected, requireAll, runFile, runModule, uncaught,
+  caught, checkFile, describe, evaluate, fail, findMain, installConsole, isUnsettled, prepare, rejected, requireAll, runFile, runModule, uncaught,
 };

@@ -14,6 +14,8 @@ use sys_traits::{
 use warren_isolate_extensions::errno::{fs_error, io_error};
 use warren_isolate_extensions::sys::{Environment, KernelSys};
 use warren_kernel::Errno;
+use warren_kernel::process::ExitStatus;
+use warren_kernel::vfs::open::At;
 
 fn system(place: &Place) -> KernelSys {
     KernelSys::new(place.guest.clone(), Environment::of(&place.guest))
@@ -122,4 +124,22 @@ fn failures_have_linux_s_numbers() {
     }
     assert_eq!(fs_error(Errno::ENOENT).kind(), ErrorKind::NotFound);
     assert_eq!(fs_error(Errno::EEXIST).kind(), ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn the_calls_of_a_guest_that_is_over_are_nobody_s() {
+    let place = Place::new();
+    place.put("mine", b"text");
+    let file = place.open("mine", deno_fs::OpenOptions::read());
+    assert_eq!(place.descriptors(), 1);
+    let used = Duration::from_millis(5);
+    place.guest.exit(ExitStatus::Exited(3), used);
+    place.guest.exit(ExitStatus::Exited(4), used);
+    place.guest.charge(used);
+    let ended = place.session.with(|kernel| kernel.collect(place.guest.pid()));
+    assert_eq!(ended.unwrap(), (ExitStatus::Exited(3), used), "told once, with what it had used by then");
+    assert_eq!(place.session.with(|kernel| kernel.cpu_used()), 2 * used, "the session is charged for what came after");
+    // Another process may have its number now; its files are not this one's.
+    assert_eq!(place.guest.call(|kernel, call| kernel.chdir(call, At::Cwd, b"/")).err(), Some(Errno::ESRCH));
+    assert!(file.read_sync(&mut [0; 4]).is_err());
 }
