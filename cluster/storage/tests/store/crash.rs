@@ -1,5 +1,4 @@
 //! The store on a disk that loses power, fills up and fails.
-use crate::suite::key;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use warren_storage::disk::{Operation, SimulatedDisk};
 use warren_storage::store::{DiskStore, DiskStoreOptions, Flush, PutError, Store, StoreError};
+use warren_store_suite::key;
 
 fn open(disk: &SimulatedDisk) -> Result<DiskStore, warren_storage::store::OpenError> {
     let options = DiskStoreOptions {
@@ -219,8 +219,8 @@ async fn live(store: &DiskStore, steps: &[Step], power: bool, number: &mut u64, 
     }
 }
 
-fn name(key: u8) -> warren_storage::store::Key {
-    crate::suite::key(["a", "a/b", "a/b/c", "d/e/f", "d/e/g", "h"][usize::from(key)])
+fn name(number: u8) -> warren_storage::store::Key {
+    key(["a", "a/b", "a/b/c", "d/e/f", "d/e/g", "h"][usize::from(number)])
 }
 
 proptest! {

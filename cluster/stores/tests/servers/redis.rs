@@ -82,7 +82,8 @@ impl Server {
 
     fn wait(&self) {
         for _ in 0..500 {
-            if self.ask(&["PING"]) == "PONG" {
+            // One with a password answers, too.
+            if self.ask(&["PING"]).contains("PONG") || self.ask(&["PING"]).contains("NOAUTH") {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
