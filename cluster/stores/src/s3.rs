@@ -32,7 +32,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use std::fmt;
 use std::ops::Range;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use warren_storage::store::{
     Entry, Flush, Key, OBJECT_BYTES_MAX, Object, PAGE_ENTRIES_MAX, Page, PutError, Store, StoreError, Version,
@@ -201,19 +201,17 @@ impl S3Store {
         StoreError::Unavailable { reason }
     }
 
-    /// Tries something that changes nothing until there is an answer.
+    /// Tries something that can be done again until there is an answer. A try ends by itself, in the time it is given and what
+    /// its bytes take.
     async fn read<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         doing: &str,
         name: &str,
-        bytes: usize,
-        once: impl Fn() -> F,
+        once: impl Fn(Duration) -> F,
     ) -> Result<Result<T, Failed>, StoreError> {
-        let mut tries = self.tries(bytes);
+        let mut tries = self.tries(0);
         loop {
-            let limit = tries.attempt();
-            let done = tokio::time::timeout(limit, once()).await.unwrap_or_else(|_| Err(silence(limit)));
-            let (said, silent) = match done {
+            let (said, silent) = match once(tries.attempt()).await {
                 Err(Failed::Refused(said)) => (said, false),
                 Err(Failed::Doubt(said)) => (said, true),
                 Err(Failed::Hopeless(said)) => return Err(self.unavailable(doing, name, &said)),
@@ -230,40 +228,43 @@ impl S3Store {
     }
 
     /// Bytes of an object as it lies there, with its tag; both ends included.
-    async fn fetch(&self, name: &str, range: Option<(u64, u64)>) -> Result<(Bytes, Version), Failed> {
+    async fn fetch(&self, name: &str, range: Option<(u64, u64)>, limit: Duration) -> Result<(Bytes, Version), Failed> {
         let mut request = self.client.get_object().bucket(&self.options.bucket).key(name);
         if let Some((first, last)) = range {
             request = request.range(format!("bytes={first}-{last}"));
         }
-        let answer = request.send().await?;
+        let answer = within(limit, request.send()).await??;
         let tag = answer.e_tag.as_deref().map(version).ok_or_else(|| Failed::Hopeless(NO_TAG.to_owned()))?;
-        let body = answer.body.collect().await.map_err(|error| Failed::Doubt(http::causes(&error)))?;
+        let length = usize::try_from(answer.content_length.unwrap_or(0)).unwrap_or(0).min(OBJECT_BYTES_MAX);
+        let limit = self.options.limits.with_bytes(length).attempt;
+        let body = within(limit, answer.body.collect()).await?.map_err(|error| Failed::Doubt(http::causes(&error)))?;
         Ok((body.into_bytes(), tag))
     }
 
     /// The head of an object.
     async fn head(&self, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
-        match self.read("read", name, 0, || self.fetch(name, Some((0, HEAD_BYTES as u64 - 1)))).await? {
+        match self.read("read", name, |limit| self.fetch(name, Some((0, HEAD_BYTES as u64 - 1)), limit)).await? {
             Ok(found) => Ok(Some(found)),
             Err(Failed::Range) => Ok(Some((Bytes::new(), Version::new("")))), // It is empty: not ours.
             Err(_) => Ok(None),
         }
     }
 
-    async fn page(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Page, StoreError> {
+    async fn page(&self, prefix: &str, after: Option<&Key>, entries_max: usize) -> Result<Page, StoreError> {
         let (prefix, own) = (format!("{}{prefix}", self.options.prefix), self.options.prefix.len());
         let _turn = self.turn("list", &prefix).await?;
         let mut from = after.map(|after| self.name(after));
         loop {
-            let once = || async {
-                let request = self.client.list_objects_v2().bucket(&self.options.bucket).prefix(&prefix);
-                let request = request.set_start_after(from.clone()).max_keys(limit as i32);
-                Ok::<_, Failed>(request.send().await?)
+            let (prefix, from_here) = (&prefix, &from);
+            let once = |limit| async move {
+                let request = self.client.list_objects_v2().bucket(&self.options.bucket).prefix(prefix);
+                let request = request.set_start_after(from_here.clone()).max_keys(entries_max as i32);
+                Ok::<_, Failed>(within(limit, request.send()).await??)
             };
-            let answer = match self.read("list", &prefix, 0, once).await? {
+            let answer = match self.read("list", prefix, once).await? {
                 Ok(answer) => answer,
                 Err(other) => {
-                    return Err(self.unavailable("list", &prefix, &format!("{other:?} is no answer to a list")));
+                    return Err(self.unavailable("list", prefix, &format!("{other:?} is no answer to a list")));
                 }
             };
             let more = answer.is_truncated.unwrap_or(false);
@@ -283,6 +284,11 @@ impl S3Store {
             from = last;
         }
     }
+}
+
+/// A try that ends.
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Failed> {
+    tokio::time::timeout(limit, work).await.map_err(|_| silence(limit))
 }
 
 /// What a service has to say of each object.
@@ -331,8 +337,7 @@ impl Store for S3Store {
         async move {
             let name = self.name(key);
             let _turn = self.turn("read", &name).await?;
-            // How long it is, is not known before: as long as the longest may take.
-            match self.read("read", &name, OBJECT_BYTES_MAX, || self.fetch(&name, None)).await? {
+            match self.read("read", &name, |limit| self.fetch(&name, None, limit)).await? {
                 Ok((found, version)) => {
                     let opened = off_thread(found.len(), move || envelope::open(&found)).await;
                     let corrupt = |reason| StoreError::Corrupt { key: key.clone(), reason };
@@ -356,7 +361,7 @@ impl Store for S3Store {
             let head = HEAD_BYTES as u64;
             let part = Some((head + range.start, head + end - 1));
             let length = (end - range.start) as usize;
-            match self.read("read", &name, length, || self.fetch(&name, part)).await? {
+            match self.read("read", &name, |limit| self.fetch(&name, part, limit)).await? {
                 Ok((found, _)) if found.len() <= length => Ok(Some(found)),
                 Ok(_) => Err(self.unavailable("read", &name, "the service sent more than the range; use another")),
                 Err(Failed::Range) => Ok(Some(Bytes::new())),
@@ -395,13 +400,15 @@ impl Store for S3Store {
         async move {
             let name = self.name(key);
             let _turn = self.turn("delete", &name).await?;
-            let once = || async {
-                self.client.delete_object().bucket(&self.options.bucket).key(&name).send().await?;
+            let name = &name;
+            let once = |limit| async move {
+                let request = self.client.delete_object().bucket(&self.options.bucket).key(name);
+                within(limit, request.send()).await??;
                 Ok::<_, Failed>(())
             };
-            match self.read("delete", &name, 0, once).await? {
+            match self.read("delete", name, once).await? {
                 Ok(()) | Err(Failed::NoKey) => Ok(()),
-                Err(other) => Err(self.unavailable("delete", &name, &format!("{other:?} is no answer to a delete"))),
+                Err(other) => Err(self.unavailable("delete", name, &format!("{other:?} is no answer to a delete"))),
             }
         }
         .boxed()

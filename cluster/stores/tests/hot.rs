@@ -239,7 +239,7 @@ fn the_scripts_do_what_the_model_does() {
     let Some(server) = Server::start(&[]) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let count = std::cell::Cell::new(0u32);
-    let config = ProptestConfig { cases: 300, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(steps in prop::collection::vec(step(), 1..60))| {
         count.set(count.get() + 1);
         let namespace = format!("case-{}", count.get());

@@ -34,14 +34,6 @@ async fn the_double_conforms() {
 async fn the_double_conforms_in_parts() {
     let double = double().await;
     conforms(&|| now(S3Options { multipart_bytes: 64, part_bytes: 5 << 20, ..options(&double.endpoint()) })).await;
-    // The last of them are aborted by tasks of their own.
-    for _ in 0..100 {
-        if double.objects().open_uploads() == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{} uploads were left open", double.objects().open_uploads());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -18,6 +18,8 @@ use warren_storage::store::{
     Entry, Flush, Key, OBJECT_BYTES_MAX, Object, PAGE_ENTRIES_MAX, Page, PutError, Store, StoreError, Version,
 };
 
+/// Bytes that are read at a time.
+const PIECE_BYTES: u64 = 4 << 20;
 /// Bytes of a version.
 const VERSION_BYTES: usize = 32;
 
@@ -154,19 +156,45 @@ impl RedisStore {
         Err(RedisStore::unavailable(doing, key.as_str(), &format!("{said}; it was done and may be lost")))
     }
 
+    /// In pieces, so that a long object holds up nobody else for long; all of them of one version.
     async fn read(&self, key: &Key, range: Range<u64>) -> Result<Option<Object>, StoreError> {
         let end = range.end.min(OBJECT_BYTES_MAX as u64);
+        loop {
+            let Some((version, length, piece)) = self.piece(key, range.start, end).await? else { return Ok(None) };
+            let end = end.min(length);
+            if range.start + piece.len() as u64 >= end {
+                return Ok(Some(Object { bytes: piece, version }));
+            }
+            let mut whole = Vec::with_capacity((end - range.start) as usize);
+            whole.extend_from_slice(&piece);
+            while range.start + (whole.len() as u64) < end {
+                match self.piece(key, range.start + whole.len() as u64, end).await? {
+                    Some((same, _, piece)) if same == version && !piece.is_empty() => whole.extend_from_slice(&piece),
+                    // It was written meanwhile.
+                    _ => break,
+                }
+            }
+            if range.start + whole.len() as u64 == end {
+                return Ok(Some(Object { bytes: whole.into(), version }));
+            }
+        }
+    }
+
+    /// The version and the length of an object, and its bytes from `start` up to `end`, but a piece's at most.
+    async fn piece(&self, key: &Key, start: u64, end: u64) -> Result<Option<(Version, u64, Bytes)>, StoreError> {
+        let end = end.min(start.saturating_add(PIECE_BYTES));
         // The last byte is included; a range of none ends before it begins.
-        let (first, last) = if range.start < end { (range.start, end - 1) } else { (1, 0) };
+        let (first, last) = if start < end { (start, end - 1) } else { (1, 0) };
         let mut script = self.get.key(self.object(key.as_str()));
         script.arg(first).arg(last);
-        let length = if range.end == u64::MAX { OBJECT_BYTES_MAX } else { (last + 1).saturating_sub(first) as usize };
-        let (value, _) = self.ask("read", key.as_str(), length, &script).await?;
-        let Value::Array(pair) = value else { return Ok(None) };
-        match <[Value; 2]>::try_from(pair) {
-            Ok([Value::BulkString(version), Value::BulkString(bytes)]) if version.len() == VERSION_BYTES => {
+        let (value, _) = self.ask("read", key.as_str(), (end - start.min(end)) as usize, &script).await?;
+        let Value::Array(all) = value else { return Ok(None) };
+        match <[Value; 3]>::try_from(all) {
+            Ok([Value::BulkString(version), Value::Int(length), Value::BulkString(bytes)])
+                if version.len() == VERSION_BYTES =>
+            {
                 let version = Version::new(String::from_utf8_lossy(&version));
-                Ok(Some(Object { bytes: bytes.into(), version }))
+                Ok(Some((version, u64::try_from(length).unwrap_or(0), bytes.into())))
             }
             _ => Err(StoreError::Corrupt { key: key.clone(), reason: "it has no version".to_owned() }),
         }

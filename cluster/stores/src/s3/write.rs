@@ -1,7 +1,7 @@
 //! Conditional writes, whole and in parts, and what became of one that had no answer.
-use super::answer::{Failed, silence};
+use super::answer::Failed;
 use super::envelope::{Sealed, WriteId, write_of};
-use super::{NO_TAG, S3Store, given_up, off_thread, version};
+use super::{NO_TAG, S3Store, given_up, off_thread, version, within};
 use crate::random;
 use crate::retry::{Over, Tries};
 use aws_sdk_s3::Client;
@@ -138,8 +138,7 @@ impl S3Store {
         let body = off_thread(sealed.len(), move || copy.part(attempt, 0, copy.len())).await;
         let request = self.client.put_object().bucket(&self.options.bucket).key(name).body(ByteStream::from(body));
         let request = request.set_if_none_match(condition.if_none_match()).set_if_match(condition.if_match());
-        let limit = tries.attempt();
-        let answer = tokio::time::timeout(limit, request.send()).await.map_err(|_| silence(limit))??;
+        let answer = within(tries.attempt(), request.send()).await??;
         answer.e_tag.as_deref().map(version).ok_or_else(|| Failed::Hopeless(NO_TAG.to_owned()))
     }
 
@@ -176,8 +175,7 @@ impl S3Store {
         let request = self.client.complete_multipart_upload().bucket(&self.options.bucket).key(name).upload_id(&id);
         let request = request.multipart_upload(parts);
         let request = request.set_if_none_match(condition.if_none_match()).set_if_match(condition.if_match());
-        let limit = tries.attempt();
-        let answer = tokio::time::timeout(limit, request.send()).await.map_err(|_| silence(limit))??;
+        let answer = within(tries.attempt(), request.send()).await??;
         upload.id = None;
         answer.e_tag.as_deref().map(version).ok_or_else(|| Failed::Hopeless(NO_TAG.to_owned()))
     }
@@ -191,8 +189,7 @@ impl S3Store {
         let limit = tries.attempt();
         let mut own = Tries::new(&self.budget, crate::retry::Limits { deadline: limit, ..self.options.limits });
         loop {
-            let limit = own.attempt();
-            let done = tokio::time::timeout(limit, once()).await.unwrap_or_else(|_| Err(silence(limit)));
+            let done = within(own.attempt(), once()).await.and_then(|done| done);
             let (said, silent) = match done {
                 Err(Failed::Refused(said)) => (said, false),
                 Err(Failed::Doubt(said)) => (said, true),
@@ -218,8 +215,7 @@ impl S3Store {
         let mut doubt = false;
         loop {
             let request = self.client.delete_object().bucket(&self.options.bucket).key(&name).if_match(quoted(wanted));
-            let limit = tries.attempt();
-            let done = tokio::time::timeout(limit, request.send()).await.map_err(|_| silence(limit));
+            let done = within(tries.attempt(), request.send()).await;
             let failed = match done.and_then(|answer| answer.map_err(Failed::from)) {
                 Ok(_) => {
                     tries.succeeded();
