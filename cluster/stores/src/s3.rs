@@ -28,7 +28,8 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
-use bytes::Bytes;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use std::fmt;
 use std::ops::Range;
@@ -235,10 +236,13 @@ impl S3Store {
         }
         let answer = within(limit, request.send()).await??;
         let tag = answer.e_tag.as_deref().map(version).ok_or_else(|| Failed::Hopeless(NO_TAG.to_owned()))?;
-        let length = usize::try_from(answer.content_length.unwrap_or(0)).unwrap_or(0).min(OBJECT_BYTES_MAX);
+        let most = range.map_or(HEAD_BYTES + OBJECT_BYTES_MAX, |(first, last)| (last - first + 1) as usize);
+        let length = usize::try_from(answer.content_length.unwrap_or(0)).unwrap_or(usize::MAX);
+        if length > most {
+            return Err(Failed::TooLong);
+        }
         let limit = self.options.limits.with_bytes(length).attempt;
-        let body = within(limit, answer.body.collect()).await?.map_err(|error| Failed::Doubt(http::causes(&error)))?;
-        Ok((body.into_bytes(), tag))
+        Ok((within(limit, collect(answer.body, length, most)).await??, tag))
     }
 
     /// The head of an object.
@@ -246,7 +250,8 @@ impl S3Store {
         match self.read("read", name, |limit| self.fetch(name, Some((0, HEAD_BYTES as u64 - 1)), limit)).await? {
             Ok(found) => Ok(Some(found)),
             Err(Failed::Range) => Ok(Some((Bytes::new(), Version::new("")))), // It is empty: not ours.
-            Err(_) => Ok(None),
+            Err(Failed::NoKey) => Ok(None),
+            Err(other) => Err(self.unavailable("read", name, &format!("{other:?} is no answer to a range"))),
         }
     }
 
@@ -286,9 +291,23 @@ impl S3Store {
     }
 }
 
-/// A try that ends.
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Failed> {
-    tokio::time::timeout(limit, work).await.map_err(|_| silence(limit))
+/// A try that ends. It is on the heap: what the SDK makes of a request is large.
+fn within<T>(limit: Duration, work: impl Future<Output = T>) -> impl Future<Output = Result<T, Failed>> {
+    let work = Box::pin(tokio::time::timeout(limit, work));
+    async move { work.await.map_err(|_| silence(limit)) }
+}
+
+/// A body of about `length` bytes, and `most` at most.
+async fn collect(mut body: ByteStream, length: usize, most: usize) -> Result<Bytes, Failed> {
+    let mut whole = BytesMut::with_capacity(length);
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|error| Failed::Doubt(http::causes(&error)))?;
+        if whole.len() + part.len() > most {
+            return Err(Failed::TooLong);
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.freeze())
 }
 
 /// What a service has to say of each object.
@@ -344,6 +363,10 @@ impl Store for S3Store {
                     Ok(Some(Object { bytes: opened.map_err(corrupt)?, version }))
                 }
                 Err(Failed::NoKey) => Ok(None),
+                Err(Failed::TooLong) => {
+                    let reason = "it is longer than what a store takes".to_owned();
+                    Err(StoreError::Corrupt { key: key.clone(), reason })
+                }
                 Err(other) => Err(self.unavailable("read", &name, &format!("{other:?} is no answer to a read"))),
             }
         }
@@ -360,10 +383,11 @@ impl Store for S3Store {
             }
             let head = HEAD_BYTES as u64;
             let part = Some((head + range.start, head + end - 1));
-            let length = (end - range.start) as usize;
             match self.read("read", &name, |limit| self.fetch(&name, part, limit)).await? {
-                Ok((found, _)) if found.len() <= length => Ok(Some(found)),
-                Ok(_) => Err(self.unavailable("read", &name, "the service sent more than the range; use another")),
+                Ok((found, _)) => Ok(Some(found)),
+                Err(Failed::TooLong) => {
+                    Err(self.unavailable("read", &name, "the service sent more than the range; use another"))
+                }
                 Err(Failed::Range) => Ok(Some(Bytes::new())),
                 Err(Failed::NoKey) => Ok(None),
                 Err(other) => Err(self.unavailable("read", &name, &format!("{other:?} is no answer to a read"))),

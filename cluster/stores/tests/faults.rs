@@ -7,7 +7,7 @@ use servers::{double, hasty, open, options};
 use std::time::Duration;
 use warren_s3_double::faults::{Chance, Fault, Operation};
 use warren_s3_double::{Conditions, Double, Options, Script};
-use warren_storage::store::{Flush, Key, PutError, Store, StoreError, Version};
+use warren_storage::store::{Flush, Key, OBJECT_BYTES_MAX, PutError, Store, StoreError, Version};
 use warren_stores::probe::{Check, Outcome, ProbeOptions, probe};
 use warren_stores::retry::Limits;
 use warren_stores::s3::{S3Credentials, S3Options, S3Store};
@@ -263,7 +263,8 @@ async fn what_is_not_ours_is_named_and_not_listed() {
     let mut whole = double.objects().get("bucket", &format!("{prefix}zz")).unwrap().unwrap().bytes.to_vec();
     *whole.last_mut().unwrap() ^= 1;
     put("rotten", whole.into()).await;
-    for name in ["foreign", "empty", "rotten"] {
+    put("long", Bytes::from(vec![0; OBJECT_BYTES_MAX + 49])).await;
+    for name in ["foreign", "empty", "rotten", "long"] {
         match store.get(&key(name)).await.unwrap_err() {
             StoreError::Corrupt { key: named, .. } => assert_eq!(named, key(name)),
             other => panic!("{name}: {other}"),
@@ -273,7 +274,7 @@ async fn what_is_not_ours_is_named_and_not_listed() {
     // A page is not empty while there is more.
     let page = store.list("odd", None, 100).await.unwrap();
     assert_eq!((page.entries.len(), page.more), (0, false));
-    let page = store.list("", Some(&key("foreign")), 1).await.unwrap();
+    let page = store.list("", Some(&key("long")), 1).await.unwrap();
     assert_eq!(page.entries[0].key, key("rotten"));
     assert_eq!(store.get_range(&key("empty"), 0..10).await.unwrap().unwrap(), Bytes::new());
 }

@@ -5,6 +5,7 @@ mod servers;
 use bytes::Bytes;
 use proptest::prelude::*;
 use servers::redis::{Server, client};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use warren_ownership::entry::{Entry, What};
 use warren_ownership::lease::{Home, Peer, TTL, Term};
@@ -104,6 +105,33 @@ struct Pair {
     before: Home,
     /// Milliseconds that the model is ahead.
     ahead: u64,
+    /// What was answered to what.
+    seen: BTreeMap<(&'static str, &'static str), u32>,
+}
+
+fn names(request: &HotRequest, answer: &HotAnswer) -> (&'static str, &'static str) {
+    let asked = match request {
+        HotRequest::Renew(..) => "renew",
+        HotRequest::Grant(..) => "grant",
+        HotRequest::Lease(_) => "look",
+        HotRequest::Raise(..) => "raise",
+        HotRequest::Peek(_) => "peek",
+        HotRequest::Seed(..) => "seed",
+        HotRequest::Append(..) => "append",
+        HotRequest::Trim(..) => "trim",
+    };
+    let said = match answer {
+        HotAnswer::Held(_) => "held",
+        HotAnswer::Lapsed => "lapsed",
+        HotAnswer::Alive(true) => "alive",
+        HotAnswer::Alive(false) => "dead",
+        HotAnswer::Journal(entries) if entries.is_empty() => "an empty journal",
+        HotAnswer::Journal(_) => "a journal",
+        HotAnswer::Done => "done",
+        HotAnswer::Fenced => "fenced",
+        HotAnswer::Forgotten => "forgotten",
+    };
+    (asked, said)
 }
 
 impl Pair {
@@ -116,7 +144,9 @@ impl Pair {
             self.model = self.model.as_home(answered.home);
             self.home = Some(answered.home);
         }
-        self.model.apply(request, answered.clock + self.ahead, peer).1
+        let answer = self.model.apply(request, answered.clock + self.ahead, peer).1;
+        *self.seen.entry(names(request, &answer)).or_default() += 1;
+        answer
     }
 
     fn meant(&self, meant: Meant) -> Option<Home> {
@@ -239,6 +269,7 @@ fn the_scripts_do_what_the_model_does() {
     let Some(server) = Server::start(&[]) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let count = std::cell::Cell::new(0u32);
+    let seen = std::cell::RefCell::new(BTreeMap::<_, u32>::new());
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(steps in prop::collection::vec(step(), 1..60))| {
         count.set(count.get() + 1);
@@ -252,14 +283,39 @@ fn the_scripts_do_what_the_model_does() {
             home: None,
             before: Home(1),
             ahead: 0,
+            seen: BTreeMap::new(),
         };
         runtime.block_on(async {
             for step in &steps {
                 pair.run(step).await;
             }
         });
+        for (what, many) in pair.seen {
+            *seen.borrow_mut().entry(what).or_default() += many;
+        }
     });
-    assert!(count.get() >= 300);
+    let seen = seen.into_inner();
+    for ((asked, said), many) in &seen {
+        println!("{asked:<7}{said:<17}{many}");
+    }
+    // A run that only ever heard `forgotten` proves nothing.
+    for asked in ["seed", "append", "trim"] {
+        for said in ["done", "fenced", "forgotten"] {
+            assert!(seen.get(&(asked, said)).is_some_and(|many| *many >= 10), "{asked} {said}");
+        }
+    }
+    for expected in [
+        ("raise", "a journal"),
+        ("raise", "fenced"),
+        ("peek", "a journal"),
+        ("renew", "held"),
+        ("renew", "lapsed"),
+        ("grant", "lapsed"),
+        ("look", "alive"),
+        ("look", "dead"),
+    ] {
+        assert!(seen.get(&expected).is_some_and(|many| *many >= 10), "{expected:?}");
+    }
 }
 
 /// A life of a session, step by step: what each answer is when nothing is left to chance.

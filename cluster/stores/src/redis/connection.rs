@@ -86,9 +86,9 @@ struct Inner {
 }
 
 enum Target {
-    One(Client),
+    One(Box<Client>),
     Sentinel(Box<Mutex<SentinelClient>>),
-    Cluster { client: ClusterClient, first: Client },
+    Cluster(Box<(ClusterClient, Client)>),
 }
 
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl fmt::Debug for Target {
         f.write_str(match self {
             Target::One(_) => "One",
             Target::Sentinel(_) => "Sentinel",
-            Target::Cluster { .. } => "Cluster",
+            Target::Cluster(_) => "Cluster",
         })
     }
 }
@@ -206,7 +206,7 @@ impl Redis {
                 let client = sentinels.lock().await.async_get_client().await?;
                 Link::One(client.get_multiplexed_async_connection_with_config(&self.config()).await?)
             }
-            Target::Cluster { client, .. } => Link::Cluster(client.get_async_connection().await?),
+            Target::Cluster(both) => Link::Cluster(both.0.get_async_connection().await?),
         })
     }
 
@@ -214,7 +214,9 @@ impl Redis {
     pub(super) async fn listen(&self) -> Result<redis::aio::PubSub, Trouble> {
         let connect = async {
             match &self.0.target {
-                Target::One(client) | Target::Cluster { first: client, .. } => client.get_async_pubsub().await,
+                Target::One(client) => client.get_async_pubsub().await,
+                // A notice reaches all nodes of a cluster, whichever it is given to.
+                Target::Cluster(both) => both.1.get_async_pubsub().await,
                 Target::Sentinel(sentinels) => {
                     sentinels.lock().await.async_get_client().await?.get_async_pubsub().await
                 }
@@ -271,7 +273,7 @@ fn target(options: &RedisOptions) -> Result<Target, UrlError> {
     let plain = if tls { "rediss" } else { "redis" };
     let kind = scheme.strip_prefix(plain).ok_or_else(wrong)?;
     if kind.is_empty() {
-        return Ok(Target::One(Client::open(url.as_str()).map_err(|_| wrong())?));
+        return Ok(Target::One(Box::new(Client::open(url.as_str()).map_err(|_| wrong())?)));
     }
     let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -297,7 +299,7 @@ fn target(options: &RedisOptions) -> Result<Target, UrlError> {
                 info = info.set_tls_mode(redis::TlsMode::Secure);
             }
             let sentinels: Vec<String> = hosts.split(',').map(|host| with(host, None, "")).collect();
-            let client = SentinelClient::build(sentinels, service.to_owned(), Some(info), SentinelServerType::Master);
+            let client = SentinelClient::build(sentinels, service, Some(info), SentinelServerType::Master);
             Ok(Target::Sentinel(Box::new(Mutex::new(client.map_err(|_| wrong())?))))
         }
         "-cluster" if path.is_empty() => {
@@ -306,7 +308,7 @@ fn target(options: &RedisOptions) -> Result<Target, UrlError> {
             let builder = ClusterClient::builder(nodes).connection_timeout(options.connect);
             // Nothing is tried again beneath: that would hide that it may have been done twice.
             let client = builder.retries(0).overall_response_timeout(None).build().map_err(|_| wrong())?;
-            Ok(Target::Cluster { client, first })
+            Ok(Target::Cluster(Box::new((client, first))))
         }
         _ => Err(wrong()),
     }

@@ -17,6 +17,8 @@ pub(crate) enum Failed {
     NoUpload,
     /// 416: the object ends before the range.
     Range,
+    /// More came than was asked for, or than an object has.
+    TooLong,
     /// Nothing was done, and it may work the next time.
     Refused(String),
     /// Nothing is known: it may have been done, may yet be, or may never.
@@ -121,6 +123,7 @@ mod tests {
             Failed::NoKey => "no key",
             Failed::NoUpload => "no upload",
             Failed::Range => "range",
+            Failed::TooLong => "too long",
             Failed::Refused(_) => "refused",
             Failed::Doubt(_) => "doubt",
             Failed::Full => "full",

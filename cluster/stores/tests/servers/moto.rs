@@ -1,5 +1,7 @@
 //! The S3 of moto, which was written from AWS's documents by others: what it and our double agree on is not our invention.
 use super::free_port;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -33,9 +35,7 @@ impl Moto {
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
         let moto = Moto { child: command.spawn().unwrap(), endpoint: format!("http://127.0.0.1:{port}") };
         for _ in 0..600 {
-            // A bucket of the name, as its own interface makes one: unsigned requests are allowed there.
-            let made = Command::new("curl").args(["-sf", "-X", "PUT", &format!("{}/bucket", moto.endpoint)]).status();
-            if made.unwrap().success() {
+            if bucket_made(port) {
                 return Some(moto);
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -49,6 +49,15 @@ impl Drop for Moto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks for a bucket named `bucket`. It takes requests that are not signed.
+fn bucket_made(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let request = "PUT /bucket HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let mut answer = String::new();
+    let asked = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+    asked.is_ok() && answer.starts_with("HTTP/1.1 200")
 }
 
 /// A folder with moto in it, as the hashes say.
