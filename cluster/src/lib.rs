@@ -12,10 +12,7 @@
 //! the [`usage`] that it is charged for.
 #![forbid(unsafe_code)]
 
-pub mod disk;
-pub mod wal;
-
-pub mod store;
+pub use warren_storage::{disk, store, wal};
 
 pub mod keys;
 pub mod snapshot;

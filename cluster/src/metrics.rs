@@ -4,18 +4,8 @@
 
 use metrics::Unit;
 
-/// Entries given to the log of sessions or of the store, and written.
-pub const LOG_ENTRIES: &str = "warren_log_entries_total";
-/// Their bytes, frames included.
-pub const LOG_BYTES: &str = "warren_log_written_bytes_total";
-/// How long one fdatasync took, for all who waited for it.
-pub const LOG_SYNC: &str = "warren_log_sync_duration_seconds";
-/// Writes and syncs of a log that failed.
-pub const LOG_FAILURES: &str = "warren_log_failures_total";
-/// How long what is asked of the store took, by `operation`: `get`, `put`, `delete`, `list`, `flush`.
-pub const STORE: &str = "warren_store_operation_duration_seconds";
-/// What the store was asked for and did not do, by `operation`; a condition that was not met is no failure.
-pub const STORE_FAILURES: &str = "warren_store_failures_total";
+pub use warren_storage::metrics::{LOG_BYTES, LOG_ENTRIES, LOG_FAILURES, LOG_SYNC, STORE, STORE_FAILURES};
+
 /// How long it took to make a snapshot.
 pub const SNAPSHOT: &str = "warren_snapshot_duration_seconds";
 /// Snapshots that could not be made.

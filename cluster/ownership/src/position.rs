@@ -20,6 +20,11 @@ impl Epoch {
         Epoch(self.0.saturating_add(1))
     }
 
+    /// From a number; there is no 0.
+    pub fn new(number: u64) -> Option<Epoch> {
+        NonZeroU64::new(number).map(Epoch)
+    }
+
     /// As a number.
     pub fn get(self) -> u64 {
         self.0.get()

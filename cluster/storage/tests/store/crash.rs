@@ -1,5 +1,4 @@
 //! The store on a disk that loses power, fills up and fails.
-use crate::suite::key;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -7,10 +6,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use warren_cluster::disk::{Operation, SimulatedDisk};
-use warren_cluster::store::{DiskStore, DiskStoreOptions, Flush, PutError, Store, StoreError};
+use warren_storage::disk::{Operation, SimulatedDisk};
+use warren_storage::store::{DiskStore, DiskStoreOptions, Flush, PutError, Store, StoreError};
+use warren_store_suite::key;
 
-fn open(disk: &SimulatedDisk) -> Result<DiskStore, warren_cluster::store::OpenError> {
+fn open(disk: &SimulatedDisk) -> Result<DiskStore, warren_storage::store::OpenError> {
     let options = DiskStoreOptions {
         segment_bytes: 4096,
         sync_interval: Duration::from_secs(3600),
@@ -219,8 +219,8 @@ async fn live(store: &DiskStore, steps: &[Step], power: bool, number: &mut u64, 
     }
 }
 
-fn name(key: u8) -> warren_cluster::store::Key {
-    crate::suite::key(["a", "a/b", "a/b/c", "d/e/f", "d/e/g", "h"][usize::from(key)])
+fn name(number: u8) -> warren_storage::store::Key {
+    key(["a", "a/b", "a/b/c", "d/e/f", "d/e/g", "h"][usize::from(number)])
 }
 
 proptest! {

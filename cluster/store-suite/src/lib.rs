@@ -1,18 +1,24 @@
-//! What every store has to do. `conforms` takes a factory of empty stores.
+//! What every store has to do, as tests: [`conforms`] takes a factory of empty stores, and panics at what is wrong.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use warren_cluster::store::{Flush, Key, OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, PutError, Store, StoreError, Version};
+use warren_storage::store::{Flush, Key, OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, PutError, Store, StoreError, Version};
 
-pub(crate) fn key(text: &str) -> Key {
+/// A key.
+pub fn key(text: &str) -> Key {
     Key::new(text).unwrap()
 }
 
-pub(crate) type Factory<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
+/// Makes an empty store.
+pub type Factory<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
 
-pub(crate) async fn conforms(new: Factory<'_>) {
+/// All of it.
+pub async fn conforms(new: Factory<'_>) {
     puts_and_conditions(&*new()).await;
     ranges(&*new()).await;
     odd_keys_and_order(&*new()).await;

@@ -2,21 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 #[path = "store/crash.rs"]
 mod crash;
-#[path = "store/suite.rs"]
-mod suite;
 
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use suite::key;
-use warren_cluster::disk::{RealDisk, SimulatedDisk};
-use warren_cluster::store::{
+use warren_storage::disk::{RealDisk, SimulatedDisk};
+use warren_storage::store::{
     DiskStore, DiskStoreOptions, Flush, MemoryStore, OpenError, PutError, Store, StoreError, Version,
 };
+use warren_store_suite::{conforms, key};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory_store_conforms() {
-    suite::conforms(&|| Arc::new(MemoryStore::default())).await;
+    conforms(&|| Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -27,7 +25,7 @@ async fn disk_store_conforms() {
         let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Arc::new(DiskStore::open(&dir.path().join(number.to_string())).unwrap())
     };
-    suite::conforms(&open).await;
+    conforms(&open).await;
 }
 
 /// The same while the mover is never at rest: what is asked for is now in the log, now in a file, now on its way.
@@ -38,7 +36,7 @@ async fn disk_store_conforms_while_it_moves() {
         let disk = Arc::new(SimulatedDisk::new(1));
         Arc::new(DiskStore::open_on(disk, "/w".as_ref(), options.clone()).unwrap())
     };
-    suite::conforms(&open).await;
+    conforms(&open).await;
 }
 
 #[tokio::test]
