@@ -3,9 +3,12 @@
 //! ```text
 //! configuration ──▶ this machine: its data folder, descriptors, memory, clock, port, software ──▶ findings, limits
 //!              └──▶ the server, if one answers: ready, its version, the key, quotas ──▶
+//! `--cluster`: a bucket, a Redis ──▶ races, reads and lists, tried ──▶
 //! ```
-//! Nothing is changed but two small files in the data folder, which are gone again: only writing shows that writing works.
+//! Nothing is changed but two small files in the data folder, and objects of a probe in the stores of a cluster, which are gone
+//! again: only writing shows that writing works.
 
+mod cluster;
 mod folder;
 mod limits;
 mod machine;
@@ -35,6 +38,8 @@ pub(crate) struct DoctorArguments {
     /// Folder of all that is kept, as of `warren serve`.
     #[arg(long, value_name = "DIR")]
     dir: Option<String>,
+    #[command(flatten)]
+    cluster: cluster::ClusterArguments,
 }
 
 /// How bad it is.
@@ -131,6 +136,7 @@ pub(crate) fn main(arguments: &DoctorArguments) -> Result<ExitCode, Box<dyn std:
         }
     }
     server::check(&mut report, &arguments.server, loaded.as_ref().map(|loaded| &loaded.config));
+    cluster::check(&mut report, &arguments.cluster);
     match arguments.server.json() {
         true => output::line(as_json(&report)),
         false => output::line(as_text(&report)),
