@@ -392,6 +392,18 @@ impl ModuleLoader for Imports {
         self.0.find(specifier, referrer)
     }
 
+    /// Of a path or an address nobody asks whether anything is there.
+    fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        let is_relative = ["./", "../", "/"].iter().any(|start| specifier.starts_with(start));
+        if is_relative && let Some(url) = Url::parse(referrer).ok().and_then(|from| from.join(specifier).ok()) {
+            return Ok(url);
+        }
+        match Url::parse(specifier) {
+            Ok(url) if url.scheme() != "node" => Ok(url),
+            _ => self.resolve(specifier, referrer, ResolutionKind::DynamicImport),
+        }
+    }
+
     fn load(
         &self,
         url: &ModuleSpecifier,

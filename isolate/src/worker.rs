@@ -103,6 +103,14 @@ impl ModuleLoader for Late {
         self.get().resolve(specifier, referrer, kind)
     }
 
+    fn import_meta_resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+    ) -> Result<deno_core::ModuleSpecifier, deno_core::error::ModuleLoaderError> {
+        self.get().import_meta_resolve(specifier, referrer)
+    }
+
     fn load(
         &self,
         specifier: &deno_core::ModuleSpecifier,

@@ -3,8 +3,8 @@ import { core, internals, primordials } from "ext:core/mod.js";
 import { deno } from "ext:warren/deno.js";
 
 const {
-  ArrayPrototypePush, Error, MathMax, ObjectPrototypeIsPrototypeOf, SafeMap, String, StringPrototypeIncludes,
-  StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, SyntaxErrorPrototype,
+  ArrayPrototypePush, Error, FunctionPrototypeToString, MathMax, ObjectPrototypeIsPrototypeOf, ObjectPrototypeToString, SafeMap,
+  String, StringPrototypeIncludes, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, SyntaxErrorPrototype,
 } = primordials;
 const {
   op_node_has_child_ipc_pipe, op_node_parse_env, op_require_can_parse_as_esm, op_require_read_file, op_warren_check,
@@ -272,12 +272,20 @@ function rejected(reason) {
   return false;
 }
 
+const { toString } = Object.prototype;
+
+// As the engine names a value without calling anything of it.
+function withoutEffects(value) {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return String(value);
+  if (typeof value === "function") return FunctionPrototypeToString(value);
+  if (value.toString !== toString) return ObjectPrototypeToString(value);
+  return `#<${value.constructor?.name || "Object"}>`;
+}
+
 function unhandled(reason) {
   let text;
   try {
-    text = deno.whole.loadExtScript("ext:deno_node/internal/util/inspect.mjs").inspect(reason);
-    if (typeof reason !== "object" && typeof reason !== "string") text = String(reason);
-    if (typeof reason === "string") text = reason;
+    text = withoutEffects(reason);
   } catch {
     text = "<unknown>";
   }
@@ -314,10 +322,11 @@ function describe(error, place) {
   } catch {
     text = String(told.error.stack);
   }
+  if (above !== "" && !StringPrototypeStartsWith(above, "[") && !op_warren_is_error(told.error)) return `\n${above}\n${text}\n`;
   text = withoutFrames(told.error, text);
   // An error of linking modules has its place in its stack.
   const linked = ObjectPrototypeIsPrototypeOf(SyntaxErrorPrototype, told.error) &&
-    StringPrototypeStartsWith(above, "file:");
+    StringPrototypeStartsWith(above, "file:") && StringPrototypeStartsWith(String(told.error.message), "The requested module");
   return `${above}${above === "" ? "" : linked ? "\n" : "\n\n"}${text}\n`;
 }
 
@@ -333,6 +342,7 @@ function fail() {
   const process = nodeProcess().default;
   process.exitCode ??= 1;
   internals.dispatchProcessExitEvent?.();
+  core.runMicrotasks();
 }
 
 export {
