@@ -227,6 +227,16 @@ impl Modules {
             let message = format!("Module \"{url}\" needs an import attribute of \"type: json\"");
             return Err(coded("ERR_IMPORT_ATTRIBUTE_MISSING", message));
         }
+        if kind != Kind::Json && wanted == RequestedModuleType::Json {
+            return Err(coded(
+                "ERR_IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE",
+                format!("Module \"{url}\" is not of type \"json\""),
+            ));
+        }
+        if let RequestedModuleType::Other(name) = &wanted {
+            let message = format!("Import attribute \"type\" with value \"{name}\" is not supported");
+            return Err(coded("ERR_IMPORT_ATTRIBUTE_UNSUPPORTED", message));
+        }
         let text = read(&self.guest, &path)?;
         match kind {
             Kind::Json => return Ok(source(ModuleType::Json, text, url)),
@@ -276,8 +286,12 @@ fn not_found(error: impl JsErrorClass, specifier: &str, from: &Url) -> JsErrorBo
     let from = from.to_file_path().map_or_else(|()| from.to_string(), |path| path.to_string_lossy().into_owned());
     let message = error.get_message();
     if let Some((code, rest)) = message.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-        let text = rest.split_once(" imported from '");
-        return coded(code, text.map_or_else(|| rest.to_owned(), |(what, _)| format!("{what} imported from {from}")));
+        // Files are named by their paths.
+        let text = rest.split_once(" imported from '").map_or_else(
+            || rest.to_owned(),
+            |(what, _)| format!("{} imported from {from}", what.replace("'file:///", "'/")),
+        );
+        return coded(code, text);
     }
     let code = error.get_additional_properties().find(|(key, _)| key == "code").map(|(_, value)| value.to_string());
     match code {

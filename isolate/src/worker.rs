@@ -164,6 +164,8 @@ impl Worker {
             residual_lazy_js_sources: LATER_SCRIPTS,
             residual_lazy_esm_sources: LATER_MODULES,
             create_params: Some(params),
+            // Of this isolate alone: where buffers are that are being transferred.
+            shared_array_buffer_store: Some(deno_core::CrossIsolateStore::default()),
             is_main: true,
             ..RuntimeOptions::default()
         });

@@ -131,7 +131,7 @@ for (
     ["OperationError", "OperationError"], ["NotSupportedError", "NotSupportedError"],
     ["NetworkError", "NetworkError"], ["AbortError", "AbortError"],
     ["InvalidCharacterError", "InvalidCharacterError"], ["DataError", "DataError"],
-    ["InvalidStateError", "InvalidStateError"], ["SyntaxError", "SyntaxError"], ["IndexSizeError", "IndexSizeError"],
+    ["InvalidStateError", "InvalidStateError"], ["QuotaExceededError", "QuotaExceededError"], ["SyntaxError", "SyntaxError"], ["IndexSizeError", "IndexSizeError"],
     ["TypeMismatchError", "TypeMismatchError"], ["InvalidAccessError", "InvalidAccessError"],
   ]
 ) {

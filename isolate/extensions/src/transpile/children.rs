@@ -82,8 +82,7 @@ pub(super) const PATCHES: &[Patch] = &[
          result.error = _createSpawnError(\"ENOENT\", command, args, true);\n    }\n  }",
         "  } catch (err) {\n    if (!codeMap.has(err?.code)) throw err;\n    \
          result.error = _createSpawnError(err.code, command, args, true);\n    \
-         result.status = result.signal = result.output = null;\n    result.pid = 0;\n    \
-         result.stdout = result.stderr = undefined;\n  }",
+         Object.assign(result, { status: null, signal: null, output: null, pid: 0, stdout: undefined, stderr: undefined });\n  }",
     ),
     // Whether it has a channel is known before it is there; one that could not be started closes with its error's number.
     (CHILD, "  exitCode = null;\n", "  exitCode = null;\n  connected = false;\n"),

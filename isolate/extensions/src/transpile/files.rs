@@ -5,6 +5,7 @@ use super::Patch;
 const FS: &str = "ext:deno_node/fs.ts";
 const COPY: &str = "ext:deno_node/_fs/_fs_copy.ts";
 const DIR: &str = "ext:deno_node/_fs/_fs_dir.ts";
+const HANDLE: &str = "ext:deno_node/internal/fs/handle.ts";
 const READDIR: &str = "ext:deno_node/_fs/_fs_readdir.ts";
 const UTILS: &str = "ext:deno_node/internal/fs/utils.mjs";
 
@@ -202,4 +203,33 @@ pub(super) const PATCHES: &[Patch] = &[
         "    if (opts.signal?.aborted) throw new (core.loadExtScript(\"ext:deno_node/internal/errors.ts\").AbortError)(undefined, { cause: opts.signal.reason });\n    \
          const fh = await openPromise(\n      pathOrRid",
     ),
+    (HANDLE, "resolve({ buffer, bytesRead })", "resolve({ __proto__: null, bytesRead, buffer })"),
+    (HANDLE, "resolve({ buffer, bytesRead })", "resolve({ __proto__: null, bytesRead, buffer })"),
+    (HANDLE, "resolve({ buffer, bytesRead })", "resolve({ __proto__: null, bytesRead, buffer })"),
+    (HANDLE, "resolve({ buffer, bytesWritten })", "resolve({ __proto__: null, bytesWritten, buffer })"),
+    (HANDLE, "resolve({ buffer, bytesWritten })", "resolve({ __proto__: null, bytesWritten, buffer })"),
+    // Where the links of a tree lead is found from its whole path.
+    (
+        "ext:deno_node/_fs/cp/cp_sync.ts",
+        "    op_node_cp_sync(\n      src,\n",
+        "    op_node_cp_sync(\n      wholePath(src, opts),\n",
+    ),
+    (
+        "ext:deno_node/_fs/cp/cp_sync.ts",
+        "const { throwCpError } = core.loadExtScript(",
+        "const { throwCpError, wholePath } = core.loadExtScript(",
+    ),
+    (
+        "ext:deno_node/_fs/cp/cp.ts",
+        "      await op_node_cp_fast(src, dest, opts.recursive);",
+        "      await op_node_cp_fast(wholePath(src, opts), dest, opts.recursive);",
+    ),
+    (
+        "ext:deno_node/_fs/cp/cp.ts",
+        "async function cpFn(\n",
+        "function wholePath(path, opts) {\n  if (opts.filter || opts.verbatimSymlinks) return path;\n  try {\n    \
+         if (!Deno.lstatSync(path).isFile) return lazyPath().default.resolve(path);\n  } catch {\n    \
+         // It is told of by whoever copies.\n  }\n  return path;\n}\n\nasync function cpFn(\n",
+    ),
+    ("ext:deno_node/_fs/cp/cp.ts", "return { throwCpError, cpFn };", "return { throwCpError, cpFn, wholePath };"),
 ];

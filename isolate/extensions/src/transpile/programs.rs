@@ -6,6 +6,7 @@ const ERRORS: &str = "ext:deno_node/internal/errors.ts";
 const STREAMS: &str = "ext:deno_node/_process/streams.mjs";
 const WARNING: &str = "ext:deno_node/internal/process/warning.ts";
 const PROCESS: &str = "node:process";
+const ZLIB: &str = "ext:deno_node/zlib.js";
 const OS: &str = "ext:deno_node/os.ts";
 
 pub(super) const PATCHES: &[Patch] = &[
@@ -133,17 +134,17 @@ pub(super) const PATCHES: &[Patch] = &[
     (
         "ext:deno_node/internal/buffer.mjs",
         "    throw new RangeError(\"Buffer size must be a multiple of 16-bits\");",
-        "    throw new codes.ERR_INVALID_BUFFER_SIZE(\"16-bits\");",
+        "    throw new (core.loadExtScript(\"ext:deno_node/internal/errors.ts\").ERR_INVALID_BUFFER_SIZE)(\"16-bits\");",
     ),
     (
         "ext:deno_node/internal/buffer.mjs",
         "    throw new RangeError(\"Buffer size must be a multiple of 32-bits\");",
-        "    throw new codes.ERR_INVALID_BUFFER_SIZE(\"32-bits\");",
+        "    throw new (core.loadExtScript(\"ext:deno_node/internal/errors.ts\").ERR_INVALID_BUFFER_SIZE)(\"32-bits\");",
     ),
     (
         "ext:deno_node/internal/buffer.mjs",
         "    throw new RangeError(\"Buffer size must be a multiple of 64-bits\");",
-        "    throw new codes.ERR_INVALID_BUFFER_SIZE(\"64-bits\");",
+        "    throw new (core.loadExtScript(\"ext:deno_node/internal/errors.ts\").ERR_INVALID_BUFFER_SIZE)(\"64-bits\");",
     ),
     // A number is a value of a variable as well.
     (
@@ -178,5 +179,60 @@ pub(super) const PATCHES: &[Patch] = &[
         "    options.port = Number(url.port);\n  }\n",
         "    options.port = Number(url.port);\n  }\n  \
          delete options[core.loadExtScript(\"ext:deno_webidl/00_webidl.js\").brand];\n",
+    ),
+    // Names of ciphers are the same in capitals.
+    (
+        "ext:deno_node/internal/crypto/cipher.ts",
+        "    return new Cipheriv(cipher, key, iv, options);\n  }\n",
+        "    return new Cipheriv(cipher, key, iv, options);\n  }\n  \
+         if (typeof cipher === \"string\") cipher = primordials.StringPrototypeToLowerCase(cipher);\n",
+    ),
+    (
+        "ext:deno_node/internal/crypto/cipher.ts",
+        "    return new Decipheriv(cipher, key, iv, options);\n  }\n",
+        "    return new Decipheriv(cipher, key, iv, options);\n  }\n  \
+         if (typeof cipher === \"string\") cipher = primordials.StringPrototypeToLowerCase(cipher);\n",
+    ),
+    (
+        "ext:deno_node/util.ts",
+        "  const result = ObjectCreate(null);\n  const keys = ObjectKeys(parsed);",
+        "  const result: any = {};\n  const keys = ObjectKeys(parsed);",
+    ),
+    // What Brotli cannot read is an error at once too, and so is what ends too early: a byte more is taken then.
+    (
+        ZLIB,
+        "    handle[kNativeWriteSync](\n      flushFlag,\n      chunk, // in",
+        "    handle[handle.decodesBrotli ? kNativeWrite : kNativeWriteSync](\n      flushFlag,\n      chunk, // in",
+    ),
+    (
+        ZLIB,
+        "  let error;\n  self.on(\"error\", function onError(er) {\n    error = er;\n  });\n\n  // The native binding",
+        "  let error;\n  self.on(\"error\", function onError(er) {\n    error = er;\n  });\n  handle.atOnce = true;\n\n  // The native binding",
+    ),
+    (
+        ZLIB,
+        "  self.bytesWritten = inputRead;\n",
+        "  self.bytesWritten = inputRead;\n  if (handle.decodesBrotli && availInAfter === 0 && flushFlag === BROTLI_OPERATION_FINISH) {\n    \
+         handle[kNativeWrite](flushFlag, new Uint8Array(1), 0, 1, new Uint8Array(1), 0, 1, state);\n    \
+         if (self[kError] || state[1] === 0) {\n      \
+         const cut = new Error(\"unexpected end of file\");\n      cut.errno = constants.Z_BUF_ERROR;\n      cut.code = \"Z_BUF_ERROR\";\n      \
+         _close(self);\n      throw cut;\n    }\n  }\n",
+    ),
+    (
+        ZLIB,
+        "    brotliInitParamsArray,\n    processCallback,\n",
+        "    brotliInitParamsArray,\n    mode === BROTLI_DECODE\n      ? function () {\n        \
+         if (!handle.atOnce) ReflectApply(processCallback, this, []);\n      }\n      : processCallback,\n",
+    ),
+    (
+        ZLIB,
+        "  ReflectApply(ZlibBase, this, [opts, mode, handle, brotliDefaultOpts]);",
+        "  handle.decodesBrotli = mode === BROTLI_DECODE;\n  ReflectApply(ZlibBase, this, [opts, mode, handle, brotliDefaultOpts]);",
+    ),
+    // A server's port is free as soon as it is closed.
+    (
+        "ext:deno_node/net.ts",
+        "  core.createSystemTimer(\n    () => {\n      _emitCloseNT(self);\n    },\n    0,\n    true,\n  );",
+        "  nextTick(_emitCloseNT, self);",
     ),
 ];

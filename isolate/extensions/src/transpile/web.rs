@@ -3,6 +3,7 @@
 use super::Patch;
 
 const ABORT: &str = "ext:deno_web/03_abort_signal.js";
+const STREAMS: &str = "ext:deno_web/06_streams.js";
 const URL: &str = "ext:deno_web/00_url.js";
 
 pub(super) const PATCHES: &[Patch] = &[
@@ -35,4 +36,61 @@ pub(super) const PATCHES: &[Patch] = &[
         "      throw new TypeError(\"Illegal constructor\");",
         "      const error = new TypeError(\"Illegal constructor\");\n      error.code = \"ERR_ILLEGAL_CONSTRUCTOR\";\n      throw error;",
     ),
+    (
+        "ext:deno_web/05_base64.js",
+        "\"Cannot encode string: string contains characters outside of the Latin1 range\"",
+        "\"Invalid character\"",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "      const parsedURL = new URL(input, baseURL);\n",
+        "      let parsedURL;\n      try {\n        parsedURL = new URL(input, baseURL);\n      } catch (cause) {\n        \
+         throw new TypeError(`Failed to parse URL from ${input}`, { cause });\n      }\n",
+    ),
+    // What a stream is asked for at the wrong time has Node's code.
+    (
+        STREAMS,
+        "class ReadableStream {\n",
+        "function invalidState(message) {\n  const error = new TypeError(`Invalid state: ${message}`);\n  \
+         error.code = \"ERR_INVALID_STATE\";\n  return error;\n}\n\nclass ReadableStream {\n",
+    ),
+    (
+        STREAMS,
+        "new TypeError(\"Cannot cancel a locked ReadableStream.\")",
+        "invalidState(\"ReadableStream is locked\")",
+    ),
+    (STREAMS, "new TypeError(\"ReadableStream is locked\")", "invalidState(\"ReadableStream is locked\")"),
+    (STREAMS, "new TypeError(\"ReadableStream is locked\")", "invalidState(\"ReadableStream is locked\")"),
+    (
+        STREAMS,
+        "new TypeError(\"The stream controller cannot close or enqueue\")",
+        "invalidState(\"Controller is already closed\")",
+    ),
+    (
+        STREAMS,
+        "new TypeError(\"The stream controller cannot close or enqueue\")",
+        "invalidState(\"Controller is already closed\")",
+    ),
+    (
+        STREAMS,
+        "new TypeError(\"Reader has no associated stream.\")",
+        "invalidState(\"The reader is not attached to a stream\")",
+    ),
+    (
+        STREAMS,
+        "new TypeError(\"Reader has no associated stream.\")",
+        "invalidState(\"The reader is not attached to a stream\")",
+    ),
+    (
+        STREAMS,
+        "new TypeError(\"Reader has no associated stream.\")",
+        "invalidState(\"The reader is not attached to a stream\")",
+    ),
+    (
+        STREAMS,
+        "new TypeError(\"Reader has no associated stream.\")",
+        "invalidState(\"The reader is not attached to a stream\")",
+    ),
+    // A response is none of a server's of the other runtime.
+    ("ext:deno_fetch/23_response.js", "  if (opHttpNewResponseNativeHeaders === undefined) return;\n", "  return;\n"),
 ];

@@ -50,6 +50,7 @@ const { attempt, described, events, print } = require('observe');
   });
   ended.on('error', (error) => print('error', error.code));
   await new Promise((done) => ended.on('close', done));
+  await new Promise((done) => setTimeout(done, 50));
   server.maxConnections = 0;
   server.on('drop', (data) => print('drop', Object.keys(data).sort()));
   const dropped = net.connect(port, '127.0.0.1');
