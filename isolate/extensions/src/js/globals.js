@@ -114,5 +114,8 @@ all[webidl.brand] = core.propNonEnumerable(webidl.brand);
 all[Symbol.toStringTag] = { __proto__: null, value: "global", writable: false, enumerable: false, configurable: true };
 
 core.defineGlobalProperties(globalThis, all);
+Object.defineProperty(Object.getPrototypeOf(globalThis), "constructor", {
+  __proto__: null, configurable: true, enumerable: false, writable: true, value: Object,
+});
 
 export { all as windowOrWorkerGlobalScope, event, performance };

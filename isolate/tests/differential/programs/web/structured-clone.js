@@ -14,6 +14,7 @@ const source = {
 source.self = source;
 const copy = structuredClone(source);
 copy.error.stack = '';
+copy.buffer = copy.buffer.byteLength;
 print(copy, copy.self === copy, copy.map !== source.map, copy.error instanceof RangeError);
 const buffer = new ArrayBuffer(8);
 const moved = structuredClone(buffer, { transfer: [buffer] });
