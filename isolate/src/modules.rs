@@ -168,7 +168,7 @@ impl Modules {
                 "file" => {}
                 _ if scheme.chars().all(|c| c.is_ascii_alphanumeric()) && scheme.len() > 1 => {
                     let message = format!(
-                        "Only URLs with a scheme in: file, data, and node are supported by the default ESM loader. \
+                        "Only URLs with a scheme in: file and data are supported by the default ESM loader. \
                          Received protocol '{scheme}:'"
                     );
                     return Err(coded("ERR_UNSUPPORTED_ESM_URL_SCHEME", message));
@@ -289,7 +289,11 @@ fn not_found(error: impl JsErrorClass, specifier: &str, from: &Url) -> JsErrorBo
         // Files are named by their paths.
         let text = rest.split_once(" imported from '").map_or_else(
             || rest.to_owned(),
-            |(what, _)| format!("{} imported from {from}", what.replace("'file:///", "'/")),
+            |(what, _)| {
+                let what = what.replace("'file:///", "'/").replace("\"exports\" in '", "\"exports\" in ");
+                let quoted = what.strip_suffix("package.json'").map(|start| format!("{start}package.json"));
+                format!("{} imported from {from}", quoted.unwrap_or(what))
+            },
         );
         return coded(code, text);
     }

@@ -112,7 +112,7 @@ const PATCHES: &[Patch] = &[
     (
         REQUIRE,
         "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\n",
-        "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\n\
+        "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\nModule.register = register;\n\
          export const enableCompileCache = Module.enableCompileCache = (options) => internals.compileCache.enable(options);\n\
          export const getCompileCacheDir = Module.getCompileCacheDir = () => internals.compileCache.directory();\n\
          export const flushCompileCache = Module.flushCompileCache = () => {};\n\

@@ -28,7 +28,6 @@ enum Verdict {
 }
 
 #[test]
-#[ignore = "some hang or differ and are not all mended or listed yet"]
 fn programs_do_in_a_session_what_they_do_by_node() {
     let known = known();
     let mut programs = program::all();

@@ -14,7 +14,6 @@ deno.whole.loadExtScript("ext:deno_node/02_register_cloneable.js");
 const url = deno.whole.loadExtScript("ext:deno_web/00_url.js");
 const file = deno.whole.loadExtScript("ext:deno_web/09_file.js");
 const messagePort = deno.whole.loadExtScript("ext:deno_web/13_message_port.js");
-const webidl = deno.whole.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { DOMException, QuotaExceededError } = deno.whole.loadExtScript("ext:deno_web/01_dom_exception.js");
 const abortSignal = deno.whole.loadExtScript("ext:deno_web/03_abort_signal.js");
 
@@ -110,7 +109,6 @@ all.performance = core.propWritable(performance.performance);
 all.structuredClone = core.propWritable(messagePort.structuredClone);
 all.Navigator = core.propNonEnumerable(Navigator);
 all.navigator = core.propGetterOnly(() => navigator);
-all[webidl.brand] = core.propNonEnumerable(webidl.brand);
 all[Symbol.toStringTag] = { __proto__: null, value: "global", writable: false, enumerable: false, configurable: true };
 
 core.defineGlobalProperties(globalThis, all);

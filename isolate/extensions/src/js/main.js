@@ -4,7 +4,8 @@ import { deno } from "ext:warren/deno.js";
 
 const {
   ArrayPrototypePush, Error, FunctionPrototypeToString, MathMax, ObjectPrototypeIsPrototypeOf, ObjectPrototypeToString, SafeMap,
-  String, StringPrototypeIncludes, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, SyntaxErrorPrototype,
+  SafeWeakMap, String, StringPrototypeIncludes, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith,
+  SyntaxErrorPrototype,
 } = primordials;
 const {
   op_node_has_child_ipc_pipe, op_node_parse_env, op_require_can_parse_as_esm, op_require_read_file, op_warren_check,
@@ -305,11 +306,26 @@ function withoutFrames(error, text) {
   return stack + StringPrototypeSlice(text, stack.length + 2);
 }
 
+// Errors that were emitted and nobody listened for: their stacks with where that was.
+const emitted = new SafeWeakMap();
+internals.emittedAt = (error, stack) => emitted.set(error, stack);
+
+function withEmission(error) {
+  const stack = emitted.get(error);
+  if (stack === undefined) return false;
+  try {
+    error.stack = stack();
+  } catch {
+    // The program's own stack cannot be set.
+  }
+  return true;
+}
+
 // What is told of the error that ends the program: the one that was remembered, or this.
 function describe(error, place) {
   if (fatal === undefined && place === undefined) return undefined;
   const told = fatal ?? { error, place };
-  const above = told.place ?? "";
+  const above = withEmission(told.error) ? "" : told.place ?? "";
   if ((typeof told.error !== "object" || told.error === null) && typeof told.error !== "function") {
     const hint = "(Use `node --trace-uncaught ...` to show where the exception was thrown)";
     return `${above === "" ? "Uncaught:" : `\n${above}`}\n${String(told.error)}\n${hint}\n`;

@@ -232,4 +232,12 @@ pub(super) const PATCHES: &[Patch] = &[
          // It is told of by whoever copies.\n  }\n  return path;\n}\n\nasync function cpFn(\n",
     ),
     ("ext:deno_node/_fs/cp/cp.ts", "return { throwCpError, cpFn };", "return { throwCpError, cpFn, wholePath };"),
+    // Names that are old.
+    (
+        FS,
+        "const fsExports = {\n",
+        "const fsExports: any = {\n  F_OK: 0,\n  R_OK: 4,\n  W_OK: 2,\n  X_OK: 1,\n  \
+         get FileReadStream() {\n    return fsExports.ReadStream;\n  },\n  \
+         get FileWriteStream() {\n    return fsExports.WriteStream;\n  },\n",
+    ),
 ];

@@ -15,6 +15,18 @@ pub(super) const PATCHES: &[Patch] = &[
         "          `MaxListeners is ${m}.`,\n",
         "          `MaxListeners is ${m}. Use emitter.setMaxListeners() to increase limit`,\n",
     ),
+    // Where an error was emitted that nobody listened for.
+    (
+        "ext:deno_node/_events.mjs",
+        "const { core, primordials } = __bootstrap;",
+        "const { core, internals, primordials } = __bootstrap;",
+    ),
+    (
+        "ext:deno_node/_events.mjs",
+        "        // ObjectDefineProperty(er, kEnhanceStackBeforeInspector, {\n        //   value: enhanceStackTrace.bind(this, er, capture),\n        \
+         //   configurable: true\n        // });\n",
+        "        internals.emittedAt(er, () => FunctionPrototypeCall(enhanceStackTrace, this, er, capture));\n",
+    ),
     // Once, how to learn where a warning comes from.
     (
         WARNING,
@@ -234,5 +246,24 @@ pub(super) const PATCHES: &[Patch] = &[
         "ext:deno_node/net.ts",
         "  core.createSystemTimer(\n    () => {\n      _emitCloseNT(self);\n    },\n    0,\n    true,\n  );",
         "  nextTick(_emitCloseNT, self);",
+    ),
+    (
+        "ext:deno_node/internal/crypto/cipher.ts",
+        "        throw new ERR_CRYPTO_UNKNOWN_CIPHER();\n      }\n      throw e;",
+        "        throw new ERR_CRYPTO_UNKNOWN_CIPHER();\n      }\n      \
+         if (e?.message === \"Invalid key length\") e.code = \"ERR_CRYPTO_INVALID_KEYLEN\";\n      \
+         if (e?.message === \"Invalid initialization vector\") e.code = \"ERR_CRYPTO_INVALID_IV\";\n      throw e ;",
+    ),
+    (
+        "ext:deno_node/internal/crypto/cipher.ts",
+        "        throw new ERR_CRYPTO_UNKNOWN_CIPHER();\n      }\n      throw e;",
+        "        throw new ERR_CRYPTO_UNKNOWN_CIPHER();\n      }\n      \
+         if (e?.message === \"Invalid key length\") e.code = \"ERR_CRYPTO_INVALID_KEYLEN\";\n      \
+         if (e?.message === \"Invalid initialization vector\") e.code = \"ERR_CRYPTO_INVALID_IV\";\n      throw e ;",
+    ),
+    (
+        ERRORS,
+        "      `${protocol} is not a valid ${x} TLS protocol version`,",
+        "      `\"${protocol}\" is not a valid ${x === \"minVersion\" ? \"minimum\" : x === \"maxVersion\" ? \"maximum\" : x} TLS protocol version`,",
     ),
 ];

@@ -45,7 +45,9 @@ pub(super) const PATCHES: &[Patch] = &[
         "ext:deno_fetch/23_request.js",
         "      const parsedURL = new URL(input, baseURL);\n",
         "      let parsedURL;\n      try {\n        parsedURL = new URL(input, baseURL);\n      } catch (cause) {\n        \
-         throw new TypeError(`Failed to parse URL from ${input}`, { cause });\n      }\n",
+         throw new TypeError(`Failed to parse URL from ${input}`, { cause });\n      }\n      \
+         if (parsedURL.username || parsedURL.password) {\n        \
+         throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${input}`);\n      }\n",
     ),
     // What a stream is asked for at the wrong time has Node's code.
     (
@@ -93,4 +95,5 @@ pub(super) const PATCHES: &[Patch] = &[
     ),
     // A response is none of a server's of the other runtime.
     ("ext:deno_fetch/23_response.js", "  if (opHttpNewResponseNativeHeaders === undefined) return;\n", "  return;\n"),
+    ("ext:deno_fetch/22_body.js", "\"Body already consumed\"", "\"Body is unusable: Body has already been read\""),
 ];

@@ -101,4 +101,3 @@ show(new Map([[{ k: 1 }, 'v']]), { showHidden: true });
 show([1], { showHidden: true });
 show(Object.defineProperty({}, 'hidden', { value: 1 }), { showHidden: true });
 show(globalThis.process.versions.constructor);
-console.log(inspect.defaultOptions);
