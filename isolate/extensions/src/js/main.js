@@ -78,6 +78,16 @@ internals.loadEnvFile = (path) => {
   setVariables(nodeProcess().default.env, [text]);
 };
 
+// The resolver's error of a package has its code before its message, quotes and who asked after it.
+internals.notExported = (error) => {
+  const { code, message } = error;
+  if (code !== "ERR_PACKAGE_PATH_NOT_EXPORTED" || !StringPrototypeStartsWith(message, `[${code}] `)) return error;
+  const { 0: text } = StringPrototypeSplit(StringPrototypeSlice(message, code.length + 3), "' imported from '");
+  const { 0: what, 1: where } = StringPrototypeSplit(text, " in '");
+  if (where !== undefined) error.message = `${what} in ${where}`;
+  return error;
+};
+
 // Folders where `require` looks last.
 internals.globalPaths = () => {
   const { env } = nodeProcess().default;

@@ -266,4 +266,13 @@ pub(super) const PATCHES: &[Patch] = &[
         "      `${protocol} is not a valid ${x} TLS protocol version`,",
         "      `\"${protocol}\" is not a valid ${x === \"minVersion\" ? \"minimum\" : x === \"maxVersion\" ? \"maximum\" : x} TLS protocol version`,",
     ),
+    // What a package does not export is told in Node's words.
+    (
+        "node:module",
+        "  return op_require_resolve_exports(\n    usesLocalNodeModulesDir,\n    modulesPath,\n    request,\n    name,\n    expansion,\n    \
+         parentPath ?? \"\",\n  ) ?? false;",
+        "  try {\n    return op_require_resolve_exports(\n      usesLocalNodeModulesDir,\n      modulesPath,\n      request,\n      \
+         name,\n      expansion,\n      parentPath ?? \"\",\n    ) ?? false;\n  } catch (error) {\n    \
+         throw internals.notExported(error);\n  }",
+    ),
 ];

@@ -96,4 +96,17 @@ pub(super) const PATCHES: &[Patch] = &[
     // A response is none of a server's of the other runtime.
     ("ext:deno_fetch/23_response.js", "  if (opHttpNewResponseNativeHeaders === undefined) return;\n", "  return;\n"),
     ("ext:deno_fetch/22_body.js", "\"Body already consumed\"", "\"Body is unusable: Body has already been read\""),
+    (
+        "ext:deno_web/08_text_encoding.js",
+        "    } finally {\n      if (!stream && this.#handle !== null) {",
+        "    } catch (error) {\n      if (error?.message === \"The encoded data is not valid\") {\n        \
+         error.message = `The encoded data was not valid for encoding ${this.#encoding}`;\n        \
+         error.code = \"ERR_ENCODING_INVALID_ENCODED_DATA\";\n      }\n      throw error;\n    } finally {\n      \
+         if (!stream && this.#handle !== null) {",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "class Request {\n",
+        "class Request {\n  get duplex() {\n    return \"half\";\n  }\n\n",
+    ),
 ];
