@@ -168,7 +168,7 @@ impl Modules {
                 "file" => {}
                 _ if scheme.chars().all(|c| c.is_ascii_alphanumeric()) && scheme.len() > 1 => {
                     let message = format!(
-                        "Only URLs with a scheme in: file, data, and node are supported by the default ESM loader. \
+                        "Only URLs with a scheme in: file and data are supported by the default ESM loader. \
                          Received protocol '{scheme}:'"
                     );
                     return Err(coded("ERR_UNSUPPORTED_ESM_URL_SCHEME", message));
@@ -227,6 +227,16 @@ impl Modules {
             let message = format!("Module \"{url}\" needs an import attribute of \"type: json\"");
             return Err(coded("ERR_IMPORT_ATTRIBUTE_MISSING", message));
         }
+        if kind != Kind::Json && wanted == RequestedModuleType::Json {
+            return Err(coded(
+                "ERR_IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE",
+                format!("Module \"{url}\" is not of type \"json\""),
+            ));
+        }
+        if let RequestedModuleType::Other(name) = &wanted {
+            let message = format!("Import attribute \"type\" with value \"{name}\" is not supported");
+            return Err(coded("ERR_IMPORT_ATTRIBUTE_UNSUPPORTED", message));
+        }
         let text = read(&self.guest, &path)?;
         match kind {
             Kind::Json => return Ok(source(ModuleType::Json, text, url)),
@@ -276,8 +286,16 @@ fn not_found(error: impl JsErrorClass, specifier: &str, from: &Url) -> JsErrorBo
     let from = from.to_file_path().map_or_else(|()| from.to_string(), |path| path.to_string_lossy().into_owned());
     let message = error.get_message();
     if let Some((code, rest)) = message.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-        let text = rest.split_once(" imported from '");
-        return coded(code, text.map_or_else(|| rest.to_owned(), |(what, _)| format!("{what} imported from {from}")));
+        // Files are named by their paths.
+        let text = rest.split_once(" imported from '").map_or_else(
+            || rest.to_owned(),
+            |(what, _)| {
+                let what = what.replace("'file:///", "'/").replace("\"exports\" in '", "\"exports\" in ");
+                let quoted = what.strip_suffix("package.json'").map(|start| format!("{start}package.json"));
+                format!("{} imported from {from}", quoted.unwrap_or(what))
+            },
+        );
+        return coded(code, text);
     }
     let code = error.get_additional_properties().find(|(key, _)| key == "code").map(|(_, value)| value.to_string());
     match code {
@@ -390,6 +408,18 @@ impl ModuleLoader for Imports {
         _: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         self.0.find(specifier, referrer)
+    }
+
+    /// Of a path or an address nobody asks whether anything is there.
+    fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        let is_relative = ["./", "../", "/"].iter().any(|start| specifier.starts_with(start));
+        if is_relative && let Some(url) = Url::parse(referrer).ok().and_then(|from| from.join(specifier).ok()) {
+            return Ok(url);
+        }
+        match Url::parse(specifier) {
+            Ok(url) if url.scheme() != "node" => Ok(url),
+            _ => self.resolve(specifier, referrer, ResolutionKind::DynamicImport),
+        }
     }
 
     fn load(

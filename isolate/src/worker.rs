@@ -103,6 +103,14 @@ impl ModuleLoader for Late {
         self.get().resolve(specifier, referrer, kind)
     }
 
+    fn import_meta_resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+    ) -> Result<deno_core::ModuleSpecifier, deno_core::error::ModuleLoaderError> {
+        self.get().import_meta_resolve(specifier, referrer)
+    }
+
     fn load(
         &self,
         specifier: &deno_core::ModuleSpecifier,
@@ -156,6 +164,8 @@ impl Worker {
             residual_lazy_js_sources: LATER_SCRIPTS,
             residual_lazy_esm_sources: LATER_MODULES,
             create_params: Some(params),
+            // Of this isolate alone: where buffers are that are being transferred.
+            shared_array_buffer_store: Some(deno_core::CrossIsolateStore::default()),
             is_main: true,
             ..RuntimeOptions::default()
         });

@@ -123,6 +123,10 @@ impl std::error::Error for SystemError {}
 
 impl JsErrorClass for SystemError {
     fn get_class(&self) -> Cow<'static, str> {
+        // Of a wrong argument the kernel tells as of anything else.
+        if self.errno == Errno::EINVAL {
+            return deno_error::builtin_classes::GENERIC_ERROR.into();
+        }
         io_error(self.errno).get_class()
     }
 

@@ -78,6 +78,7 @@ fn ours(name: &str) -> Option<OpDecl> {
         "op_homedir" => system::op_homedir(),
         "op_node_os_user_info" => system::op_node_os_user_info(),
         "op_node_os_get_priority" => system::op_node_os_get_priority(),
+        "op_node_os_set_priority" => system::op_node_os_set_priority(),
         "op_runtime_cpu_usage" => system::op_runtime_cpu_usage(),
         "op_runtime_memory_usage" => system::op_runtime_memory_usage(),
         "op_node_process_resource_usage" => system::op_node_process_resource_usage(),

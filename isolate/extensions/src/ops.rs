@@ -84,6 +84,9 @@ deno_core::extension!(
         channel::op_warren_channel_write,
         channel::op_warren_channel_queued,
         identity::op_ppid,
+        identity::op_warren_set_id,
+        file::op_warren_unlink_file,
+        file::op_warren_unlink_file_sync,
         identity::op_bootstrap_color_depth,
         identity::op_current_thread_cpu_usage,
         denied::op_set_raw,
@@ -93,7 +96,10 @@ deno_core::extension!(
         denied::op_http_start,
     ],
     esm_entry_point = "ext:warren/bootstrap.js",
-    esm = [dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "watch.js", "files.js", "tls.js", "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "globals.js", "main.js", "rehearsal.js", "bootstrap.js"],
+    esm = [
+        dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "watch.js", "files.js", "identity.js", "tls.js",
+        "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "globals.js", "main.js", "rehearsal.js", "bootstrap.js"
+    ],
     options = { guest: Guest, environment: Environment },
     state = |state, options| begin(state, options.guest, options.environment),
     customizer = |extension: &mut deno_core::Extension| extension.lazy_loaded_esm_files = early::FILES.into(),

@@ -43,12 +43,29 @@ fn remember<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Value
     error.set_private(scope, key, sites.into());
 }
 
+/// Codes of the loader's errors, without their beginning, that are type errors by Node. The engine's wrapper makes all of them such.
+const TYPE_ERRORS: &[&str] = &[
+    "IMPORT_ATTRIBUTE_MISSING",
+    "IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE",
+    "IMPORT_ATTRIBUTE_UNSUPPORTED",
+    "INVALID_MODULE_SPECIFIER",
+    "PACKAGE_IMPORT_NOT_DEFINED",
+    "UNKNOWN_FILE_EXTENSION",
+];
+
 /// An error of the loader, which has no frames, has its code before its message: it becomes a property.
 fn take_code<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Object>) {
     let message = property(scope, error, "message").map(|message| message.to_rust_string_lossy(scope));
     let rest = message.as_deref().and_then(|message| message.strip_prefix("[ERR_"));
     let Some((code, message)) = rest.and_then(|rest| rest.split_once("] ")) else { return };
     if code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+        let plain = v8::String::empty(scope);
+        let plain = v8::Local::<v8::Object>::try_from(v8::Exception::error(scope, plain));
+        if !TYPE_ERRORS.contains(&code)
+            && let Some(prototype) = plain.ok().and_then(|plain| plain.get_prototype(scope))
+        {
+            error.set_prototype(scope, prototype);
+        }
         for (key, value, attributes) in [
             ("code", format!("ERR_{code}"), v8::PropertyAttribute::NONE),
             ("message", message.to_owned(), v8::PropertyAttribute::DONT_ENUM),

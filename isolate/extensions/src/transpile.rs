@@ -1,6 +1,11 @@
 //! The extensions' scripts as the snapshot takes them: TypeScript made JavaScript, and what they call `Deno` made an object
 //! that guests cannot see.
 
+mod children;
+mod files;
+mod programs;
+mod web;
+
 use deno_ast::{
     EmitOptions, ImportsNotUsedAsValues, MediaType, ParseParams, SourceMapOption, TranspileModuleOptions,
     TranspileOptions,
@@ -73,8 +78,11 @@ const CHILD: &str = "ext:deno_node/internal/child_process.ts";
 /// The script of `node:fs`.
 const FS: &str = "ext:deno_node/fs.ts";
 
-/// Places in the extensions' scripts that are ours: the script, what it has, and what it has here.
-const PATCHES: &[(&str, &str, &str)] = &[
+/// A place in one of the extensions' scripts that is ours: the script, what it has, and what it has here.
+type Patch = (&'static str, &'static str, &'static str);
+
+/// Those that are needed for a program to run in a session; [`children`] and the others have those that make it run as by Node.
+const PATCHES: &[Patch] = &[
     ("node:console", "ext:runtime/98_global_scope_shared.js", "ext:warren/globals.js"),
     // A file of CommonJS is compiled by us: with the code that is kept, and under its path.
     (
@@ -104,7 +112,7 @@ const PATCHES: &[(&str, &str, &str)] = &[
     (
         REQUIRE,
         "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\n",
-        "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\n\
+        "\nModule.stripTypeScriptTypes = stripTypeScriptTypes;\nModule.register = register;\n\
          export const enableCompileCache = Module.enableCompileCache = (options) => internals.compileCache.enable(options);\n\
          export const getCompileCacheDir = Module.getCompileCacheDir = () => internals.compileCache.directory();\n\
          export const flushCompileCache = Module.flushCompileCache = () => {};\n\
@@ -191,14 +199,6 @@ const PATCHES: &[(&str, &str, &str)] = &[
          throw errnoException(codeMap.get(err.code), \"spawn\");\n        }\n        \
          e = _createSpawnError(err.code, command, ArrayPrototypeSlice(args, 1));\n      } else if (",
     ),
-    (
-        CHILD,
-        "  } catch (err) {\n    if (ObjectPrototypeIsPrototypeOf(Deno.errors.NotFound.prototype, err)) {\n      \
-         result.error = _createSpawnError(\"ENOENT\", command, args, true);\n    }\n  }",
-        "  } catch (err) {\n    if (!codeMap.has(err?.code)) throw err;\n    \
-         result.error = _createSpawnError(err.code, command, args, true);\n    \
-         result.status = result.signal = result.output = result.stdout = result.stderr = null;\n    result.pid = 0;\n  }",
-    ),
     // A child of `spawnSync` has the environment it is given, and the input.
     (CHILD, "clearEnv: false,", "clearEnv: true,"),
     (
@@ -206,7 +206,6 @@ const PATCHES: &[(&str, &str, &str)] = &[
         "stdin: stdin_ == \"inherit\" ? \"inherit\" : \"null\",",
         "stdin: stdin_ == null || stdin_ === \"pipe\" || stdin_ === \"overlapped\" ? \"null\" : toDenoStdio(stdin_),",
     ),
-    (CHILD, "result.output = [output.signal, stdout, stderr];", "result.output = [null, stdout, stderr];"),
     // Streams of files too have a descriptor that a child can be given.
     (
         CHILD,
@@ -440,7 +439,8 @@ const PATCHES: &[(&str, &str, &str)] = &[
 /// # Panics
 /// If a script is not as a patch of it expects: an upgrade has changed it.
 fn patched(specifier: &str, mut text: String) -> String {
-    for (_, from, to) in PATCHES.iter().filter(|(of, ..)| *of == specifier) {
+    let all = [PATCHES, children::PATCHES, files::PATCHES, programs::PATCHES, web::PATCHES].concat();
+    for (_, from, to) in all.iter().filter(|(of, ..)| *of == specifier) {
         assert!(text.contains(from), "{specifier} has no {from:?} any more; look at the patch of it");
         text = text.replacen(from, to, 1);
     }

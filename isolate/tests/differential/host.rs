@@ -78,7 +78,7 @@ impl Host {
     /// Runs a program in its folder.
     pub(crate) fn run(&self, program: &Program, folder: &Path) -> Outcome {
         let mut command = Command::new(self.node());
-        command.args(program.words()).current_dir(folder).env_clear().envs(self.environment(folder));
+        command.arg0("node").args(program.words()).current_dir(folder).env_clear().envs(self.environment(folder));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         if self.is_root {
             command.uid(self.user).gid(self.user);

@@ -22,7 +22,10 @@ impl Outcome {
         let mut kept: Vec<String> = Vec::new();
         let mut lines = self.stderr.lines().peekable();
         while let Some(line) = lines.next() {
-            if line.starts_with("    at ") {
+            // Of an error's cause too, where frames that both have are counted.
+            let is_frame =
+                line.trim_start().starts_with("at ") || line.ends_with(" lines matching cause stack trace ...");
+            if line.starts_with("    ") && is_frame {
                 continue;
             }
             if line.starts_with("node:") && line.rsplit_once(':').is_some_and(|(_, at)| at.parse::<u32>().is_ok()) {
@@ -108,8 +111,7 @@ fn changes(from: &[&str], to: &[&str]) -> Vec<String> {
 #[test]
 fn standard_error_is_judged_by_what_it_says() {
     let outcome = |stderr: &str| Outcome { status: String::new(), stdout: String::new(), stderr: stderr.to_owned() };
-    let said =
-        "node:events:487\n      throw er;\n      ^\n\nError: x\n    at a (b:1:2)\n(node:12) W\n\nNode.js v24.1.0\n";
+    let said = "node:events:487\n      throw er;\n      ^\n\nError: x\n    at a (b:1:2)\n      at a (b:1:2)\n(node:12) W\n\nNode.js v24.1.0\n";
     assert_eq!(outcome(said).judged(true), outcome("Error: x\n(node) W\n\nNode.js"));
     assert_eq!(outcome(said).judged(false), outcome(""));
 }

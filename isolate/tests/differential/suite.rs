@@ -19,6 +19,8 @@ type Known = BTreeMap<&'static str, Vec<&'static str>>;
 /// What came of a program.
 enum Verdict {
     Equal,
+    /// It agrees but for lines that are known to differ.
+    Partly,
     /// It differs as a whole, and that is known.
     Known,
     /// How it differs, or what is known and does not differ.
@@ -28,7 +30,6 @@ enum Verdict {
 }
 
 #[test]
-#[ignore = "some hang or differ and are not all mended or listed yet"]
 fn programs_do_in_a_session_what_they_do_by_node() {
     let known = known();
     let mut programs = program::all();
@@ -77,7 +78,8 @@ fn verdict(host: &Host, program: &Program, known: Option<&[&str]>, shown: bool) 
             Verdict::Differs(format!("    {label:?} agrees now: take it out of known.txt\n"))
         }
         (None, Some([]), None) => Verdict::Differs("    it agrees now: take it out of known.txt\n".to_owned()),
-        (None, _, None) => Verdict::Equal,
+        (None, Some(_), None) => Verdict::Partly,
+        (None, None, None) => Verdict::Equal,
         (Some(_), Some([]), _) => Verdict::Known,
         (Some(told), ..) => Verdict::Differs(told),
     }
@@ -87,13 +89,14 @@ fn verdict(host: &Host, program: &Program, known: Option<&[&str]>, shown: bool) 
 fn judge(mut verdicts: Vec<(&Program, Verdict)>) {
     verdicts.sort_by(|(one, _), (other, _)| one.title.cmp(&other.title));
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let (mut partly, mut wrong) = (0, Vec::new());
     for (program, verdict) in &verdicts {
         let (equal, all) = counts.entry(program.module()).or_default();
         *all += 1;
         let title = program.title.as_str();
         match verdict {
             Verdict::Equal => *equal += 1,
+            Verdict::Partly => partly += 1,
             Verdict::Known => {}
             Verdict::Differs(how) => wrong.push(format!("{title} differs:\n{how}")),
             Verdict::Bad(why) => wrong.push(format!("{title} is no good program: {why}")),
@@ -103,7 +106,8 @@ fn judge(mut verdicts: Vec<(&Program, Verdict)>) {
         println!("{module}: {equal} of {all} programs agree");
     }
     let (equal, all) = counts.values().fold((0, 0), |(equal, all), (more, of)| (equal + more, all + of));
-    println!("{equal} of {all} programs agree, {} differences are known", KNOWN.lines().filter(is_entry).count());
+    let lines = KNOWN.lines().filter(is_entry).count();
+    println!("{equal} of {all} programs agree, {partly} but for lines that are known; {lines} differences are known");
     assert!(wrong.is_empty(), "{} programs:\n{}", wrong.len(), wrong.join("\n"));
 }
 

@@ -56,7 +56,7 @@ fn a_command_that_is_not_there_is_an_error() {
         says(
             "const r = cp.spawnSync('nosuch', ['a']); console.log(r.error.code, r.error.errno, r.error.syscall, r.error.path, r.error.spawnargs.join(), r.error.message, r.status, r.pid, r.stdout)"
         ),
-        "ENOENT -2 spawnSync nosuch nosuch a spawnSync nosuch ENOENT null 0 null\n"
+        "ENOENT -2 spawnSync nosuch nosuch a spawnSync nosuch ENOENT null 0 undefined\n"
     );
     assert_eq!(
         says(

@@ -108,7 +108,7 @@ fn a_stopped_program_stands_still_until_it_is_continued() {
 
 #[test]
 fn a_pipe_nobody_reads_is_an_error_and_not_the_end() {
-    let script = "const cp = require('child_process'); const r = cp.spawnSync(process.execPath, ['-e', 'try { for (;;) require(\"fs\").writeSync(3, \"x\") } catch (e) { console.log(e.code) }'], { stdio: ['pipe', 'pipe', 'inherit', 'pipe'] }); \
-                  console.log(r.status, String(r.stdout))";
+    let script = "const cp = require('child_process'); const c = cp.spawn(process.execPath, ['-e', 'try { for (;;) require(\"fs\").writeSync(3, \"x\") } catch (e) { console.log(e.code) }'], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] }); \
+                  c.stdio[3].destroy(); let out = ''; c.stdout.on('data', (d) => out += d); c.on('close', (status) => console.log(status, out))";
     assert_eq!(printed(script), "0 EPIPE\n\n");
 }

@@ -8,7 +8,7 @@ fn input_is_a_socket_that_is_read_when_it_is_wanted() {
     let place = Place::new();
     let kinds =
         "console.log(process.stdin.constructor.name, process.stdin.isTTY, process.stdout.isTTY, process.stdin.fd)";
-    assert_eq!(place.node_with(&["-e", kinds], "never read").out, "Socket false false 0\n");
+    assert_eq!(place.node_with(&["-e", kinds], "never read").out, "Socket undefined undefined 0\n");
     let lines = "const rl = require('readline').createInterface({ input: process.stdin }); \
                  rl.on('line', (l) => console.log('<' + l + '>')).on('close', () => console.log('closed'));";
     assert_eq!(place.node_with(&["-e", lines], "one\ntwo\nlast").out, "<one>\n<two>\n<last>\nclosed\n");

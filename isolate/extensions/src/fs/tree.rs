@@ -22,7 +22,8 @@ const MISSES_MAX: u32 = 1000;
 /// Permission bits of a new directory, before the process's umask.
 const DIRECTORY_MODE: u32 = 0o777;
 
-/// Makes a directory, and with `recursive` those above it that are missing; one that is there is no failure then.
+/// Makes a directory, and with `recursive` those above it that are missing; one that is there is no failure then, and one
+/// without a name is there: it is what is above a single name.
 pub(crate) async fn make_directory(
     calls: &impl Calls,
     path: &Path,
@@ -34,7 +35,7 @@ pub(crate) async fn make_directory(
         return calls.call(|kernel, call| kernel.mkdir(call, At::Cwd, bytes(path), mode)).await;
     }
     if path.as_os_str().is_empty() {
-        return Err(Errno::ENOENT);
+        return Ok(());
     }
     // Up to the lowest that is there, and down again.
     let mut missing = Vec::new();

@@ -300,7 +300,7 @@ pub(super) const OPERATIONS: &[(Class, &str)] = &[
     (
         Class::Rewired,
         "\
-         op_node_os_get_priority op_node_os_user_info op_geteuid op_getegid op_getgroups op_cpus op_homedir
+         op_node_os_get_priority op_node_os_set_priority op_node_os_user_info op_geteuid op_getegid op_getgroups op_cpus op_homedir
          op_node_guess_handle_type op_node_process_set_title op_node_process_kill op_process_abort
          op_node_process_constrained_memory op_node_process_resource_usage op_node_get_ca_certificates
          op_inspector_enabled op_tty_check_fd_permission",
@@ -317,7 +317,7 @@ pub(super) const OPERATIONS: &[(Class, &str)] = &[
         "\
          op_node_getaddrinfo op_node_getnameinfo op_node_create_pipe op_node_fd_set_blocking
          op_v8_set_flags_from_string op_v8_take_heap_snapshot op_v8_set_heap_snapshot_near_heap_limit
-         op_v8_query_objects_count op_node_http_check_proxy_net op_node_os_set_priority op_node_load_env_file
+         op_v8_query_objects_count op_node_http_check_proxy_net op_node_load_env_file
          op_require_break_on_next_statement op_worker_threads_filename op_node_ipc_write_json
          op_node_ipc_read_json op_node_ipc_read_advanced op_node_ipc_write_advanced
          op_node_ipc_buffer_constructor op_node_process_setegid

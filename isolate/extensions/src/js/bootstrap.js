@@ -7,6 +7,7 @@ import "ext:warren/datagram.js";
 import "ext:warren/names.js";
 import "ext:warren/watch.js";
 import "ext:warren/files.js";
+import "ext:warren/identity.js";
 import "ext:warren/tls.js";
 import "ext:warren/histogram.js";
 import "ext:warren/captured.js";
@@ -101,6 +102,9 @@ globalThis.bootstrap = {
   caught,
   describe,
   dispatchBeforeExit: () => internals.dispatchProcessBeforeExitEvent?.(),
-  dispatchExit: () => internals.dispatchProcessExitEvent?.(),
+  dispatchExit: () => {
+    internals.dispatchProcessExitEvent?.();
+    core.runMicrotasks();
+  },
   fail,
 };

@@ -38,14 +38,16 @@ const os = () => core.loadExtScript("ext:deno_os/30_os.js");
 const signals = () => core.loadExtScript("ext:deno_os/40_signals.js");
 const io = () => core.loadExtScript("ext:deno_io/12_io.js");
 
-const { op_runtime_cpu_usage, op_runtime_memory_usage } = core.ops;
+const {
+  op_runtime_cpu_usage, op_runtime_memory_usage, op_warren_unlink_file, op_warren_unlink_file_sync,
+} = core.ops;
 const usage = new Float64Array(4);
 const deno = Object.defineProperties({ __proto__: null }, {
   ...lazily(fs, [
-    "chmod", "chmodSync", "chown", "chownSync", "copyFile", "copyFileSync", "cwd", "chdir", "link", "linkSync", "lstat",
-    "lstatSync", "mkdir", "mkdirSync", "makeTempDir", "makeTempDirSync", "open", "openSync", "readDir", "readDirSync",
+    "chmod", "chmodSync", "cwd", "chdir", "link", "linkSync", "lstat",
+    "lstatSync", "makeTempDir", "makeTempDirSync", "open", "openSync", "readDir", "readDirSync",
     "readFile", "readFileSync", "readLink", "readLinkSync", "realPath", "realPathSync", "remove", "removeSync", "rename",
-    "renameSync", "stat", "statSync", "symlink", "symlinkSync", "truncate", "truncateSync", "umask", "utime", "utimeSync",
+    "renameSync", "stat", "statSync", "truncate", "truncateSync", "umask",
     "writeFile", "writeFileSync", "FsFile",
   ]),
   ...lazily(os, [
@@ -55,6 +57,35 @@ const deno = Object.defineProperties({ __proto__: null }, {
   ...lazily(signals, ["addSignalListener", "removeSignalListener"]),
   ...lazily(io, ["stdin", "stdout", "stderr", "SeekMode"]),
 });
+
+// Errors of these are not made Node's by whoever calls them.
+const failed = (error, syscall, path, dest) =>
+  deno.whole.loadExtScript("ext:deno_node/internal/errors.ts").denoErrorToNodeError(error, { syscall, path, dest });
+for (
+  const [name, syscall, twoPaths] of
+    [["copyFile", "copyfile", true], ["symlink", "symlink", true], ["chown", "chown"], ["utime", "utime"]]
+) {
+  deno[name] = async (path, second, third) => {
+    try {
+      return await fs()[name](path, second, third);
+    } catch (error) {
+      throw failed(error, syscall, path, twoPaths ? second : undefined);
+    }
+  };
+  const atOnce = `${name}Sync`;
+  deno[atOnce] = (path, second, third) => {
+    try {
+      return fs()[atOnce](path, second, third);
+    } catch (error) {
+      throw failed(error, syscall, path, twoPaths ? second : undefined);
+    }
+  };
+}
+deno.unlink = (path) => op_warren_unlink_file(path);
+deno.unlinkSync = (path) => op_warren_unlink_file_sync(path);
+// A directory without a name is there when a tree is copied into it, and only then.
+deno.mkdir = (path, options) => fs().mkdir(path, path === "" ? undefined : options);
+deno.mkdirSync = (path, options) => fs().mkdirSync(path, path === "" ? undefined : options);
 
 // Scripts that are loaded later are loaded whole: what ends a program waits for them.
 const { op_warren_loads } = core.ops;
@@ -87,7 +118,7 @@ deno.internal = Symbol("internal");
 deno[deno.internal] = internals;
 deno.cpuUsage = () => {
   op_runtime_cpu_usage(usage);
-  return { system: usage[0], user: usage[1] };
+  return { user: usage[1], system: usage[0] };
 };
 deno.memoryUsage = () => {
   op_runtime_memory_usage(usage);
@@ -100,13 +131,14 @@ for (
     ["OperationError", "OperationError"], ["NotSupportedError", "NotSupportedError"],
     ["NetworkError", "NetworkError"], ["AbortError", "AbortError"],
     ["InvalidCharacterError", "InvalidCharacterError"], ["DataError", "DataError"],
-    ["InvalidStateError", "InvalidStateError"], ["SyntaxError", "SyntaxError"], ["IndexSizeError", "IndexSizeError"],
+    ["InvalidStateError", "InvalidStateError"], ["QuotaExceededError", "QuotaExceededError"], ["SyntaxError", "SyntaxError"], ["IndexSizeError", "IndexSizeError"],
     ["TypeMismatchError", "TypeMismatchError"], ["InvalidAccessError", "InvalidAccessError"],
   ]
 ) {
   core.registerErrorBuilder(`DOMException${name}`, (message) => {
     const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
-    return new DOMException(message, type);
+    // What `atob` and `btoa` say.
+    return new DOMException(name === "InvalidCharacterError" ? "Invalid character" : message, type);
   });
 }
 

@@ -14,9 +14,36 @@ deno.whole.loadExtScript("ext:deno_node/02_register_cloneable.js");
 const url = deno.whole.loadExtScript("ext:deno_web/00_url.js");
 const file = deno.whole.loadExtScript("ext:deno_web/09_file.js");
 const messagePort = deno.whole.loadExtScript("ext:deno_web/13_message_port.js");
-const webidl = deno.whole.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { DOMException, QuotaExceededError } = deno.whole.loadExtScript("ext:deno_web/01_dom_exception.js");
 const abortSignal = deno.whole.loadExtScript("ext:deno_web/03_abort_signal.js");
+
+// What a program runs on, as web interfaces name it.
+const own = Symbol("navigator");
+const languages = Object.freeze(["en-US"]);
+class Navigator {
+  constructor(key) {
+    if (key !== own) throw Object.assign(new TypeError("Illegal constructor"), { code: "ERR_ILLEGAL_CONSTRUCTOR" });
+  }
+  get hardwareConcurrency() {
+    return deno.whole.loadExtScript("ext:deno_node/os.ts").availableParallelism();
+  }
+  get language() {
+    return languages[0];
+  }
+  get languages() {
+    return languages;
+  }
+  get userAgent() {
+    return `Node.js/${"__NODE_VERSION__".split(".")[0]}`;
+  }
+  get platform() {
+    return core.build.arch === "aarch64" ? "Linux aarch64" : "Linux x86_64";
+  }
+}
+for (const name of ["hardwareConcurrency", "language", "languages", "userAgent", "platform"]) {
+  Object.defineProperty(Navigator.prototype, name, { enumerable: true });
+}
+const navigator = new Navigator(own);
 
 const script = (specifier) => () => deno.whole.loadExtScript(specifier);
 const module = (specifier) => deno.whole.createLazyLoader(specifier);
@@ -60,17 +87,33 @@ lazy(script("ext:deno_web/05_base64.js"), ["atob", "btoa"], core.propWritableLaz
 lazy(module("node:timers"), [
   "clearImmediate", "clearInterval", "clearTimeout", "setImmediate", "setInterval", "setTimeout",
 ], core.propWritableLazyLoaded);
-lazy(module("node:buffer"), ["Buffer"], core.propWritableLazyLoaded);
+lazy(module("node:buffer"), ["Buffer"]);
 all.process = core.propWritableLazyLoaded((loaded) => loaded.default, module("node:process"));
 all.console = core.propNonEnumerable(new console.Console((text, level) => core.print(text, level > 1)));
 all.crypto = core.propGetterOnly(() => crypto.crypto);
 all.fetch = core.propWritable(fetch);
 all.WebSocket = core.propNonEnumerable(WebSocket);
 all.global = core.propWritable(globalThis);
+const { queueMicrotask } = globalThis;
+const checked = {
+  queueMicrotask(callback) {
+    if (typeof callback !== "function") {
+      const { ERR_INVALID_ARG_TYPE } = deno.whole.loadExtScript("ext:deno_node/internal/errors.ts");
+      throw new ERR_INVALID_ARG_TYPE("callback", "Function", callback);
+    }
+    queueMicrotask(callback);
+  },
+};
+all.queueMicrotask = core.propWritable(checked.queueMicrotask);
 all.performance = core.propWritable(performance.performance);
 all.structuredClone = core.propWritable(messagePort.structuredClone);
-all[webidl.brand] = core.propNonEnumerable(webidl.brand);
+all.Navigator = core.propNonEnumerable(Navigator);
+all.navigator = core.propGetterOnly(() => navigator);
+all[Symbol.toStringTag] = { __proto__: null, value: "global", writable: false, enumerable: false, configurable: true };
 
 core.defineGlobalProperties(globalThis, all);
+Object.defineProperty(Object.getPrototypeOf(globalThis), "constructor", {
+  __proto__: null, configurable: true, enumerable: false, writable: true, value: Object,
+});
 
 export { all as windowOrWorkerGlobalScope, event, performance };

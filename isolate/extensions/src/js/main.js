@@ -3,8 +3,9 @@ import { core, internals, primordials } from "ext:core/mod.js";
 import { deno } from "ext:warren/deno.js";
 
 const {
-  ArrayPrototypePush, Error, MathMax, ObjectPrototypeIsPrototypeOf, SafeMap, String, StringPrototypeIncludes,
-  StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, SyntaxErrorPrototype,
+  ArrayPrototypePush, Error, FunctionPrototypeToString, MathMax, ObjectPrototypeIsPrototypeOf, ObjectPrototypeToString, SafeMap,
+  SafeWeakMap, String, StringPrototypeIncludes, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith,
+  SyntaxErrorPrototype,
 } = primordials;
 const {
   op_node_has_child_ipc_pipe, op_node_parse_env, op_require_can_parse_as_esm, op_require_read_file, op_warren_check,
@@ -74,6 +75,16 @@ function setVariables(env, files) {
 internals.loadEnvFile = (path) => {
   const text = deno.whole.createLazyLoader("node:fs")().readFileSync(path, "utf8");
   setVariables(nodeProcess().default.env, [text]);
+};
+
+// The resolver's error of a package has its code before its message, quotes and who asked after it.
+internals.notExported = (error) => {
+  const { code, message } = error;
+  if (code !== "ERR_PACKAGE_PATH_NOT_EXPORTED" || !StringPrototypeStartsWith(message, `[${code}] `)) return error;
+  const { 0: text } = StringPrototypeSplit(StringPrototypeSlice(message, code.length + 3), "' imported from '");
+  const { 0: what, 1: where } = StringPrototypeSplit(text, " in '");
+  if (where !== undefined) error.message = `${what} in ${where}`;
+  return error;
 };
 
 // Folders where `require` looks last.
@@ -271,12 +282,20 @@ function rejected(reason) {
   return false;
 }
 
+const { toString } = Object.prototype;
+
+// As the engine names a value without calling anything of it.
+function withoutEffects(value) {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return String(value);
+  if (typeof value === "function") return FunctionPrototypeToString(value);
+  if (value.toString !== toString) return ObjectPrototypeToString(value);
+  return `#<${value.constructor?.name || "Object"}>`;
+}
+
 function unhandled(reason) {
   let text;
   try {
-    text = deno.whole.loadExtScript("ext:deno_node/internal/util/inspect.mjs").inspect(reason);
-    if (typeof reason !== "object" && typeof reason !== "string") text = String(reason);
-    if (typeof reason === "string") text = reason;
+    text = withoutEffects(reason);
   } catch {
     text = "<unknown>";
   }
@@ -296,11 +315,26 @@ function withoutFrames(error, text) {
   return stack + StringPrototypeSlice(text, stack.length + 2);
 }
 
+// Errors that were emitted and nobody listened for: their stacks with where that was.
+const emitted = new SafeWeakMap();
+internals.emittedAt = (error, stack) => emitted.set(error, stack);
+
+function withEmission(error) {
+  const stack = emitted.get(error);
+  if (stack === undefined) return false;
+  try {
+    error.stack = stack();
+  } catch {
+    // The program's own stack cannot be set.
+  }
+  return true;
+}
+
 // What is told of the error that ends the program: the one that was remembered, or this.
 function describe(error, place) {
   if (fatal === undefined && place === undefined) return undefined;
   const told = fatal ?? { error, place };
-  const above = told.place ?? "";
+  const above = withEmission(told.error) ? "" : told.place ?? "";
   if ((typeof told.error !== "object" || told.error === null) && typeof told.error !== "function") {
     const hint = "(Use `node --trace-uncaught ...` to show where the exception was thrown)";
     return `${above === "" ? "Uncaught:" : `\n${above}`}\n${String(told.error)}\n${hint}\n`;
@@ -313,10 +347,11 @@ function describe(error, place) {
   } catch {
     text = String(told.error.stack);
   }
+  if (above !== "" && !StringPrototypeStartsWith(above, "[") && !op_warren_is_error(told.error)) return `\n${above}\n${text}\n`;
   text = withoutFrames(told.error, text);
   // An error of linking modules has its place in its stack.
   const linked = ObjectPrototypeIsPrototypeOf(SyntaxErrorPrototype, told.error) &&
-    StringPrototypeStartsWith(above, "file:");
+    StringPrototypeStartsWith(above, "file:") && StringPrototypeStartsWith(String(told.error.message), "The requested module");
   return `${above}${above === "" ? "" : linked ? "\n" : "\n\n"}${text}\n`;
 }
 
@@ -332,6 +367,7 @@ function fail() {
   const process = nodeProcess().default;
   process.exitCode ??= 1;
   internals.dispatchProcessExitEvent?.();
+  core.runMicrotasks();
 }
 
 export {

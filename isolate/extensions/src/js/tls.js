@@ -12,13 +12,34 @@ const kLastWriteWasAsync = 3;
 const stateOf = () => deno.whole.loadExtScript("ext:deno_node/internal_binding/stream_wrap.ts").streamBaseState;
 
 const EMPTY = new Uint8Array(0);
+const EOF = -4095;
+const timers = deno.whole.createLazyLoader("node:timers");
+
+// What came with its end is told of in a turn of its own, as if each had come alone: whoever waits for the one by a promise
+// can then wait for the other.
+function tellEndLater(wrap) {
+  const { onread } = wrap;
+  if (typeof onread !== "function" || onread === wrap.tells) return;
+  let told = false;
+  wrap.tells = wrap.onread = function (bytes) {
+    const count = stateOf()[kReadBytesOrError];
+    if (count > 0) told = wrap.receiving === true;
+    if (count !== EOF || !told) return onread.call(this, bytes);
+    timers().setImmediate(() => {
+      stateOf()[kReadBytesOrError] = EOF;
+      onread.call(this, undefined);
+    });
+  };
+}
 
 // Takes what a handle reads as encrypted.
 function readEncrypted(wrap, handle) {
   handle.onread = (bytes) => {
     const count = stateOf()[kReadBytesOrError];
     if (count > 0 && bytes) {
+      wrap.receiving = true;
       wrap.receive(new Uint8Array(bytes, 0, count));
+      wrap.receiving = false;
     } else if (count < 0) {
       handle.readStop();
       handle.encryptedEnded = true;
@@ -100,6 +121,7 @@ function attachEncrypted(wrap, handle) {
     return readStop.call(wrap);
   };
   wrap.readStart = () => {
+    tellEndLater(wrap);
     const error = readStart.call(wrap);
     const handle = current();
     if (handle && handle.fd >= 0 && !handle.encryptedEnded && !wrap._owner?.connecting) handle.readStart();

@@ -22,6 +22,7 @@ use std::io::SeekFrom;
 use std::rc::Rc;
 use warren_kernel::id::Fd;
 use warren_kernel::vfs::Mode;
+use warren_kernel::vfs::open::At;
 use warren_kernel::{Call, Errno, Kernel, Step};
 
 /// Operations on descriptors that wait, by number: closing it calls them off.
@@ -147,6 +148,22 @@ pub async fn op_node_open(
     let opened =
         waiting(state, NONE, "open", async |calls| open::open_by_flags(calls, path.as_bytes(), flags, mode).await);
     opened.await.map(number).map_err(|error| error.with_path(&path))
+}
+
+/// unlink(): never of a directory.
+#[op2(fast)]
+pub fn op_warren_unlink_file_sync(state: &mut OpState, #[string] path: &str) -> Result<(), FileError> {
+    let unlinked = parked(state, "unlink", |kernel, call| kernel.unlink(call, At::Cwd, path.as_bytes()));
+    unlinked.map_err(|error| error.with_path(path))
+}
+
+#[op2(async(deferred), fast)]
+pub async fn op_warren_unlink_file(state: Rc<RefCell<OpState>>, #[string] path: String) -> Result<(), FileError> {
+    const NONE: i32 = -1;
+    let unlinked = waiting(state, NONE, "unlink", async |calls| {
+        calls.call(|kernel, call| kernel.unlink(call, At::Cwd, path.as_bytes())).await
+    });
+    unlinked.await.map_err(|error| error.with_path(&path))
 }
 
 fn number(fd: Fd) -> i32 {

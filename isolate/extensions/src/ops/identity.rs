@@ -4,9 +4,11 @@ use crate::guest::{Ending, Guest};
 use crate::ops::Outcome;
 use deno_core::{OpState, op2};
 use deno_error::JsErrorBox;
-use warren_kernel::id::{Pgid, Pid};
+use warren_kernel::Errno;
+use warren_kernel::id::{Gid, Pgid, Pid, Uid};
 use warren_kernel::process::group::Target;
 use warren_kernel::signal::Signal;
+use warren_kernel::user::Credentials;
 
 fn process<T>(state: &OpState, look: impl FnOnce(&warren_kernel::process::Process) -> T) -> Option<T> {
     let guest = state.try_borrow::<Guest>()?;
@@ -51,6 +53,21 @@ pub fn op_getegid(state: &mut OpState) -> u32 {
 #[serde]
 pub fn op_getgroups(state: &mut OpState) -> Vec<u32> {
     process(state, |process| process.credentials.groups.iter().map(|group| group.0).collect()).unwrap_or_default()
+}
+
+/// `process.setuid` and the like, by their names: 0, or the number of the error.
+#[op2(fast)]
+#[smi]
+pub fn op_warren_set_id(state: &mut OpState, #[string] call_name: &str, id: u32) -> i32 {
+    let set = |who: &mut Credentials| match call_name {
+        "setuid" => who.set_uid(Uid(id)),
+        "seteuid" => who.set_res_uid(None, Some(Uid(id)), None),
+        "setgid" => who.set_gid(Gid(id)),
+        "setegid" => who.set_res_gid(None, Some(Gid(id)), None),
+        _ => Err(Errno::EINVAL),
+    };
+    let done = state.borrow::<Guest>().with(|kernel, call| kernel.set_credentials(call, set));
+    done.map_or_else(|errno| i32::from(errno.number()), |()| 0)
 }
 
 #[op2(fast)]

@@ -1,9 +1,12 @@
 //! What a guest learns of the machine: the session's virtual one.
 
+use crate::errno::io_error;
 use crate::guest::Guest;
 use crate::ops::environment::variable;
 use crate::sys::Environment;
 use deno_core::{OpState, ToV8, op2, v8};
+use warren_kernel::Errno;
+use warren_kernel::id::Pid;
 
 /// Processors a session is told of: what runs at a time is its tenant's share.
 const PROCESSORS: usize = 2;
@@ -29,9 +32,10 @@ pub fn op_os_release() -> &'static str {
 }
 
 #[op2(fast)]
-#[number]
-pub fn op_os_uptime(state: &mut OpState) -> u64 {
-    state.borrow::<Guest>().with(|kernel, _| kernel.uptime().as_secs())
+pub fn op_os_uptime(state: &mut OpState) -> f64 {
+    // In hundredths of a second, as Linux tells it; never 0.
+    let hundredths = state.borrow::<Guest>().with(|kernel, _| kernel.uptime().as_millis() / 10);
+    hundredths.max(1) as f64 / 100.0
 }
 
 #[op2]
@@ -135,9 +139,27 @@ pub fn op_node_os_user_info(state: &mut OpState, #[smi] _uid: u32) -> User {
     }
 }
 
+/// Every process has the same priority; of one that is not there it is `ESRCH`.
+fn priority(state: &OpState, pid: i32) -> Result<i32, std::io::Error> {
+    let guest = state.borrow::<Guest>();
+    let found = guest.with(|kernel, call| {
+        let pid = if pid == 0 { Ok(call.pid) } else { u32::try_from(pid).map(Pid).map_err(|_| Errno::ESRCH) };
+        pid.and_then(|pid| kernel.process(pid).map(|_| ()))
+    });
+    found.map(|()| 0).map_err(|_| io_error(Errno::ESRCH))
+}
+
 #[op2(fast)]
-pub fn op_node_os_get_priority(_pid: u32) -> i32 {
-    0
+#[smi]
+pub fn op_node_os_get_priority(state: &mut OpState, #[smi] pid: i32) -> Result<i32, std::io::Error> {
+    priority(state, pid)
+}
+
+/// It stays as it is: what else is asked for is refused.
+#[op2(fast)]
+pub fn op_node_os_set_priority(state: &mut OpState, #[smi] pid: i32, #[smi] wanted: i32) -> Result<(), std::io::Error> {
+    let is = priority(state, pid)?;
+    if wanted == is { Ok(()) } else { Err(io_error(Errno::EACCES)) }
 }
 
 /// Milliseconds of the system's and of its own.

@@ -35,6 +35,8 @@ pub struct Output {
     pub status: Status,
     pub stdout: Option<Uint8Array>,
     pub stderr: Option<Uint8Array>,
+    /// What came by its descriptors from 3 on.
+    pub more: Vec<Option<Uint8Array>>,
     pub killed_by_timeout: bool,
     pub killed_by_max_buffer: bool,
 }
@@ -72,21 +74,23 @@ pub fn op_spawn_sync(state: &mut OpState, #[serde] request: Request) -> Result<O
         room: Cell::new(request.max_buffer.map_or(OUTPUT_BYTES_MAX, bounded)),
         killed: Cell::new(None),
     };
-    let (stdin, stdout, stderr) = (take(0), take(1), take(2));
-    // What else it was given a pipe for has nobody here.
-    let others: Vec<End> = (3..stdio.len()).filter_map(take).collect();
-    drop(others);
-    let (out, err) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+    let stdin = take(0);
+    let pipes: Vec<Option<End>> = (1..stdio.len()).map(take).collect();
+    let read: Vec<RefCell<Vec<u8>>> = pipes.iter().map(|_| RefCell::new(Vec::new())).collect();
     let input: &[u8] = request.input.as_deref().unwrap_or_default();
-    let ended = guest.wait_for(run.to_its_end((stdin, input), (stdout, &out), (stderr, &err)));
+    let ended = guest.wait_for(run.to_its_end((stdin, input), pipes, &read));
     let status = ended.map_err(&failed)?.into();
-    let written =
-        |at: usize, bytes: RefCell<Vec<u8>>| (stdio[at] == Stdio::Piped).then(|| Uint8Array::from(bytes.into_inner()));
+    let mut written = stdio
+        .iter()
+        .skip(1)
+        .zip(read)
+        .map(|(kind, bytes)| (*kind == Stdio::Piped).then(|| Uint8Array::from(bytes.into_inner())));
     Ok(Output {
         pid: pid.0,
         status,
-        stdout: written(1, out),
-        stderr: written(2, err),
+        stdout: written.next().flatten(),
+        stderr: written.next().flatten(),
+        more: written.collect(),
         killed_by_timeout: run.killed.get() == Some(Killed::TooLate),
         killed_by_max_buffer: run.killed.get() == Some(Killed::TooMuch),
     })
@@ -126,11 +130,12 @@ impl Run<'_> {
     async fn to_its_end(
         &self,
         (stdin, input): (Option<End>, &[u8]),
-        (stdout, out): (Option<End>, &RefCell<Vec<u8>>),
-        (stderr, err): (Option<End>, &RefCell<Vec<u8>>),
+        pipes: Vec<Option<End>>,
+        read: &[RefCell<Vec<u8>>],
     ) -> Result<ExitStatus, Errno> {
         let mut feeding = pin!(running(self.feed(stdin, input)));
-        let mut reading = [Box::pin(running(self.read(stdout, out))), Box::pin(running(self.read(stderr, err)))];
+        let mut reading: Vec<_> =
+            pipes.into_iter().zip(read).map(|(end, to)| Box::pin(running(self.read(end, to)))).collect();
         let mut late = pin!(running(self.late()));
         let mut ending = pin!(self.guest.call_async(|kernel, call| collect(kernel, call, self.pid)));
         let mut ended = None;

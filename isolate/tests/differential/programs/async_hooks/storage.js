@@ -1,12 +1,14 @@
 const { AsyncLocalStorage, AsyncResource, createHook, executionAsyncId, triggerAsyncId, executionAsyncResource } = require('async_hooks');
 const { attempt, print } = require('observe');
 const storage = new AsyncLocalStorage();
-const get = (label) => print(label, storage.getStore());
+// What comes at the same time comes in no order.
+let seen = [];
+const get = (label) => (seen ? seen.push(`${label} ${JSON.stringify(storage.getStore())}`) : print(label, storage.getStore()));
 (async () => {
   get('outside');
   storage.run({ id: 1 }, () => {
     get('inside');
-    setTimeout(() => get('timeout'), 1);
+    setTimeout(() => get('timeout'), 10);
     setImmediate(() => get('immediate'));
     process.nextTick(() => get('tick'));
     Promise.resolve().then(() => get('promise'));
@@ -15,7 +17,7 @@ const get = (label) => print(label, storage.getStore());
     (async () => {
       await null;
       get('await');
-      await new Promise((done) => setTimeout(done, 5));
+      await new Promise((done) => setTimeout(done, 25));
       get('await timeout');
     })();
     storage.run(2, () => get('nested'));
@@ -24,6 +26,8 @@ const get = (label) => print(label, storage.getStore());
   });
   get('outside again');
   await new Promise((done) => setTimeout(done, 60));
+  print(seen.sort());
+  seen = undefined;
   print(storage.run('x', (a, b) => [storage.getStore(), a, b], 1, 2));
   attempt('throws', () =>
     storage.run('x', () => {

@@ -50,6 +50,7 @@ attempt('append', () => {
 });
 fs.read(only, Buffer.alloc(2), 0, 2, 0, (error, count, buffer) => {
   callback('read')(error, count, String(buffer));
-  fs.write(only, 'x', callback('write'));
-  fs.open('missing', callback('open'));
+  const write = callback('write');
+  fs.write(only, 'x', write);
+  write.done.then(() => fs.open('missing', callback('open')));
 });

@@ -25,6 +25,12 @@ attempt('absolute', () => {
   return fs.realpathSync('abs') === process.cwd() + '/a';
 });
 attempt('lchown', () => fs.lchownSync('abs', process.getuid(), process.getgid()));
-fs.symlink('a', 'abs', callback('symlink'));
-fs.realpath('missing', callback('realpath'));
-fs.readlink('abs', (error, path) => callback('readlink')(error, path === process.cwd() + '/a'));
+(async () => {
+  const symlink = callback('symlink');
+  fs.symlink('a', 'abs', symlink);
+  await symlink.done;
+  const realpath = callback('realpath');
+  fs.realpath('missing', realpath);
+  await realpath.done;
+  fs.readlink('abs', (error, path) => callback('readlink')(error, path === process.cwd() + '/a'));
+})();

@@ -24,7 +24,7 @@ const key = fs.readFileSync('key.pem'),
     );
   print(await get({ ca: cert }));
   print(await get({ rejectUnauthorized: false }));
-  print(await get({}));
+  print('unknown', await get({}));
   print(await get({ ca: cert, servername: 'other.example' }));
   print(await get({ ca: cert, checkServerIdentity: () => new Error('mine') }));
   server.close();
@@ -46,9 +46,9 @@ const key = fs.readFileSync('key.pem'),
   print(String(await wait(socket, 'data')));
   await wait(socket, 'close');
   echo.close();
-  attempt('key', () => tls.createSecureContext({ key: 'nonsense', cert: 'nonsense' }));
+  attempt('key', () => typeof tls.createSecureContext({ key: 'nonsense', cert: 'nonsense' }));
   attempt('version', () => tls.createSecureContext({ minVersion: 'x' }));
-  attempt('identity', () => tls.checkServerIdentity('a.com', { subject: { CN: 'b.com' } }));
+  attempt('identity', () => described(tls.checkServerIdentity('a.com', { subject: { CN: 'b.com' } })));
   attempt('identity', () => tls.checkServerIdentity('a.b.com', { subject: {}, subjectaltname: 'DNS:*.b.com' }));
   print(tls.DEFAULT_MIN_VERSION, tls.DEFAULT_MAX_VERSION, tls.rootCertificates.length > 100, tls.getCiphers().length > 5);
 })();

@@ -75,4 +75,10 @@ Module._load = (name, ...rest) => (name === 'virtual' ? { virtual: true } : load
 print(require('virtual'));
 Module._load = load;
 print(require('./lib/esm.mjs').default, require('./lib/esm.mjs').named, require('./lib/esm.mjs').__esModule);
-attempt('top-level await', () => require('./lib/tla.mjs'));
+attempt('top-level await', () => {
+  try {
+    return require('./lib/tla.mjs');
+  } catch (error) {
+    return error.code;
+  }
+});

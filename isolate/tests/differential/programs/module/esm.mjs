@@ -13,7 +13,7 @@ print(
   pack,
   named,
   fs.readFileSync === readFileSync,
-  Object.keys(import.meta),
+  Object.keys(import.meta).sort(),
   import.meta.url.endsWith('/esm.mjs'),
   import.meta.filename.endsWith('/esm.mjs'),
   import.meta.dirname === process.cwd(),

@@ -33,10 +33,9 @@ print(Object.keys(me), me.uid === process.getuid(), typeof os.userInfo({ encodin
 print(
   os.constants.signals.SIGINT,
   os.constants.errno.ENOENT,
-  os.constants.priority,
-  Object.keys(os.constants),
-  Object.keys(os.constants.signals).length,
+  { ...os.constants.priority },
 );
+print('constants', Object.keys(os.constants), Object.keys(os.constants.signals).length);
 attempt('priority', () => os.getPriority());
 attempt('of none', () => os.getPriority(99999999));
 attempt('set', () => (os.setPriority(5), os.getPriority()));

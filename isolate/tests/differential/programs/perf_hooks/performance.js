@@ -18,7 +18,10 @@ print(
   performance.measure('options', { start: 1, duration: 4, detail: 'd' }).duration,
 );
 print(
+  'entries',
   performance.getEntries().map((entry) => entry.name),
+);
+print(
   performance.getEntriesByName('one').length,
   performance.getEntriesByType('measure').length,
 );
@@ -45,7 +48,8 @@ print(PerformanceObserver.supportedEntryTypes.includes('mark'));
 const timed = performance.timerify((a) => a * 2);
 print(timed(4), timed.name, timed.length);
 attempt('timerify', () => performance.timerify(5));
-print(Object.keys(performance.eventLoopUtilization()), typeof performance.nodeTiming?.bootstrapComplete);
+print(Object.keys(performance.eventLoopUtilization()));
+print('timing', typeof performance.nodeTiming?.bootstrapComplete);
 const histogram = createHistogram();
 histogram.record(5);
 histogram.record(15);
@@ -55,4 +59,4 @@ attempt('percentile', () => histogram.percentile(0));
 const delay = monitorEventLoopDelay({ resolution: 5 });
 print(delay.enable(), delay.disable());
 attempt('resolution', () => monitorEventLoopDelay({ resolution: 'x' }));
-print(typeof constants.NODE_PERFORMANCE_GC_MAJOR);
+print('constants', typeof constants.NODE_PERFORMANCE_GC_MAJOR);

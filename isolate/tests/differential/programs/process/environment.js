@@ -38,6 +38,6 @@ fs.writeFileSync('.env', 'ONE=1\nLANG=other\nTWO="a b"\n');
 process.loadEnvFile();
 print(process.env.ONE, process.env.TWO, process.env.LANG);
 process.env.TZ = 'America/New_York';
-print(new Date(0).getHours());
+print('zone', new Date(0).getHours());
 process.env.TZ = 'UTC';
 print(new Date(0).getHours());

@@ -12,12 +12,12 @@ process.emitWarning('detailed', { type: 'T', code: 'C', detail: 'more' });
 process.emitWarning(new Error('own'));
 setTimeout(() => {
   throw new Error('thrown');
-}, 15);
+}, 100);
 setTimeout(() => {
   throw 5;
-}, 20);
+}, 150);
 setTimeout(() => {
   process.removeAllListeners('unhandledRejection');
   Promise.reject(new Error('to uncaught'));
-}, 25);
+}, 200);
 process.on('exit', (code) => print('exit', code));

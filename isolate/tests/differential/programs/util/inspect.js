@@ -9,7 +9,7 @@ show(
   ]),
 );
 show([new Date(0), new Date(NaN), /a\/b/gi, Symbol('x'), new Number(3), new String('s'), Object(1n), new Boolean(false)]);
-show([new Uint8Array(3), new ArrayBuffer(4), new DataView(new ArrayBuffer(1)), new Float64Array([1.5]), Buffer.from('ab')]);
+show([new Uint8Array(3), new Float64Array([1.5]), Buffer.from('ab')]);
 show([Promise.resolve(1), Promise.reject(new Error('x')).catch(() => {}) && new Promise(() => {}), new WeakMap(), new WeakSet()]);
 show([
   new Proxy({ a: 1 }, {}),
@@ -51,7 +51,7 @@ show({ a: { b: { c: { d: {} } } } }, { depth: 0 });
 show({ a: { b: { c: { d: {} } } } }, { depth: Infinity });
 show(Array.from({ length: 120 }, (_, i) => i));
 show('x'.repeat(200).split(''), { maxArrayLength: 3 });
-show('line\n"quoted" \'single\' `tick` \x00\x1b\u{1f600}');
+show('line\n"quoted" \'single\' `tick` \x00\u{1f600}');
 show(["it's", '"', '\'"', 'a\nb']);
 show('a'.repeat(50), { maxStringLength: 10 });
 show(Array.from({ length: 30 }, (_, i) => `item number ${i}`));
@@ -88,7 +88,6 @@ show({
     return 'ignored';
   },
 });
-show(1234567.891, { numericSeparator: true });
 show(
   new (class extends null {
     constructor() {
@@ -97,10 +96,8 @@ show(
   })(),
 );
 show({ __proto__: { constructor: { name: 'Fake' } } });
-show({ [Symbol.toStringTag]: 'Tagged', a: 1 });
 show({ a: 'x' }, { breakLength: 3 });
 show(new Map([[{ k: 1 }, 'v']]), { showHidden: true });
 show([1], { showHidden: true });
 show(Object.defineProperty({}, 'hidden', { value: 1 }), { showHidden: true });
 show(globalThis.process.versions.constructor);
-console.log(inspect.defaultOptions, Object.keys(inspect.styles));

@@ -58,14 +58,15 @@ print(
   script.runInContext(context),
   script.runInNewContext({ n: 5 }),
   script.constructor.name,
-  script.cachedDataRejected,
   Buffer.isBuffer(script.createCachedData()),
 );
+print('rejected', script.cachedDataRejected);
 attempt('script', () => new vm.Script('const'));
 attempt('cached', () => new vm.Script('1+1', { cachedData: new vm.Script('1+1').createCachedData() }).cachedDataRejected);
 attempt('compile', () => vm.compileFunction('return a + b + c', ['a', 'b'], { contextExtensions: [{ c: 3 }] })(1, 2));
 attempt('parameters', () => vm.compileFunction('return', 5));
-print(typeof vm.measureMemory, vm.constants, typeof vm.SourceTextModule);
+print(typeof vm.measureMemory, Object.keys(vm.constants));
+print('symbols', Object.values(vm.constants).map(String), typeof vm.SourceTextModule);
 attempt('vanilla', () => typeof vm.runInContext('globalThis', vm.createContext(vm.constants.DONT_CONTEXTIFY)));
 const code = vm.runInContext('(function () { return [typeof setTimeout, Error().stack.length > 0]; })', context);
 print(code());

@@ -1,7 +1,8 @@
 import { later, print, attempt } from 'observe';
 const headers = new Headers({ B: '2', a: ' 1 ' });
 headers.append('a', '3');
-print([...headers], headers.get('A'), headers);
+print([...headers], headers.get('A'));
+print('inspected', headers);
 headers.append('set-cookie', 'x');
 headers.append('set-cookie', 'y');
 print([...headers.keys()], headers.getSetCookie());
@@ -9,7 +10,13 @@ headers.delete('b');
 headers.set('c', 'd');
 headers.forEach((value, key) => print(key, value));
 attempt('name', () => headers.set('a b', 'x'));
-attempt('value', () => headers.set('a', 'x\n\0y'));
+attempt('value', () => {
+  try {
+    headers.set('a', 'x\n\0y');
+  } catch (error) {
+    return error.name;
+  }
+});
 attempt('list', () => new Headers([['a']]));
 attempt('get', () => headers.get());
 attempt('non latin', () => headers.set('a', '\u4f60'));
@@ -23,7 +30,6 @@ print(
   request.credentials,
   request.mode,
   request.cache,
-  request.duplex,
   request.signal.aborted,
   await request.clone().text(),
   request.bodyUsed,
@@ -64,4 +70,5 @@ await later('urlencoded', async () => [...(await new Response(new URLSearchParam
 await later('no form', new Response('x').formData());
 attempt('append', () => form.append('a'));
 attempt('not a blob', () => form.append('a', 'x', 'name'));
-print(request, response.headers);
+print('duplex', request.duplex);
+print(Object.prototype.toString.call(request), [...response.headers]);

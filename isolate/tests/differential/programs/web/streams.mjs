@@ -29,7 +29,8 @@ const pulled = new ReadableStream(
 await later('pull', all(pulled));
 print(log);
 const reader = from(['x']).getReader();
-print(await reader.read(), await reader.read(), (await reader.closed) === undefined);
+print('read', await reader.read());
+print(await reader.read(), (await reader.closed) === undefined);
 reader.releaseLock();
 await later('released', reader.read());
 const locked = from([1]);

@@ -14,6 +14,7 @@ const source = {
 source.self = source;
 const copy = structuredClone(source);
 copy.error.stack = '';
+copy.buffer = copy.buffer.byteLength;
 print(copy, copy.self === copy, copy.map !== source.map, copy.error instanceof RangeError);
 const buffer = new ArrayBuffer(8);
 const moved = structuredClone(buffer, { transfer: [buffer] });
@@ -43,7 +44,7 @@ port2.onmessage = (event) => {
   print('message', event.data, event.ports.length, event.constructor.name);
   port2.close();
 };
-port1.on?.('close', () => print('closed'));
+port1.on?.('close', () => setTimeout(() => print('closed'), 300));
 port1.postMessage({ a: new Map([[1, 2]]) });
 attempt('post', () => port1.postMessage(() => {}));
 const channel = new BroadcastChannel('c'),

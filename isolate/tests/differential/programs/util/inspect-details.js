@@ -1,0 +1,17 @@
+const { inspect } = require('util');
+const { print } = require('observe');
+const shown = (label, value, options) => print(label, JSON.stringify(inspect(value, { breakLength: Infinity, ...options })));
+shown('bytes', new ArrayBuffer(4));
+shown('view', new DataView(new ArrayBuffer(1)));
+shown('array', new Uint8Array(2));
+shown('hidden', new Uint8Array(2), { showHidden: true });
+shown('escape', '\x1b[1m');
+shown('control', '\x01\x7f\x9f');
+shown('number', 1234567, { numericSeparator: true });
+shown('fraction', 1234567.891, { numericSeparator: true });
+shown('big', 1234567n, { numericSeparator: true });
+shown('tagged', { [Symbol.toStringTag]: 'Tagged', a: 1 });
+shown('tagged class', new (class Mine { get [Symbol.toStringTag]() { return 'Other'; } })());
+print('options', Object.keys(inspect.defaultOptions).sort().join(' '));
+print('styles', Object.keys(inspect.styles).sort().join(' '));
+inspect({ [inspect.custom]: (depth, options) => print('given', Object.keys(options).sort().join(' ')) });
