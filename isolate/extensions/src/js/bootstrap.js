@@ -10,15 +10,17 @@ import "ext:warren/files.js";
 import "ext:warren/tls.js";
 import "ext:warren/histogram.js";
 import "ext:warren/captured.js";
+import { boundMemories } from "ext:warren/memories.js";
 import "ext:warren/bounds.js";
 import { event, performance } from "ext:warren/globals.js";
 import {
   caught, checkFile, describe, evaluate, fail, findMain, isUnsettled, prepare, rejected, requireAll, runFile, runModule, uncaught,
 } from "ext:warren/main.js";
 
-const { op_ppid } = core.ops;
+const { op_ppid, op_warren_reserve } = core.ops;
 const { bound } = globalThis;
 delete globalThis.bound;
+delete globalThis.reserve;
 const { setNoColorFns } = deno.whole.loadExtScript("ext:deno_web/01_console.js");
 setNoColorFns(() => !core.isTerminal(1), () => !core.isTerminal(2));
 
@@ -55,8 +57,8 @@ function begin(options) {
   delete globalThis.bootstrap;
   delete globalThis.Deno;
   // The engine makes it with the context, after the snapshot.
-  bound("SharedArrayBuffer", "grow");
-  bound.memories();
+  bound("SharedArrayBuffer", "grow", op_warren_reserve);
+  boundMemories();
   // What is loaded later has its own view of them; nothing else needs their names.
   for (const name of Object.keys(core.ops)) delete core.ops[name];
   deno.pid = options.pid;
