@@ -12,7 +12,7 @@ fn small() -> Place {
 }
 
 /// How a bomb ends, while which other sessions are served.
-fn others_are_served_during(bomb: impl Fn() -> Ended + Sync) -> Ended {
+fn others_are_served_during(bomb: impl Fn() -> Ended + Send) -> Ended {
     std::thread::scope(|scope| {
         let bomb = scope.spawn(bomb);
         for _ in 0..3 {
