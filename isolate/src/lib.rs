@@ -10,6 +10,8 @@
 
 mod code;
 mod command;
+mod ending;
+mod fatal;
 mod memory;
 mod modules;
 mod pool;

@@ -3,6 +3,9 @@
 //! A buffer is refused before it is there, so no script can have more written than it may have. Who asks for much gets the error of
 //! an allocation that failed; a little more than there is room for is given, since native code ends the process without it, and
 //! the guest ends.
+//!
+//! What an isolate has in all, its heap and these, is charged to its process in the session's kernel ([`Weight`]): as it is found when
+//! the guest looks up, every 5 ms while it runs, and when it rests.
 
 use crate::turns::ask_here;
 use deno_core::v8;
@@ -10,12 +13,19 @@ use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use warren_isolate_extensions::guest::Guest;
+use warren_isolate_extensions::reserved;
+use warren_kernel::Kernel;
+use warren_kernel::id::Pid;
 
 /// A request up to this size is not refused.
 const GRANTED_BYTES_MAX: usize = 16 << 20;
 /// What the allocator aligns to.
 const ALIGN: usize = 16;
+
+/// What the host needs to keep one.
+const EACH_BYTES: usize = 64;
 
 /// What an isolate's buffers take.
 #[derive(Debug)]
@@ -36,6 +46,11 @@ impl Buffers {
         self.over.load(Ordering::Acquire)
     }
 
+    /// What they take.
+    fn used(&self) -> usize {
+        self.used.load(Ordering::Acquire)
+    }
+
     /// The allocator that counts here.
     pub(crate) fn allocator(self: &Arc<Buffers>) -> v8::UniqueRef<v8::Allocator> {
         // SAFETY: the handle is of the type that the functions of the table take, and is dropped by the table's own.
@@ -43,6 +58,7 @@ impl Buffers {
     }
 
     fn take(&self, length: usize) -> bool {
+        let length = length.saturating_add(EACH_BYTES);
         let fits = |used: usize| used.checked_add(length).filter(|used| *used <= self.max);
         if self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok() {
             return true;
@@ -57,7 +73,7 @@ impl Buffers {
     }
 
     fn give_back(&self, length: usize) {
-        self.used.fetch_sub(length, Ordering::AcqRel);
+        self.used.fetch_sub(length.saturating_add(EACH_BYTES), Ordering::AcqRel);
     }
 
     fn new_block(&self, length: usize, make: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
@@ -71,6 +87,56 @@ impl Buffers {
             self.give_back(length);
         }
         block.cast()
+    }
+}
+
+/// What a thread and what the host has of an isolate outside it take.
+const FIXED_BYTES: usize = 2 << 20;
+/// Less than this is not charged.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// What a session was charged for a guest.
+#[derive(Debug, Default)]
+pub(crate) struct Weight {
+    charged: AtomicU64,
+    forfeited: AtomicU64,
+}
+
+impl Weight {
+    /// Charges what it has now; `false` when the process or its session may not have so much.
+    pub(crate) fn charge(&self, guest: &Guest, isolate: &mut v8::Isolate, buffers: &Buffers) -> bool {
+        let heap = isolate.get_heap_statistics();
+        let outside = heap.external_memory().max(buffers.used()).saturating_add(reserved::bytes(isolate));
+        let has = heap.total_heap_size().saturating_add(heap.malloced_memory()).saturating_add(outside);
+        let has = has.saturating_add(FIXED_BYTES) as u64;
+        let before = self.charged.load(Ordering::Acquire);
+        if has.abs_diff(before) < STEP_BYTES {
+            return true;
+        }
+        let charged = guest.with(|kernel, call| match has.checked_sub(before) {
+            Some(more) => kernel.charge_memory(call.pid, more),
+            None => {
+                kernel.discharge_memory(call.pid, before - has);
+                true
+            }
+        });
+        if charged {
+            self.charged.store(has, Ordering::Release);
+        }
+        charged
+    }
+
+    /// It cannot be given back any more: so many bytes, or more.
+    pub(crate) fn forfeit(&self, kernel: &mut Kernel, pid: Pid, bytes: usize) {
+        let before = self.charged.load(Ordering::Acquire);
+        // If there is no room, as much as was charged.
+        kernel.charge_memory(pid, (bytes as u64).saturating_sub(before));
+        self.forfeited.store(kernel.forfeit_memory(pid), Ordering::Release);
+    }
+
+    /// It was given back after all.
+    pub(crate) fn recover(&self, kernel: &mut Kernel) {
+        kernel.recover_memory(self.forfeited.swap(0, Ordering::AcqRel));
     }
 }
 

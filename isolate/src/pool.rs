@@ -1,13 +1,19 @@
 //! Isolates ahead of need, and the threads they live on.
 //!
 //! ```text
-//! thread: executor ─▶ isolate ─▶ waits for a process ─▶ its turns: program … ─▶ Kernel::exit ─▶ isolate dropped, thread ends
-//!                                                          ▲
-//! ticker: a slice is over, a limit is reached ─ interrupt ─┘
+//! ahead of need   thread: isolate ─▶ waits for a process ─▶ its turns: program … ─▶ Kernel::exit ─▶ isolate dropped, thread ends
+//! none is there   process ─▶ its session's place among those that are made ─▶ thread: its turns: isolate, program … ─▶ the same
+//!                                                                                          ▲
+//!                                 ticker: a slice is over, a limit is reached ─ interrupt ─┘
 //! ```
+//! An isolate takes tens of milliseconds to make. Whoever asks pays: what was made ahead is charged to the session that takes it, and
+//! one that was not is made in the turns of the process it is for. A session has [`MAKING_MAX`] made at once; others of its processes
+//! wait for that without a thread.
 
 use crate::MAGIC;
 use crate::code::{CodeCounts, CodeOptions, Codes};
+use crate::ending::Obituary;
+use crate::fatal;
 use crate::turns::{LOST_MAX, OnThread, Running};
 use crate::worker::{Limits, Worker};
 use std::collections::VecDeque;
@@ -17,7 +23,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use warren_isolate_extensions::guest::Guest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use warren_isolate_extensions::code::CodeStore;
+use warren_isolate_extensions::guest::{Ending, Guest};
+use warren_isolate_extensions::reserved;
 use warren_kernel::Session;
 use warren_kernel::blob::BlobId;
 use warren_kernel::fetch::Image;
@@ -27,7 +36,7 @@ use warren_kernel::runtime::{LoadError, Program, Runtime};
 use warren_kernel::signal::Signal;
 use warren_share::{Place, SessionShare, Shares};
 use warren_wasi_posix::node::Guests;
-use warren_wasi_posix::system::be_a_guests_thread;
+use warren_wasi_posix::system::{ThreadNumber, be_a_guests_thread, thread_cpu_time};
 
 /// How isolates are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +66,13 @@ const FILLED_BY: Duration = Duration::from_millis(500);
 const STACK_BYTES: usize = 8 << 20;
 /// Of the engine: its unrolling of loops takes the check for interrupts out of an endless loop around a finite one (such as
 /// `for (;;) new Array(1000).fill({})`), which nothing could end any more then. A WebAssembly memory is of 512 MiB at most.
-const ENGINE_FLAGS: &str = "--no-turboshaft-loop-unrolling --wasm-max-mem-pages=8192";
+/// Code is not guarded by protection keys: threads of guests are not children of the thread the engine was begun on, and could not read
+/// it on a processor that has them.
+const ENGINE_FLAGS: &str = "--no-turboshaft-loop-unrolling --wasm-max-mem-pages=8192 --no-memory-protection-keys";
+/// Isolates a session has made for it at once.
+pub(crate) const MAKING_MAX: usize = 2;
+/// How long work that blocks may go on after its guest has ended.
+const LEFT_FOR: Duration = Duration::from_millis(250);
 /// Threads a guest's blocking operations may have.
 const BLOCKING_THREADS: usize = 2;
 
@@ -73,10 +88,13 @@ struct OfSession {
     share: Arc<SessionShare>,
     /// Guests whose threads were given up.
     lost: Arc<AtomicUsize>,
+    /// Places for those whose isolate is made.
+    making: Arc<Semaphore>,
 }
 
 struct Inner {
     options: Options,
+    make: Make,
     /// Where signals of guests are waited for.
     executor: Handle,
     warm: Mutex<VecDeque<Sender<Job>>>,
@@ -86,11 +104,17 @@ struct Inner {
     taken: Option<Sender<()>>,
 }
 
+/// Makes an isolate, on the thread it is to run on. [`Worker::new`], but in tests.
+pub(crate) type Make = fn(Limits, Duration, Arc<dyn CodeStore>) -> Worker;
+
+/// A process that is to run.
 struct Job {
-    session: Session,
-    pid: Pid,
+    guest: Guest,
     share: Arc<SessionShare>,
     lost: Arc<AtomicUsize>,
+    /// Until its isolate is there.
+    making: Option<OwnedSemaphorePermit>,
+    obituary: Obituary,
 }
 
 /// The program: there is but one.
@@ -99,13 +123,25 @@ struct Node;
 impl Isolates {
     /// Isolates whose guests take turns by these shares, and whose signals are waited for on this executor. Makes the first.
     pub fn new(options: Options, shares: &Shares, executor: Handle) -> Isolates {
+        Isolates::made_by(Worker::new, options, shares, executor)
+    }
+
+    pub(crate) fn made_by(make: Make, options: Options, shares: &Shares, executor: Handle) -> Isolates {
         deno_core::v8::V8::set_flags_from_string(ENGINE_FLAGS);
-        deno_core::JsRuntime::init_platform(None);
+        fatal::watch();
+        // The engine's own threads compile and collect for guests; they are behind others as the thread is that makes them.
+        let platform = thread::Builder::new().name("node-engine".to_owned()).spawn(|| {
+            be_a_guests_thread();
+            deno_core::JsRuntime::init_platform(None);
+        });
+        if platform.map_or(true, |made| made.join().is_err()) {
+            deno_core::JsRuntime::init_platform(None);
+        }
         let codes = Arc::new(Codes::open(options.code.clone()));
         let (taken, asked) = channel();
         let taken = (options.warm > 0).then_some(taken);
         let (warm, running) = (Mutex::default(), Mutex::default());
-        let isolates = Isolates { inner: Arc::new(Inner { options, executor, warm, running, codes, taken }) };
+        let isolates = Isolates { inner: Arc::new(Inner { options, make, executor, warm, running, codes, taken }) };
         let kicked = Arc::downgrade(&isolates.inner);
         shares.also_kick(move || {
             if let Some(inner) = kicked.upgrade() {
@@ -129,68 +165,115 @@ impl Isolates {
     /// Makes isolates until as many wait as shall, each when the one before it is there.
     fn fill(&self) {
         while self.inner.warm().len() < self.inner.options.warm {
-            let (ready, made) = channel();
-            let Some(sender) = self.thread(Some(ready)) else { return };
+            let (made, is_made) = channel();
+            let Some(sender) = self.ahead(made) else { return };
             self.inner.warm().push_back(sender);
-            // It is gone when its thread could not make one.
-            let _ = made.recv();
+            if is_made.recv().is_err() {
+                // Its thread could not make one, and has said why. It is found to be gone by who would take it.
+                return;
+            }
         }
     }
 
     /// A thread with an isolate that waits for a process.
-    fn thread(&self, ready: Option<Sender<()>>) -> Option<Sender<Job>> {
+    fn ahead(&self, made: Sender<()>) -> Option<Sender<Job>> {
         let (sender, jobs) = channel::<Job>();
+        let (make, limits, quiet, codes) = self.inner.parts();
         // The pool is not kept by those who wait in it.
-        let (limits, quiet, codes) = (self.inner.options.limits, self.inner.options.quiet, self.inner.codes.clone());
         let inner = Arc::downgrade(&self.inner);
-        let thread = thread::Builder::new().name("node".to_owned()).stack_size(STACK_BYTES);
-        let started = thread.spawn(move || {
-            be_a_guests_thread();
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
-            let Ok(runtime) = runtime else { return };
+        let thread = thread_with_executor(move |runtime| {
             let inside = runtime.enter();
-            let worker = Worker::new(limits, quiet, codes);
-            drop(ready);
-            let Ok(job) = jobs.recv() else { return };
-            let mut obituary = Obituary { session: &job.session, pid: job.pid, guest: None };
-            let Some(inner) = inner.upgrade() else { return };
-            let Some(guest) = Guest::new(job.session.clone(), job.pid) else { return };
-            obituary.guest = Some(guest.clone());
-            inner.run(&runtime, worker, guest, &job);
+            let before = thread_cpu_time();
+            let worker = make(limits, quiet, codes);
+            let cost = thread_cpu_time().saturating_sub(before);
+            let _ = made.send(());
+            let job = jobs.recv().ok()?;
+            job.share.charge(cost);
+            let lost = job.lost.clone();
+            inner.upgrade()?.run(runtime, || worker, job);
             drop(inside);
+            Some(lost)
         });
-        started.ok().map(|_| sender)
+        thread.ok().map(|()| sender)
+    }
+
+    /// Gives a process an isolate: one that waits, or one that is made for it.
+    fn begin(&self, mut job: Job) {
+        loop {
+            let Some(waiting) = self.inner.warm().pop_front() else { break };
+            let sent = waiting.send(job);
+            if let Some(taken) = &self.inner.taken {
+                let _ = taken.send(());
+            }
+            match sent {
+                Ok(()) => return,
+                // Its thread could not make an isolate.
+                Err(back) => job = back.0,
+            }
+        }
+        let inner = self.inner.clone();
+        let thread = thread_with_executor(move |runtime| {
+            let (make, limits, quiet, codes) = inner.parts();
+            let lost = job.lost.clone();
+            inner.run(runtime, || make(limits, quiet, codes), job);
+            Some(lost)
+        });
+        if let Err(error) = thread {
+            // The process ended with it, and said so.
+            tracing::warn!(%error, "no thread for a node program");
+        }
     }
 }
 
 impl Inner {
-    /// Runs a process in its turns, to its end.
-    fn run(&self, runtime: &tokio::runtime::Runtime, mut worker: Worker, guest: Guest, job: &Job) {
-        self.executor.spawn(guest.clone().watch());
+    /// What an isolate is made with.
+    fn parts(&self) -> (Make, Limits, Duration, Arc<Codes>) {
+        (self.make, self.options.limits, self.options.quiet, self.codes.clone())
+    }
+
+    /// Runs a process in its turns, to its end. Making its isolate is the first of what it does in them.
+    fn run(&self, runtime: &tokio::runtime::Runtime, make: impl FnOnce() -> Worker, job: Job) {
+        let Job { guest, share, lost, making, mut obituary } = job;
         let doom = guest.doom();
-        let place = Place::new(&job.share, || Some(doom.clone()));
+        let place = Place::new(&share, || Some(doom.clone()));
         let turns = place.turns();
         turns.watch(doom);
         guest.takes(turns.clone());
-        let outside = (self.options.limits.outside, worker.buffers());
-        let running = Running::new(worker.handle(), turns.clone(), guest.clone(), outside, job.lost.clone());
-        self.running().push(running.clone());
-        let looks = Arc::downgrade(&running);
-        guest.runs_in(move || {
-            if let Some(running) = looks.upgrade() {
+        runtime.block_on(OnThread::new(place.take_turns(async {
+            // It may have been killed before it began.
+            if let Some(Ending::Signal(signal)) = guest.ending() {
+                obituary.is_over(ExitStatus::Signaled(*signal));
+                return;
+            }
+            let mut worker = make();
+            drop(making);
+            obituary.has_begun();
+            // Making it is more than a slice, and is not interrupted.
+            if turns.slice_is_over() {
+                turns.pause();
+                turns.resume();
+            }
+            let memory = (self.options.limits, worker.buffers());
+            let running = Running::new(worker.handle(), turns.clone(), guest.clone(), memory, lost);
+            let listed = Listed::new(self, running.clone());
+            let looks = Arc::downgrade(&running);
+            guest.runs_in(move || {
+                if let Some(running) = looks.upgrade() {
+                    running.ask();
+                }
+            });
+            if guest.is_stopped() {
                 running.ask();
             }
-        });
-        runtime.block_on(OnThread::new(place.take_turns(async {
             let status = worker.run(guest.clone()).await;
+            obituary.is_over(status);
             guest.exit(status, turns.take_used());
-            // Whoever waits for the process does not wait for this.
+            // Whoever waits for the process does not wait for the rest.
+            reserved::clear();
             drop(worker);
             guest.charge(turns.take_used());
+            drop(listed);
         })));
-        self.running().retain(|other| !Arc::ptr_eq(other, &running));
-        running.is_over();
     }
 
     fn warm(&self) -> MutexGuard<'_, VecDeque<Sender<Job>>> {
@@ -202,9 +285,73 @@ impl Inner {
     }
 }
 
+/// A guest that the ticker knows of, for as long as it runs.
+struct Listed<'a> {
+    inner: &'a Inner,
+    running: Arc<Running>,
+}
+
+impl Listed<'_> {
+    fn new(inner: &Inner, running: Arc<Running>) -> Listed<'_> {
+        inner.running().push(running.clone());
+        Listed { inner, running }
+    }
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.inner.running().retain(|other| !Arc::ptr_eq(other, &self.running));
+        self.running.is_over();
+    }
+}
+
+/// A thread that can run an isolate, with an executor of its own. `work` returns where guests are counted whose threads were given up.
+///
+/// What blocks (keys derived, files packed) has threads of its own, behind all others of the machine: it takes no turns. A guest can
+/// leave work there that goes on when it has ended, and nothing can stop; then its session has lost a thread until that is done.
+fn thread_with_executor(
+    work: impl FnOnce(&tokio::runtime::Runtime) -> Option<Arc<AtomicUsize>> + Send + 'static,
+) -> std::io::Result<()> {
+    let thread = thread::Builder::new().name("node".to_owned()).stack_size(STACK_BYTES);
+    thread.spawn(move || {
+        be_a_guests_thread();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let blocking = Arc::new(AtomicUsize::new(0));
+        let (begun, ended) = (blocking.clone(), blocking.clone());
+        runtime.on_thread_start(move || {
+            begun.fetch_add(1, Ordering::AcqRel);
+            if let Some(thread) = ThreadNumber::here() {
+                thread.put_last();
+            }
+        });
+        runtime.on_thread_stop(move || {
+            ended.fetch_sub(1, Ordering::AcqRel);
+        });
+        let runtime = match runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::warn!(%error, "no executor for a node program"),
+        };
+        let Some(lost) = work(&runtime) else { return };
+        runtime.shutdown_timeout(LEFT_FOR);
+        if blocking.load(Ordering::Acquire) > 0 {
+            lost.fetch_add(1, Ordering::AcqRel);
+            while blocking.load(Ordering::Acquire) > 0 {
+                thread::sleep(LEFT_FOR);
+            }
+            lost.fetch_sub(1, Ordering::AcqRel);
+        }
+    })?;
+    Ok(())
+}
+
 impl Guests for Isolates {
     fn for_session(&self, share: &Arc<SessionShare>) -> Arc<dyn Runtime> {
-        Arc::new(OfSession { isolates: self.clone(), share: share.clone(), lost: Arc::default() })
+        Arc::new(OfSession {
+            isolates: self.clone(),
+            share: share.clone(),
+            lost: Arc::default(),
+            making: Arc::new(Semaphore::new(MAKING_MAX)),
+        })
     }
 }
 
@@ -227,23 +374,35 @@ impl Runtime for OfSession {
             session.with(|kernel| kernel.exit(pid, ExitStatus::Signaled(Signal::KILL)));
             return;
         }
-        let (share, lost) = (self.share.clone(), self.lost.clone());
-        let mut job = Job { session: session.clone(), pid, share, lost };
-        loop {
-            let waiting = self.isolates.inner.warm().pop_front();
-            let Some(thread) = waiting.or_else(|| self.isolates.thread(None)) else {
-                session.with(|kernel| kernel.exit(pid, ExitStatus::Signaled(Signal::KILL)));
-                return;
+        let Some(guest) = Guest::new(session.clone(), pid) else { return };
+        let obituary = Obituary::new(&guest);
+        let (executor, making) = (&self.isolates.inner.executor, self.making.clone());
+        executor.spawn(guest.clone().watch());
+        let mut job = Job { guest, share: self.share.clone(), lost: self.lost.clone(), making: None, obituary };
+        // Fails if others wait, so nobody is overtaken.
+        if let Ok(place) = making.clone().try_acquire_owned() {
+            job.making = Some(place);
+            self.isolates.begin(job);
+            return;
+        }
+        let isolates = self.isolates.clone();
+        executor.spawn(async move {
+            let place = tokio::select! {
+                biased;
+                () = job.guest.ended() => None,
+                place = making.acquire_owned() => place.ok(),
             };
-            match thread.send(job) {
-                Ok(()) => break,
-                // Its thread could not make an isolate.
-                Err(back) => job = back.0,
+            match job.guest.ending() {
+                Some(Ending::Signal(signal)) => {
+                    let signal = *signal;
+                    job.obituary.is_over(ExitStatus::Signaled(signal));
+                }
+                _ => {
+                    job.making = place;
+                    isolates.begin(job);
+                }
             }
-        }
-        if let Some(taken) = &self.isolates.inner.taken {
-            let _ = taken.send(());
-        }
+        });
     }
 }
 
@@ -264,19 +423,5 @@ impl std::fmt::Debug for Isolates {
     }
 }
 
-/// Tells the session that the process was killed, if nothing else was told when its thread ends.
-struct Obituary<'a> {
-    session: &'a Session,
-    pid: Pid,
-    guest: Option<Guest>,
-}
-
-impl Drop for Obituary<'_> {
-    fn drop(&mut self) {
-        let status = ExitStatus::Signaled(Signal::KILL);
-        match &self.guest {
-            Some(guest) => guest.exit(status, Duration::ZERO),
-            None => self.session.with(|kernel| kernel.exit(self.pid, status)),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

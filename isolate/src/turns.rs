@@ -2,12 +2,14 @@
 //!
 //! Two things cannot be interrupted: a loop in the engine's own code (`[].includes.call({ length: 2 ** 53 })`), and the engine's end
 //! when it is out of memory. Then the process ends in its session, and its thread is given up: the one goes on behind all others,
-//! the other stands still. Their memory is not given back while the server runs, so a session has few of them ([`LOST_MAX`]).
+//! the other stands still. Their memory is not given back while the server runs, so a session has few of them ([`LOST_MAX`]), and
+//! what they have stays counted in what its tenant may have.
 
-use crate::memory::Buffers;
+use crate::memory::{Buffers, Weight};
+use crate::worker::Limits;
 use deno_core::v8;
 use std::cell::RefCell;
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -15,6 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 use warren_isolate_extensions::guest::{Ending, Guest};
+use warren_isolate_extensions::reserved;
 use warren_kernel::id::Fd;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::signal::Signal;
@@ -36,10 +39,11 @@ pub(crate) struct Running {
     isolate: v8::IsolateHandle,
     turns: Arc<Turns>,
     guest: Guest,
-    /// Bytes its buffers and WebAssembly memories may have, outside the heap.
-    outside_max: usize,
+    limits: Limits,
     /// What buffers it has.
     buffers: Arc<Buffers>,
+    /// What its session was charged for it.
+    weight: Weight,
     /// It was asked to look, and has not yet.
     asked: AtomicBool,
     /// Ticks since it was to end and has not looked.
@@ -56,13 +60,14 @@ impl Running {
         isolate: v8::IsolateHandle,
         turns: Arc<Turns>,
         guest: Guest,
-        (outside_max, buffers): (usize, Arc<Buffers>),
+        (limits, buffers): (Limits, Arc<Buffers>),
         lost: Arc<AtomicUsize>,
     ) -> Arc<Running> {
         let (asked, was_lost, overdue) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
-        let thread = ThreadNumber::here();
+        let (thread, weight) = (ThreadNumber::here(), Weight::default());
         let running =
-            Arc::new(Running { isolate, turns, guest, outside_max, buffers, asked, overdue, was_lost, thread, lost });
+            Running { isolate, turns, guest, limits, buffers, weight, asked, overdue, was_lost, thread, lost };
+        let running = Arc::new(running);
         HERE.with(|here| *here.borrow_mut() = Some(running.clone()));
         running
     }
@@ -75,7 +80,7 @@ impl Running {
         self.ask();
         if self.guest.must_stop() && self.overdue.fetch_add(1, Ordering::AcqRel) == OVERDUE_TICKS {
             tracing::warn!(pid = self.guest.pid().0, "a node program is in the middle of something that does not end");
-            self.lose();
+            self.lose(0);
             // Whatever it does goes on behind all others.
             if let Some(thread) = self.thread {
                 thread.put_last();
@@ -83,8 +88,8 @@ impl Running {
         }
     }
 
-    /// Ends its process without its thread, which cannot be ended.
-    fn lose(&self) {
+    /// Ends its process without its thread, which cannot be ended. So many bytes it has at least.
+    fn lose(&self, has: usize) {
         if self.was_lost.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -100,6 +105,7 @@ impl Running {
             Some(Ending::Signal(signal)) => ExitStatus::Signaled(*signal),
             Some(Ending::Limit(_)) | None => ExitStatus::Signaled(Signal::ABRT),
         };
+        self.guest.with(|kernel, call| self.weight.forfeit(kernel, call.pid, has));
         self.guest.exit(status, Duration::ZERO);
     }
 
@@ -107,15 +113,16 @@ impl Running {
     pub(crate) fn is_over(&self) {
         if self.was_lost.load(Ordering::Acquire) {
             self.lost.fetch_sub(1, Ordering::AcqRel);
+            self.guest.with(|kernel, _| self.weight.recover(kernel));
         }
     }
 
     /// The engine has no memory for something that it cannot do without, and would end the host now. On the isolate's thread, which
     /// stays where it is.
-    fn exhausted(&self) {
+    fn exhausted(&self, why: String) {
         tracing::warn!(pid = self.guest.pid().0, "a node program is out of memory; its thread and its memory are lost");
-        self.guest.end(Ending::Limit("FATAL ERROR: JavaScript heap out of memory".to_owned()));
-        self.lose();
+        self.guest.end(Ending::Limit(why));
+        self.lose(self.limits.heap);
         loop {
             std::thread::park();
         }
@@ -138,13 +145,20 @@ impl Running {
         if !self.turns.is_running() {
             return;
         }
-        let is_over = |isolate: &mut v8::Isolate| isolate.get_heap_statistics().external_memory() > self.outside_max;
+        let is_over = |isolate: &mut v8::Isolate| {
+            let outside = isolate.get_heap_statistics().external_memory();
+            outside.saturating_add(reserved::bytes(isolate)) > self.limits.outside
+        };
         if is_over(isolate) {
             // What nobody has any more is none of it.
             isolate.low_memory_notification();
         }
         if self.buffers.are_over() || is_over(isolate) {
             self.guest.end(Ending::Limit("FATAL ERROR: JavaScript buffers out of memory".to_owned()));
+            self.isolate.terminate_execution();
+            return;
+        }
+        if !self.weigh(isolate) {
             self.isolate.terminate_execution();
             return;
         }
@@ -162,6 +176,27 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Charges its session with what it has now. `false`: the session has no room for it, and it ends.
+    fn weigh(&self, isolate: &mut v8::Isolate) -> bool {
+        if self.weight.charge(&self.guest, isolate, &self.buffers) {
+            return true;
+        }
+        // What nobody has any more is none of it.
+        isolate.low_memory_notification();
+        if self.weight.charge(&self.guest, isolate, &self.buffers) {
+            return true;
+        }
+        self.guest.end(Ending::Limit("FATAL ERROR: out of memory: the session has no more".to_owned()));
+        false
+    }
+}
+
+/// Charges the session of this thread's guest with what it has now; whether it may go on.
+pub(crate) fn weigh_here(isolate: &mut v8::Isolate) -> bool {
+    HERE.with(|here| here.borrow().clone()).is_none_or(|running| running.weigh(isolate))
+}
+
 /// Has the guest of this thread look, if there is one.
 pub(crate) fn ask_here() {
     if let Some(running) = HERE.with(|here| here.borrow().clone()) {
@@ -169,10 +204,10 @@ pub(crate) fn ask_here() {
     }
 }
 
-/// What the engine calls when it is out of memory, before it ends the process. Of a guest's own thread it does not come back.
-pub(crate) unsafe extern "C" fn out_of_memory(_: *const c_char, _: &v8::OomDetails) {
+/// Ends the guest of this thread for what the engine cannot make. If there is one, this does not come back.
+pub(crate) fn exhaust_here(why: &str) {
     if let Some(running) = HERE.with(|here| here.try_borrow().ok().and_then(|here| here.clone())) {
-        running.exhausted();
+        running.exhausted(why.to_owned());
     }
 }
 

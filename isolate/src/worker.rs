@@ -5,11 +5,12 @@
 //! ```
 
 use crate::command::{self, CommandLine, InputType, Main};
+use crate::fatal::out_of_memory;
 use crate::memory::Buffers;
 use crate::modules::{Entry, Imports, Modules, Requires};
 use crate::quiet::Quiet;
 use crate::script::{Answer, Argument, Stop, functions, object, place, report};
-use crate::turns::out_of_memory;
+use crate::turns::weigh_here;
 use crate::words::{cwd, env_files, print, read_input, say};
 use deno_core::error::CoreError;
 use deno_core::url::Url;
@@ -216,7 +217,7 @@ impl Worker {
             // An array that grows wants twice what it has, at once; native code may go on for a while, but not for ever.
             now.saturating_mul(2).min(most).max(now)
         });
-        let ended = self.program(&guest).await;
+        let ended = if weigh_here(self.js.v8_isolate()) { self.program(&guest).await } else { 1 };
         let status = match guest.ending().cloned() {
             Some(Ending::Exit(code)) => ExitStatus::Exited(code),
             Some(Ending::Signal(signal)) => return ExitStatus::Signaled(signal),
@@ -526,6 +527,7 @@ impl Worker {
         // First, since functions that are not called lose their code.
         self.keep_code();
         self.js.v8_isolate().low_memory_notification();
+        weigh_here(self.js.v8_isolate());
     }
 
     /// Tells the program that nothing is left; whether it found something.

@@ -74,6 +74,16 @@ impl Share {
         taken
     }
 
+    /// Leaves so much of what it holds with the budget for good.
+    pub(crate) fn forfeit(&mut self, bytes: u64) {
+        self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// Holds again what was left so.
+    pub(crate) fn recover(&mut self, bytes: u64) {
+        self.held += bytes;
+    }
+
     /// Gives back.
     pub(crate) fn give(&mut self, bytes: u64) {
         let bytes = bytes.min(self.held);

@@ -108,6 +108,34 @@ impl Kernel {
         }
     }
 
+    /// Gives back some of the memory counted for a process.
+    pub fn discharge_memory(&mut self, pid: Pid, bytes: u64) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            let bytes = bytes.min(process.memory);
+            process.memory -= bytes;
+            self.give_memory(bytes);
+        }
+    }
+
+    /// The memory counted for a process will never be free again, since its runtime cannot take it from it: it stays counted in the
+    /// session, and in the budget it shares with others also when the session is gone. Returns how much that is.
+    pub fn forfeit_memory(&mut self, pid: Pid) -> u64 {
+        let Some(process) = self.processes.get_mut(&pid) else { return 0 };
+        let memory = std::mem::take(&mut process.memory);
+        if let Some(share) = &mut self.shared_memory {
+            share.forfeit(memory);
+        }
+        memory
+    }
+
+    /// Memory that was forfeited is free after all.
+    pub fn recover_memory(&mut self, bytes: u64) {
+        if let Some(share) = &mut self.shared_memory {
+            share.recover(bytes);
+        }
+        self.give_memory(bytes);
+    }
+
     /// CPU time of every process of the session, those that have ended included.
     pub fn cpu_used(&self) -> Duration {
         self.cpu_used

@@ -19,7 +19,7 @@ mod ticker;
 mod tree;
 mod turns;
 
-pub use clock::thread_cpu_nanos;
+pub use clock::{add_thread_cpu_nanos, thread_cpu_nanos};
 pub use turns::{GiveWay, Place, Turns, in_turn};
 
 use entry::News;

@@ -6,8 +6,10 @@
 //! guest    the process      fs, file, sys   its files      ops   the rest of it      packages   node_modules
 //! code     what was compiled, for the next guest           stack   errors and their places as Node shows them
 //! parse    its scripts, where something is to be known of them before they run
+//! reserved memory that the engine counts nowhere          wasm    modules that define some
 //! ```
 
+mod blobs;
 pub mod code;
 pub mod errno;
 pub mod file;
@@ -19,9 +21,11 @@ pub mod ops;
 pub mod packages;
 pub mod parse;
 pub mod permissions;
+pub mod reserved;
 pub mod stack;
 pub mod sys;
 pub mod transpile;
+pub mod wasm;
 
 /// Where the `node` command is in a session.
 pub const NODE_PATH: &str = "/usr/bin/node";

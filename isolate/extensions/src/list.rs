@@ -1,5 +1,6 @@
 //! The extensions a guest's isolate is made of, in the order that the snapshot and every run share.
 
+use crate::blobs::Blobs;
 use crate::fs::KernelFs;
 use crate::gate;
 use crate::guest::Guest;
@@ -54,7 +55,7 @@ pub fn arguments(
         deno_telemetry::deno_telemetry::args(),
         deno_webidl::deno_webidl::args(),
         deno_web::deno_web::args(
-            Arc::new(deno_web::BlobStore::default()),
+            Arc::new(Blobs::new(guest.clone())),
             None,
             false,
             deno_web::InMemoryBroadcastChannel::default(),

@@ -12,6 +12,7 @@ pub mod early;
 pub mod environment;
 pub mod file;
 pub mod identity;
+pub mod memory;
 pub mod names;
 pub mod net;
 pub mod signal;
@@ -78,6 +79,11 @@ deno_core::extension!(
         code::op_warren_run,
         code::op_warren_is_error,
         code::op_warren_place,
+        memory::op_warren_reserve,
+        memory::op_warren_has_room,
+        memory::op_warren_memories,
+        memory::op_warren_import_memories,
+        memory::op_warren_global,
         early::op_warren_early_modules,
         early::op_warren_loads,
         channel::op_warren_channel_read,
@@ -98,7 +104,7 @@ deno_core::extension!(
     esm_entry_point = "ext:warren/bootstrap.js",
     esm = [
         dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "watch.js", "files.js", "identity.js", "tls.js",
-        "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "globals.js", "main.js", "rehearsal.js", "bootstrap.js"
+        "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "memories.js", "globals.js", "main.js", "rehearsal.js", "bootstrap.js"
     ],
     options = { guest: Guest, environment: Environment },
     state = |state, options| begin(state, options.guest, options.environment),

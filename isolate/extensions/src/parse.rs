@@ -15,6 +15,7 @@ use deno_ast::{
 use deno_core::url::Url;
 use deno_error::JsErrorBox;
 use std::sync::Arc;
+use warren_share::{add_thread_cpu_nanos, thread_cpu_nanos};
 
 pub use watch::{CHAIN_MAX, NESTING_BYTES_MAX, STEPS_MAX};
 
@@ -132,12 +133,44 @@ fn refused(error: &dyn std::fmt::Display) -> JsErrorBox {
     JsErrorBox::new("SyntaxError", text.strip_prefix("SyntaxError: ").map(str::to_owned).unwrap_or(text))
 }
 
-/// Works on a thread with a large stack, which is gone afterwards.
+/// Works on a thread with a large stack, which is gone afterwards. Its time is the caller's.
 fn apart<T: Send>(work: impl FnOnce() -> Result<T, JsErrorBox> + Send) -> Result<T, JsErrorBox> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("parse".to_owned()).stack_size(STACK_BYTES);
-        let thread = thread.spawn_scoped(scope, work);
+        let thread = thread.spawn_scoped(scope, || (work(), thread_cpu_nanos()));
         let thread = thread.map_err(|error| JsErrorBox::generic(format!("no thread to parse a script on: {error}")))?;
-        thread.join().unwrap_or_else(|_| Err(JsErrorBox::new("SyntaxError", "the script cannot be parsed")))
+        let Ok((worked, used)) = thread.join() else {
+            return Err(JsErrorBox::new("SyntaxError", "the script cannot be parsed"));
+        };
+        add_thread_cpu_nanos(used);
+        worked
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{apart, thread_cpu_nanos};
+    use deno_error::JsErrorBox;
+
+    /// Processor time the thread apart takes.
+    const MUCH: u64 = 20_000_000;
+
+    #[test]
+    fn the_time_it_takes_is_the_callers() {
+        let before = thread_cpu_nanos();
+        let worked = apart(|| {
+            while thread_cpu_nanos() < MUCH {}
+            Ok(7)
+        });
+        assert_eq!(worked.ok(), Some(7));
+        assert!(thread_cpu_nanos() - before >= MUCH);
+    }
+
+    #[test]
+    fn what_fails_or_panics_is_an_error() {
+        let failed = apart(|| Err::<(), _>(JsErrorBox::new("SyntaxError", "so"))).unwrap_err();
+        assert_eq!(failed.to_string(), "so");
+        let panicked = apart::<()>(|| panic!("in the parser")).unwrap_err();
+        assert_eq!(panicked.to_string(), "the script cannot be parsed");
+    }
 }

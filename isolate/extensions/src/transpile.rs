@@ -73,6 +73,8 @@ fn escaped(text: String) -> String {
 /// The script of `node:module`.
 const REQUIRE: &str = "node:module";
 /// The script of `node:child_process` that makes children.
+/// Ports of messages.
+const PORTS: &str = "ext:deno_web/13_message_port.js";
 const CHILD: &str = "ext:deno_node/internal/child_process.ts";
 
 /// The script of `node:fs`.
@@ -83,6 +85,39 @@ type Patch = (&'static str, &'static str, &'static str);
 
 /// Those that are needed for a program to run in a session; [`children`] and the others have those that make it run as by Node.
 const PATCHES: &[Patch] = &[
+    // Messages that wait are in buffers that are counted.
+    (
+        PORTS,
+        "op_message_port_post_message_raw(currentPortId, data);",
+        "op_message_port_post_message_raw(currentPortId, new primordials.Uint8Array(data));",
+    ),
+    (
+        PORTS,
+        "op_message_port_post_message(currentPortId, data);",
+        "data.data = new primordials.Uint8Array(data.data); op_message_port_post_message(currentPortId, data);",
+    ),
+    // Whatever a program allows itself, it has 256 MiB for a key.
+    (
+        "ext:deno_node/internal/crypto/scrypt.ts",
+        "const maxmemBig = BigInt(maxmem);",
+        "const most = 1n << 28n; const maxmemBig = 128n * pBig * rBig > most ? 0n : BigInt(maxmem) > most ? most + 1n : BigInt(maxmem);",
+    ),
+    // What contexts have of their own that is counted.
+    (
+        "ext:deno_node/vm.js",
+        "const { core, primordials } = __bootstrap;",
+        "const { core, internals, primordials } = __bootstrap;",
+    ),
+    (
+        "ext:deno_node/vm.js",
+        "    WeakMapPrototypeSet(\n      importModuleDynamicallyMap,\n      context,",
+        "    internals.tendContext(context);\n    WeakMapPrototypeSet(\n      importModuleDynamicallyMap,\n      context,",
+    ),
+    (
+        "ext:deno_node/vm.js",
+        "  WeakMapPrototypeSet(\n    importModuleDynamicallyMap,\n    contextObject,",
+        "  internals.tendContext(contextObject);\n  WeakMapPrototypeSet(\n    importModuleDynamicallyMap,\n    contextObject,",
+    ),
     ("node:console", "ext:runtime/98_global_scope_shared.js", "ext:warren/globals.js"),
     // A file of CommonJS is compiled by us: with the code that is kept, and under its path.
     (

@@ -4,16 +4,19 @@
 mod bombs;
 mod clocks;
 mod descriptors;
+mod forks;
 #[path = "../node/harness.rs"]
 #[allow(dead_code, reason = "the other suite uses more of it")]
 mod harness;
 mod internals;
 mod loader;
 mod loops;
+mod memories;
 mod nesting;
 mod paths;
 mod processes;
 mod sessions;
+mod sizes;
 
 use harness::{Ended, Place};
 use warren_kernel::process::ExitStatus;

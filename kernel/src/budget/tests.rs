@@ -17,6 +17,24 @@ fn several_shares_hold_no_more_than_the_budget() {
 }
 
 #[test]
+fn what_is_forfeited_stays_with_the_budget_until_it_is_recovered() {
+    let budget = Arc::new(Budget::new(100));
+    let mut gone = Share::of(budget.clone(), 60);
+    gone.forfeit(40);
+    drop(gone);
+    assert_eq!(budget.used(), 40, "a session that is gone leaves it");
+    let mut other = Share::of(budget.clone(), 0);
+    assert!(!other.take(61) && other.take(60));
+    other.forfeit(1000);
+    drop(other);
+    assert_eq!(budget.used(), 100, "no more than it held");
+    let mut last = Share::of(budget.clone(), 0);
+    last.recover(100);
+    last.give(100);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
 fn a_budget_that_shrinks_takes_nothing_away_and_gives_nothing_more() {
     let budget = Arc::new(Budget::default());
     let mut share = Share::of(budget.clone(), 7);

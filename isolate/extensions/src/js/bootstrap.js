@@ -11,6 +11,7 @@ import "ext:warren/identity.js";
 import "ext:warren/tls.js";
 import "ext:warren/histogram.js";
 import "ext:warren/captured.js";
+import { boundMemories } from "ext:warren/memories.js";
 import "ext:warren/bounds.js";
 import { event, performance } from "ext:warren/globals.js";
 import {
@@ -19,9 +20,10 @@ import {
 } from "ext:warren/main.js";
 import { rehearse } from "ext:warren/rehearsal.js";
 
-const { op_ppid } = core.ops;
+const { op_ppid, op_warren_reserve } = core.ops;
 const { bound } = globalThis;
 delete globalThis.bound;
+delete globalThis.reserve;
 const { setNoColorFns } = deno.whole.loadExtScript("ext:deno_web/01_console.js");
 setNoColorFns(() => !core.isTerminal(1), () => !core.isTerminal(2));
 
@@ -80,8 +82,8 @@ function warm(target, v8) {
   delete globalThis.bootstrap;
   delete globalThis.Deno;
   // The engine makes it with the context, after the snapshot.
-  bound("SharedArrayBuffer", "grow");
-  bound.memories();
+  bound("SharedArrayBuffer", "grow", op_warren_reserve);
+  boundMemories();
   core.setReportExceptionCallback((error) => uncaught(error, false));
   core.setBuildInfo(target);
   deno.version = { v8 };

@@ -1,0 +1,57 @@
+//! Memories of WebAssembly and buffers that can grow, counted.
+
+use crate::{reserved, wasm};
+use deno_core::{op2, v8};
+use deno_error::JsErrorBox;
+
+/// Bytes a page of a memory has.
+const PAGE_BYTES: usize = 64 << 10;
+/// Bytes all of them may have together.
+const BYTES_MAX: usize = 512 << 20;
+
+/// Counts a memory, or a buffer that can grow. `false` when there is no room for it.
+#[op2(nofast)]
+pub fn op_warren_reserve(scope: &mut v8::PinScope<'_, '_>, object: v8::Local<'_, v8::Object>) -> bool {
+    reserved::add(scope, object, BYTES_MAX)
+}
+
+/// Whether memories may grow by so many pages.
+#[op2(nofast)]
+pub fn op_warren_has_room(scope: &mut v8::PinScope<'_, '_>, pages: f64) -> bool {
+    reserved::has_room(scope, 0, (pages as usize).saturating_mul(PAGE_BYTES), BYTES_MAX)
+}
+
+/// A memory a module defines: pages it begins with, and may grow to (-1 if it does not say so); whether it is shared, and wide.
+type Defined = (f64, f64, bool, bool);
+
+/// The memories that a module defines; null if it defines none.
+#[op2]
+#[serde]
+pub fn op_warren_memories(#[anybuffer] module: &[u8]) -> Result<Option<Vec<Defined>>, JsErrorBox> {
+    let found = wasm::import_memories(module).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    let described = |memory: &wasm::Memory| {
+        (memory.initial as f64, memory.maximum.map_or(-1.0, |pages| pages as f64), memory.shared, memory.wide)
+    };
+    Ok(found.map(|(memories, _)| memories.iter().map(described).collect()))
+}
+
+/// The module with imports in their place.
+#[op2]
+#[buffer]
+pub fn op_warren_import_memories(#[anybuffer] module: &[u8]) -> Result<Vec<u8>, JsErrorBox> {
+    let found = wasm::import_memories(module).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    Ok(found.map(|(_, module)| module).unwrap_or_default())
+}
+
+/// What the global object of a function's realm has itself under a name, whatever a program has put before it; undefined if nothing.
+#[op2]
+pub fn op_warren_global<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    function: v8::Local<'s, v8::Object>,
+    name: v8::Local<'s, v8::String>,
+) -> v8::Local<'s, v8::Value> {
+    let nothing = v8::undefined(scope).into();
+    let Some(context) = function.get_creation_context(scope) else { return nothing };
+    let scope = &mut v8::ContextScope::new(scope, context);
+    context.global(scope).get_real_named_property(scope, name.into()).unwrap_or(nothing)
+}
