@@ -109,8 +109,10 @@ fn a_session_that_begins_many_programs_keeps_no_other_waiting_for_them() {
         assert_eq!((ended.status, ended.stdout.as_slice()), (ExitStatus::Exited(0), &b"42\n"[..]));
         assert!(MADE.load(Ordering::Acquire) < MANY, "the other's was made before the last of these");
         // What waits for its isolate ends as what runs does.
-        for running in many {
+        for running in &many {
             greedy.with(|kernel| kernel.signal_process(running.pid, Signal::KILL));
+        }
+        for running in many {
             let ended = running.finish().await.unwrap();
             assert_eq!((ended.status, ended.stderr.as_slice()), (ExitStatus::Signaled(Signal::KILL), &b""[..]));
         }
