@@ -12,6 +12,7 @@ mod code;
 mod command;
 mod ending;
 mod fatal;
+mod late;
 mod memory;
 mod modules;
 mod pool;

@@ -6,6 +6,7 @@
 
 use crate::command::{self, CommandLine, InputType, Main};
 use crate::fatal::out_of_memory;
+use crate::late::Late;
 use crate::memory::Buffers;
 use crate::modules::{Entry, Imports, Modules, Requires};
 use crate::quiet::Quiet;
@@ -18,10 +19,9 @@ use deno_core::{ExtensionArguments, JsRuntime, ModuleLoader, PollEventLoopOption
 use deno_node::NodeExtInitServices;
 use deno_node::ops::module_hooks::LoaderHookRegistry;
 use node_resolver::{DenoIsBuiltInNodeModuleChecker, NodeResolver, NodeResolverOptions, PackageJsonResolver};
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::path::Path;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -82,73 +82,6 @@ struct Functions {
     before_exit: v8::Global<v8::Function>,
     exit: v8::Global<v8::Function>,
     fail: v8::Global<v8::Function>,
-}
-
-/// The loader of a program that is not known yet.
-#[derive(Default)]
-struct Late(RefCell<Option<Rc<Imports>>>);
-
-impl Late {
-    fn get(&self) -> Rc<Imports> {
-        self.0.borrow().clone().expect("a program was given before it imports anything")
-    }
-}
-
-impl ModuleLoader for Late {
-    fn resolve(
-        &self,
-        specifier: &str,
-        referrer: &str,
-        kind: deno_core::ResolutionKind,
-    ) -> Result<deno_core::ModuleSpecifier, deno_core::error::ModuleLoaderError> {
-        self.get().resolve(specifier, referrer, kind)
-    }
-
-    fn import_meta_resolve(
-        &self,
-        specifier: &str,
-        referrer: &str,
-    ) -> Result<deno_core::ModuleSpecifier, deno_core::error::ModuleLoaderError> {
-        self.get().import_meta_resolve(specifier, referrer)
-    }
-
-    fn load(
-        &self,
-        specifier: &deno_core::ModuleSpecifier,
-        referrer: Option<&deno_core::ModuleLoadReferrer>,
-        options: deno_core::ModuleLoadOptions,
-    ) -> deno_core::ModuleLoadResponse {
-        self.get().load(specifier, referrer, options)
-    }
-
-    fn resolve_with_scope(
-        &self,
-        scope: &mut v8::PinScope<'_, '_>,
-        specifier: &str,
-        referrer: &str,
-        kind: deno_core::ResolutionKind,
-        attributes: &std::collections::HashMap<String, String>,
-    ) -> Result<deno_core::ModuleSpecifier, deno_core::error::ModuleLoaderError> {
-        self.get().resolve_with_scope(scope, specifier, referrer, kind, attributes)
-    }
-
-    fn pump_event_loop_during_load(&self) -> bool {
-        self.0.borrow().as_ref().is_some_and(|loader| loader.pump_event_loop_during_load())
-    }
-
-    fn code_cache_ready(
-        &self,
-        specifier: deno_core::ModuleSpecifier,
-        hash: u64,
-        code: &[u8],
-    ) -> Pin<Box<dyn Future<Output = ()>>> {
-        self.get().code_cache_ready(specifier, hash, code)
-    }
-
-    fn get_source_mapped_source_line(&self, file_name: &str, line_number: usize) -> Option<String> {
-        let loader = self.0.borrow().clone()?;
-        loader.0.line(file_name, line_number)
-    }
 }
 
 impl Worker {
@@ -432,7 +365,7 @@ impl Worker {
         self.compiled = Some(compiled.clone());
         let modules =
             Rc::new(Modules::new(guest.clone(), sys.clone(), resolver.clone(), packages.clone(), compiled.clone()));
-        *self.loader.0.borrow_mut() = Some(Rc::new(Imports(modules.clone())));
+        self.loader.set(Rc::new(Imports(modules.clone())));
         let services = NodeExtInitServices {
             node_require_loader: Rc::new(Requires(modules.clone())),
             node_resolver: resolver,

@@ -3,6 +3,7 @@
 
 mod children;
 mod files;
+mod memory;
 mod programs;
 mod web;
 
@@ -73,8 +74,6 @@ fn escaped(text: String) -> String {
 /// The script of `node:module`.
 const REQUIRE: &str = "node:module";
 /// The script of `node:child_process` that makes children.
-/// Ports of messages.
-const PORTS: &str = "ext:deno_web/13_message_port.js";
 const CHILD: &str = "ext:deno_node/internal/child_process.ts";
 
 /// The script of `node:fs`.
@@ -85,39 +84,6 @@ type Patch = (&'static str, &'static str, &'static str);
 
 /// Those that are needed for a program to run in a session; [`children`] and the others have those that make it run as by Node.
 const PATCHES: &[Patch] = &[
-    // Messages that wait are in buffers that are counted.
-    (
-        PORTS,
-        "op_message_port_post_message_raw(currentPortId, data);",
-        "op_message_port_post_message_raw(currentPortId, new primordials.Uint8Array(data));",
-    ),
-    (
-        PORTS,
-        "op_message_port_post_message(currentPortId, data);",
-        "data.data = new primordials.Uint8Array(data.data); op_message_port_post_message(currentPortId, data);",
-    ),
-    // Whatever a program allows itself, it has 256 MiB for a key.
-    (
-        "ext:deno_node/internal/crypto/scrypt.ts",
-        "const maxmemBig = BigInt(maxmem);",
-        "const most = 1n << 28n; const maxmemBig = 128n * pBig * rBig > most ? 0n : BigInt(maxmem) > most ? most + 1n : BigInt(maxmem);",
-    ),
-    // What contexts have of their own that is counted.
-    (
-        "ext:deno_node/vm.js",
-        "const { core, primordials } = __bootstrap;",
-        "const { core, internals, primordials } = __bootstrap;",
-    ),
-    (
-        "ext:deno_node/vm.js",
-        "    WeakMapPrototypeSet(\n      importModuleDynamicallyMap,\n      context,",
-        "    internals.tendContext(context);\n    WeakMapPrototypeSet(\n      importModuleDynamicallyMap,\n      context,",
-    ),
-    (
-        "ext:deno_node/vm.js",
-        "  WeakMapPrototypeSet(\n    importModuleDynamicallyMap,\n    contextObject,",
-        "  internals.tendContext(contextObject);\n  WeakMapPrototypeSet(\n    importModuleDynamicallyMap,\n    contextObject,",
-    ),
     ("node:console", "ext:runtime/98_global_scope_shared.js", "ext:warren/globals.js"),
     // A file of CommonJS is compiled by us: with the code that is kept, and under its path.
     (
@@ -474,7 +440,7 @@ const PATCHES: &[Patch] = &[
 /// # Panics
 /// If a script is not as a patch of it expects: an upgrade has changed it.
 fn patched(specifier: &str, mut text: String) -> String {
-    let all = [PATCHES, children::PATCHES, files::PATCHES, programs::PATCHES, web::PATCHES].concat();
+    let all = [PATCHES, children::PATCHES, files::PATCHES, memory::PATCHES, programs::PATCHES, web::PATCHES].concat();
     for (_, from, to) in all.iter().filter(|(of, ..)| *of == specifier) {
         assert!(text.contains(from), "{specifier} has no {from:?} any more; look at the patch of it");
         text = text.replacen(from, to, 1);
