@@ -35,17 +35,17 @@ fn peer(of: Owner) -> Peer {
     Peer { owner: of, free_mib, draining }
 }
 
-/// What is asked, with what is left open of the request: which Redis is meant.
+/// What is asked. Epochs and numbers are said by how far they are from where the journal stands, so that most of them meet.
 #[derive(Clone, Debug)]
 enum Step {
     Renew(u8, u64),
     Grant(u8, u64),
     Look(u8),
-    Raise(u8, u64),
-    Peek(u8),
-    Seed(u8, Meant, u64, u64),
-    Append(u8, Meant, u64, u64, u64),
-    Trim(u8, Meant, u64, u64),
+    Raise(usize, i64),
+    Peek(usize),
+    Seed(usize, Meant, i64, i64),
+    Append(usize, Meant, i64, i64, u64),
+    Trim(usize, Meant, i64, i64),
     /// Time goes on by milliseconds: leases end so much earlier.
     Wait(u64),
     /// The Redis forgets everything.
@@ -60,22 +60,23 @@ enum Meant {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let (owner, session) = (1..4u8, 1..3u8);
-    // Most of them meet: epochs and numbers are few.
-    let (term, epoch, seq) = (1..4u64, 1..4u64, 0..9u64);
-    let meant = prop_oneof![8 => Just(Meant::This), 1 => Just(Meant::Before)];
-    let any = prop_oneof![8 => Just(Meant::This), 1 => Just(Meant::Before), 1 => Just(Meant::Any)];
+    let (owner, session, term) = (1..4u8, 0..2usize, 1..4u64);
+    let epoch = || prop_oneof![8 => Just(0i64), 1 => Just(-1), 1 => Just(1)];
+    let seq = || prop_oneof![4 => Just(0i64), 4 => -4..4i64];
+    let meant = || prop_oneof![10 => Just(Meant::This), 1 => Just(Meant::Before)];
+    let any = prop_oneof![10 => Just(Meant::This), 1 => Just(Meant::Before), 1 => Just(Meant::Any)];
     prop_oneof![
-        2 => (owner.clone(), term.clone()).prop_map(|(owner, term)| Step::Renew(owner, term)),
-        3 => (owner.clone(), term).prop_map(|(owner, term)| Step::Grant(owner, term)),
-        1 => owner.prop_map(Step::Look),
-        4 => (session.clone(), epoch.clone()).prop_map(|(session, epoch)| Step::Raise(session, epoch)),
-        2 => session.clone().prop_map(Step::Peek),
-        4 => (session.clone(), meant.clone(), epoch.clone(), seq.clone()).prop_map(|(id, home, epoch, seq)| Step::Seed(id, home, epoch, seq)),
-        8 => (session.clone(), any, epoch.clone(), 1..9u64, 1..5u64)
+        4 => (owner.clone(), term.clone()).prop_map(|(owner, term)| Step::Renew(owner, term)),
+        6 => (owner.clone(), term).prop_map(|(owner, term)| Step::Grant(owner, term)),
+        3 => owner.prop_map(Step::Look),
+        6 => (session.clone(), prop_oneof![2 => Just(0i64), 2 => Just(1), 1 => Just(-1)])
+            .prop_map(|(session, epoch)| Step::Raise(session, epoch)),
+        6 => session.clone().prop_map(Step::Peek),
+        12 => (session.clone(), meant(), epoch(), seq()).prop_map(|(id, home, epoch, seq)| Step::Seed(id, home, epoch, seq)),
+        30 => (session.clone(), any, epoch(), seq(), 1..5u64)
             .prop_map(|(id, home, epoch, first, many)| Step::Append(id, home, epoch, first, many)),
-        3 => (session, meant, epoch, seq).prop_map(|(id, home, epoch, upto)| Step::Trim(id, home, epoch, upto)),
-        1 => prop_oneof![Just(500u64), Just(1500), Just(3100)].prop_map(Step::Wait),
+        10 => (session, meant(), epoch(), seq()).prop_map(|(id, home, epoch, upto)| Step::Trim(id, home, epoch, upto)),
+        2 => prop_oneof![Just(500u64), Just(1500), Just(3100)].prop_map(Step::Wait),
         1 => Just(Step::Flush),
     ]
 }
@@ -105,6 +106,8 @@ struct Pair {
     before: Home,
     /// Milliseconds that the model is ahead.
     ahead: u64,
+    /// The fence and the last number of each session.
+    stands: [(u64, u64); 2],
     /// What was answered to what.
     seen: BTreeMap<(&'static str, &'static str), u32>,
 }
@@ -164,7 +167,10 @@ impl Pair {
     }
 
     async fn run(&mut self, step: &Step) {
-        let session = |number: u8| SessionId(number.into());
+        let session = |number: usize| SessionId(number as u128 + 1);
+        let stands = self.stands;
+        let epoch_near = |id: usize, off: i64| epoch(stands[id].0.saturating_add_signed(off).max(1));
+        let seq_near = |id: usize, off: i64| stands[id].1.saturating_add_signed(off);
         match step.clone() {
             Step::Renew(of, term) => {
                 let said = self.hot.renew(owner(of), Term(term), &about(owner(of))).await.unwrap();
@@ -181,9 +187,13 @@ impl Pair {
                 let expected = self.expect(&HotRequest::Lease(owner(of)), &said);
                 assert_eq!(expected, HotAnswer::Alive(said.what == Looked(true)));
             }
-            Step::Raise(id, number) => {
-                let said = self.hot.raise(session(id), epoch(number)).await.unwrap();
-                match (self.expect(&HotRequest::Raise(session(id), epoch(number)), &said), said.what) {
+            Step::Raise(id, off) => {
+                let number = epoch_near(id, off);
+                let said = self.hot.raise(session(id), number).await.unwrap();
+                if said.what != Raised::Fenced {
+                    self.stands[id].0 = number.get();
+                }
+                match (self.expect(&HotRequest::Raise(session(id), number), &said), said.what) {
                     (HotAnswer::Journal(expected), Raised::Journal(found)) => same_journal(&found, &expected),
                     (HotAnswer::Fenced, Raised::Fenced) => {}
                     (expected, found) => panic!("{found:?} for {expected:?}"),
@@ -196,24 +206,30 @@ impl Pair {
                     other => panic!("{other:?}"),
                 }
             }
-            Step::Seed(id, meant, number, after) => {
-                let home = self.meant(meant).unwrap();
-                let said = self.hot.seed(session(id), home, epoch(number), after).await.unwrap();
-                let expected = self.expect(&HotRequest::Seed(session(id), home, epoch(number), after), &said);
+            Step::Seed(id, meant, off, after) => {
+                let (home, number, after) = (self.meant(meant).unwrap(), epoch_near(id, off), seq_near(id, after));
+                let said = self.hot.seed(session(id), home, number, after).await.unwrap();
+                let expected = self.expect(&HotRequest::Seed(session(id), home, number, after), &said);
                 same_change(said.what, &expected);
+                if said.what == Changed::Done {
+                    self.stands[id].1 = after;
+                }
             }
-            Step::Append(id, meant, number, first, many) => {
-                let home = self.meant(meant);
-                let entries: Vec<_> = (first..first + many).map(|seq| entry(epoch(number), seq)).collect();
+            Step::Append(id, meant, off, first, many) => {
+                let (home, number, first) = (self.meant(meant), epoch_near(id, off), seq_near(id, first + 1).max(1));
+                let entries: Vec<_> = (first..first + many).map(|seq| entry(number, seq)).collect();
                 let sent: Vec<_> = entries.iter().map(|one| bytes(*one)).collect();
-                let said = self.hot.append(session(id), home, epoch(number), first, &sent).await.unwrap();
-                let expected = self.expect(&HotRequest::Append(session(id), home, epoch(number), entries), &said);
+                let said = self.hot.append(session(id), home, number, first, &sent).await.unwrap();
+                let expected = self.expect(&HotRequest::Append(session(id), home, number, entries), &said);
                 same_change(said.what, &expected);
+                if said.what == Changed::Done {
+                    self.stands[id].1 = stands[id].1.max(first + many - 1);
+                }
             }
-            Step::Trim(id, meant, number, upto) => {
-                let home = self.meant(meant).unwrap();
-                let said = self.hot.trim(session(id), home, epoch(number), upto).await.unwrap();
-                let expected = self.expect(&HotRequest::Trim(session(id), home, epoch(number), upto), &said);
+            Step::Trim(id, meant, off, upto) => {
+                let (home, number, upto) = (self.meant(meant).unwrap(), epoch_near(id, off), seq_near(id, upto));
+                let said = self.hot.trim(session(id), home, number, upto).await.unwrap();
+                let expected = self.expect(&HotRequest::Trim(session(id), home, number, upto), &said);
                 same_change(said.what, &expected);
             }
             // The clock of Redis cannot be set: what it compares with it, is.
@@ -283,6 +299,7 @@ fn the_scripts_do_what_the_model_does() {
             home: None,
             before: Home(1),
             ahead: 0,
+            stands: [(1, 0); 2],
             seen: BTreeMap::new(),
         };
         runtime.block_on(async {
