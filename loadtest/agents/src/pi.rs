@@ -34,6 +34,7 @@ const VERSIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// How a test starts Pi.
+#[derive(Debug)]
 pub struct Start {
     /// Its program's command; arguments are added.
     pub command: Command,
