@@ -125,8 +125,8 @@ impl Worker {
         };
         let mut worker = Worker { js, loader, functions, codes, compiled: None, quiet, heap_max: limits.heap, buffers };
         // It fails only if it is stopped, and nobody can yet.
-        let of = [Argument::Text(concat!("x86_64", "-unknown-linux-gnu")), Argument::Text(v8::VERSION_STRING)];
-        let _ = worker.call(&warm, &of);
+        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let _ = worker.call(&warm, &[Argument::Text(&target), Argument::Text(v8::VERSION_STRING)]);
         worker
     }
 

@@ -15,6 +15,8 @@ const TYPES: u8 = 1;
 const IMPORTS: u8 = 2;
 const MEMORIES: u8 = 5;
 const A_MEMORY: u8 = 2;
+/// Memories a module may define: each takes many times its two bytes here and in the engine.
+const DEFINED_MAX: u64 = 256;
 const HAS_MAXIMUM: u64 = 1;
 const IS_SHARED: u64 = 2;
 const IS_WIDE: u64 = 4;
@@ -32,13 +34,13 @@ pub struct Memory {
     pub wide: bool,
 }
 
-/// It is no module, or has a memory of an unknown kind.
+/// It is no module, has a memory of an unknown kind, or more than 256.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unknown;
 
 impl std::fmt::Display for Unknown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no module, or one with a memory of an unknown kind")
+        f.write_str("no module, or one with a memory of an unknown kind or more than 256 of them")
     }
 }
 
@@ -90,6 +92,9 @@ pub fn import_memories(module: &[u8]) -> Result<Option<(Vec<Memory>, Vec<u8>)>, 
 fn limits(payload: &[u8]) -> Result<Vec<(Memory, &[u8])>, Unknown> {
     let mut rest = Reader(payload);
     let count = rest.number()?;
+    if count > DEFINED_MAX {
+        return Err(Unknown);
+    }
     let mut memories = Vec::new();
     for _ in 0..count {
         let whole = rest.0;

@@ -75,6 +75,7 @@ fn what_the_host_holds_for_a_program_is_counted() {
         "const { port1 } = new MessageChannel(); for (;;) port1.postMessage(new Uint8Array(1 << 16))",
         "const text = 'x'.repeat(1 << 20); for (;;) URL.createObjectURL(new Blob([text]))",
         "const all = [], text = 'x'.repeat(1 << 20); for (;;) all.push(new Blob([text]))",
+        "const all = []; for (;;) all.push(new ArrayBuffer(0, { maxByteLength: 2 ** 29 }).transfer())",
     ] {
         bounded(attack);
     }

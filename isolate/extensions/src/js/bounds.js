@@ -2,7 +2,7 @@
 // reserve is counted by the host. Run in the main context and in the one that those of node:vm are made from, where none can grow;
 // whoever runs it takes `bound` away.
 {
-  const { apply, construct, defineProperty } = Reflect;
+  const { apply, construct, defineProperty, getOwnPropertyDescriptor } = Reflect;
   const { Proxy, RangeError } = globalThis;
   const BYTES_MAX = 512 * 1024 * 1024;
   const fits = (length) => {
@@ -41,4 +41,15 @@
     defineProperty(globalThis, name, { ...hidden, value: bounded });
   };
   globalThis.bound("ArrayBuffer", "resize", globalThis.reserve);
+  // What a buffer that grows is moved to grows, too.
+  const { prototype } = ArrayBuffer, { reserve = () => false } = globalThis;
+  const { transfer: native } = prototype, { get: resizable } = getOwnPropertyDescriptor(prototype, "resizable");
+  const { transfer } = {
+    transfer() {
+      const moved = apply(native, this, arguments);
+      if (apply(resizable, moved, []) && !reserve(moved)) throw new RangeError("Array buffer allocation failed");
+      return moved;
+    },
+  };
+  defineProperty(prototype, "transfer", { ...getOwnPropertyDescriptor(prototype, "transfer"), value: transfer });
 }

@@ -18,6 +18,8 @@ pub(super) const PATCHES: &[Patch] = &[
         "op_message_port_post_message(currentPortId, data);",
         "data.data = new primordials.Uint8Array(data.data); op_message_port_post_message(currentPortId, data);",
     ),
+    // No other isolate hears a channel: nothing waits in the host for one.
+    ("ext:deno_web/01_broadcast_channel.js", "    op_broadcast_send(rid, this[_name], data, sabId);\n", ""),
     // Whatever a program allows itself, it has 256 MiB for a key.
     (
         "ext:deno_node/internal/crypto/scrypt.ts",

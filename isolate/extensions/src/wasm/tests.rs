@@ -73,3 +73,16 @@ fn what_is_no_module_is_said_to_be_none() {
         assert_eq!(import_memories(&bytes), Err(Unknown), "{bytes:?}");
     }
 }
+
+#[test]
+fn a_module_defines_no_more_than_256_memories() {
+    let many = |count: u16| {
+        let mut payload = vec![(count & 0x7f) as u8 | 0x80, (count >> 7) as u8];
+        payload.extend([0, 0].repeat(count.into()));
+        let mut bytes = HEADER.to_vec();
+        bytes.extend([5, (payload.len() & 0x7f) as u8 | 0x80, (payload.len() >> 7) as u8]);
+        bytes.extend(payload);
+        import_memories(&bytes).map(|found| found.unwrap().0.len())
+    };
+    assert_eq!((many(256), many(257)), (Ok(256), Err(Unknown)));
+}
