@@ -126,7 +126,7 @@ const PATCHES: &[Patch] = &[
     (
         "node:process",
         "    const title = getOptionValue(\"--title\");",
-        "    internals.takeProcess = () => {\n    pid = Deno.pid;\n    ppid = Deno.ppid;\n    const title = getOptionValue(\"--title\");",
+        "    internals.takeProcess = (name) => {\n    argv0 = name;\n    pid = Deno.pid;\n    ppid = Deno.ppid;\n    const title = getOptionValue(\"--title\");",
     ),
     (
         "node:process",

@@ -34,6 +34,9 @@ pub struct Memory {
     pub wide: bool,
 }
 
+/// Memories that a module defined, and the module that imports them.
+pub type Imported = (Vec<Memory>, Vec<u8>);
+
 /// It is no module, has a memory of an unknown kind, or more than 256.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unknown;
@@ -49,7 +52,7 @@ impl std::fmt::Display for Unknown {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn import_memories(module: &[u8]) -> Result<Option<(Vec<Memory>, Vec<u8>)>, Unknown> {
+pub fn import_memories(module: &[u8]) -> Result<Option<Imported>, Unknown> {
     let mut rest = Reader(module.strip_prefix(HEADER).ok_or(Unknown)?);
     let (mut before, mut imports, mut after, mut memories) = (HEADER.to_vec(), None, Vec::new(), None);
     let mut is_past_imports = false;

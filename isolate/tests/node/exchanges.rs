@@ -12,12 +12,11 @@ fn says(script: &str) -> String {
 fn a_connection_is_kept_for_the_next_request_and_none_is_made_twice() {
     assert_eq!(
         says(
-            "let conns = 0; const server = http.createServer((q, r) => { if (q.url === '/hang') { log('once'); return; } r.end(q.method + q.url); }).on('connection', () => conns++).listen(0, async () => {\n\
+            "let conns = 0; const server = http.createServer((q, r) => { if (q.url === '/hang') { log('once'); server.close(() => setTimeout(() => log('closed'), 20)); server.closeIdleConnections(); setTimeout(() => server.closeAllConnections(), 10); return; } r.end(q.method + q.url); }).on('connection', () => conns++).listen(0, async () => {\n\
                const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });\n\
                const get = (path, o = {}) => new Promise((done, failed) => { const q = http.request({ port: server.address().port, path, agent, ...o }, (r) => { let b = ''; r.on('data', (d) => b += d).on('end', () => done([r.statusCode, r.headers.connection, r.headers['keep-alive'], b, q.reusedSocket].join())); }); q.on('error', failed); q.end(); });\n\
                log(await get('/1')); log(await get('/2')); log(...await Promise.all([get('/3'), get('/4', { method: 'POST' })])); log(conns, Object.keys(agent.freeSockets).length);\n\
                log(await get('/5', { agent: false })); log(conns);\n\
-               setTimeout(() => { server.close(() => setTimeout(() => log('closed'), 20)); server.closeIdleConnections(); setTimeout(() => server.closeAllConnections(), 10); }, 20);\n\
                await get('/hang').catch((e) => log(e.code, e.message)); });"
         ),
         "200,keep-alive,timeout=5,GET/1,false\n200,keep-alive,timeout=5,GET/2,true\n200,keep-alive,timeout=5,GET/3,true 200,keep-alive,timeout=5,POST/4,false\n1 1\n\

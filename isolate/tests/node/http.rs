@@ -30,17 +30,17 @@ fn a_server_answers_requests() {
 #[test]
 fn connections_are_kept_chunks_joined_and_requests_given_up() {
     let script = "const http = require('http'), agent = new http.Agent({ keepAlive: true, maxSockets: 1 });\n\
-        let connections = 0;\n\
+        let connections = 0, seen; const saw = new Promise((r) => seen = r);\n\
         const server = http.createServer((req, res) => {\n\
           if (req.url === '/chunks') { res.write('one,'); return setTimeout(() => res.end('two'), 5); }\n\
-          if (req.url === '/hang') { res.write('x'); return req.on('close', () => console.log('server saw it')); }\n\
+          if (req.url === '/hang') { res.write('x'); return req.on('close', () => { console.log('server saw it'); seen(); }); }\n\
           res.end(req.url); }).on('connection', () => connections++);\n\
         const get = (path) => new Promise((done, fail) => http.get({ port: server.address().port, path, agent }, (res) => {\n\
           let all = ''; res.on('data', (d) => all += d).on('end', () => done([res.headers['transfer-encoding'], all].join())); }).on('error', fail));\n\
         server.listen(0, async () => {\n\
           console.log(await get('/a'), await get('/b'), await get('/chunks'), connections);\n\
           const req = http.get({ port: server.address().port, path: '/hang' }, (res) => { res.on('error', (e) => console.log(e.code)); res.once('data', () => req.destroy()); });\n\
-          await new Promise((r) => req.on('close', r)); setTimeout(() => { agent.destroy(); server.close(() => console.log('closed')); }, 10); });";
+          await new Promise((r) => req.on('close', r)); await saw; agent.destroy(); server.close(() => console.log('closed')); });";
     assert_eq!(printed(script), ",/a ,/b chunked,one,two 1\nECONNRESET\nserver saw it\nclosed\n");
 }
 

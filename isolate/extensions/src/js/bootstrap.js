@@ -59,7 +59,7 @@ function begin(options) {
   deno.mainModule = options.mainModule;
   deno.args = options.argv;
   deno.whole.loadExtScript("ext:deno_node/internal_binding/node_options.ts").setOptionSourceExecArgv(options.execArgv);
-  internals.takeProcess();
+  internals.takeProcess(options.argv0);
   const main = prepare(options);
   requireAll(options.require, `${deno.cwd()}/`);
   return main;
