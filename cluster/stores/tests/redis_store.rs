@@ -5,8 +5,10 @@ mod servers;
 use bytes::Bytes;
 use servers::redis::{Server, client};
 use std::time::Duration;
+use warren_ownership::name::SessionId;
+use warren_ownership::position::Epoch;
 use warren_storage::store::{Flush, Key, PutError, Store, StoreError};
-use warren_stores::redis::{Redis, RedisStore, RedisStoreOptions};
+use warren_stores::redis::{Hot, Redis, RedisOptions, RedisStore, RedisStoreOptions, Trouble};
 use warren_stores::retry::Limits;
 
 fn key(text: &str) -> Key {
@@ -94,6 +96,21 @@ async fn who_wants_replicas_waits_for_them() {
         assert!(tries < 200, "{error}");
     }
     assert!(replica.ask(&["DBSIZE"]).parse::<u32>().unwrap() >= 3, "an object, the names, their bytes");
+}
+
+/// A server that takes connections and says nothing: who waits for who connects, waits no longer.
+#[tokio::test]
+async fn many_that_wait_for_a_connection_give_up_together() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let connect = Duration::from_millis(200);
+    let redis = Redis::new(RedisOptions { connect, ..RedisOptions::new(url) }).unwrap();
+    let hot = Hot::new(redis);
+    let asked = (0..100).map(|number| hot.raise(SessionId(number), Epoch::FIRST));
+    let all = futures_util::future::join_all(asked);
+    for told in tokio::time::timeout(Duration::from_secs(15), all).await.unwrap() {
+        assert!(matches!(told, Err(Trouble::Refused(_))), "{told:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -220,6 +221,13 @@ impl Objects {
     ) -> Result<(Vec<(String, Held)>, bool), Refusal> {
         let state = self.lock();
         let bucket = state.buckets.get(bucket).ok_or(Refusal::NoBucket)?;
+        if behind == 0 {
+            let from = if after >= prefix { Bound::Excluded(after) } else { Bound::Included(prefix) };
+            let from = bucket.objects.range::<str, _>((from, Bound::Unbounded));
+            let mut found = from.take_while(|(key, _)| key.starts_with(prefix));
+            let page = found.by_ref().take(limit).map(|(key, held)| (key.clone(), held.clone())).collect();
+            return Ok((page, found.next().is_some()));
+        }
         let mut past: BTreeMap<&str, Option<&Held>> = BTreeMap::new();
         for (key, before) in bucket.changes.iter().rev().take(behind) {
             past.insert(key, before.as_ref());

@@ -173,23 +173,22 @@ impl Redis {
         Err(trouble)
     }
 
+    /// The connection, or a new one; who waits for another to make it, waits no longer than for one.
     async fn link(&self) -> Result<Link, Trouble> {
-        let mut held = self.0.link.lock().await;
-        if let Some(link) = &*held {
-            return Ok(link.clone());
-        }
         let limit = self.0.options.connect;
-        let connected = match tokio::time::timeout(limit, self.connect()).await {
-            Ok(connected) => connected.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no connection within {} ms", limit.as_millis())),
-        };
-        match connected {
-            Ok(link) => Ok(held.insert(link).clone()),
-            Err(said) => {
-                let at = without_password(&self.0.options.url);
-                Err(Trouble::Refused(format!("cannot connect to {at}: {said}")))
+        let connected = async {
+            let mut held = self.0.link.lock().await;
+            if let Some(link) = &*held {
+                return Ok(link.clone());
             }
-        }
+            let link = self.connect().await.map_err(|error| error.to_string())?;
+            Ok(held.insert(link).clone())
+        };
+        let done = tokio::time::timeout(limit, connected).await;
+        done.unwrap_or_else(|_| Err(format!("no connection within {} ms", limit.as_millis()))).map_err(|said| {
+            let at = without_password(&self.0.options.url);
+            Trouble::Refused(format!("cannot connect to {at}: {said}"))
+        })
     }
 
     fn config(&self) -> AsyncConnectionConfig {
