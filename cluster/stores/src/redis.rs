@@ -16,6 +16,7 @@ mod notice;
 mod store;
 
 pub use address::UrlError;
+pub(crate) use address::without_password;
 pub use connection::{Redis, RedisOptions, Trouble};
 pub use hot::{About, Answered, Bounds, Changed, Held, Hot, HotEntry, Looked, Raised};
 pub use notice::{Notices, Quota, Wakes};
