@@ -225,7 +225,7 @@ impl S3Store {
             } else if self.options.limits.deadline <= begun.elapsed() {
                 "there are too many objects of others; its time is over"
             } else {
-                ask = PAGE_ENTRIES_MAX.min(1000);
+                ask = PAGE_ENTRIES_MAX;
                 continue;
             };
             return Err(self.unavailable("list", prefix, said));
