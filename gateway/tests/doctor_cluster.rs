@@ -40,7 +40,7 @@ async fn double(conditions: Conditions) -> Double {
 async fn a_bucket_that_compares_and_writes_at_once_is_trusted() {
     let double = double(Conditions::Kept).await;
     let (found, _) = doctor(&["--cluster", "--bucket", "bucket", "--s3-endpoint", &double.endpoint()]);
-    assert_eq!(found.len(), 7, "{found:#?}");
+    assert_eq!(found.len(), 8, "{found:#?}");
     assert!(found.iter().all(|(level, check, _)| level == "ok" && check == "cluster.bucket"), "{found:#?}");
     assert!(double.objects().list("bucket", "", "", 10, 0).unwrap().0.is_empty(), "what was tried is gone");
 }

@@ -4,6 +4,7 @@
 //! there afterwards is what it wrote. A store that does not compare and write at once has two winners sooner or later, so each
 //! race is run [`ProbeOptions::rounds`] times. All objects of a probe lie under [`PREFIX`] and are removed.
 use crate::random;
+use crate::s3::S3Store;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
@@ -13,6 +14,8 @@ use warren_storage::store::{Flush, Key, PutError, Store, StoreError, Version};
 
 /// What the keys of a probe begin with.
 pub const PREFIX: &str = "probe";
+/// Entries of a page when a list is walked.
+const PAGE: usize = 3;
 /// Writers in a race.
 pub const WRITERS: usize = 16;
 
@@ -46,10 +49,12 @@ pub enum Check {
     ListAfterWrite,
     /// A range of an object is that part of it.
     RangeRead,
+    /// Of many that create or replace an object in parts, one does. Only of a bucket.
+    PartsRace,
 }
 
 impl Check {
-    /// All, in the order they are tried.
+    /// Those of every store, in the order they are tried.
     pub const ALL: [Check; 7] = [
         Check::Reach,
         Check::CreateRace,
@@ -71,6 +76,7 @@ impl fmt::Display for Check {
             Check::ReadAfterWrite => "read-after-write",
             Check::ListAfterWrite => "list-after-write",
             Check::RangeRead => "range-read",
+            Check::PartsRace => "parts-race",
         })
     }
 }
@@ -113,7 +119,7 @@ pub struct Row {
 /// What a probe found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// One for each check.
+    /// One for each check that is of this kind of store.
     pub rows: Vec<Row>,
 }
 
@@ -183,11 +189,22 @@ fn failed(text: String) -> Wrong {
 
 /// Tries a store.
 pub async fn probe(store: Arc<dyn Store>, options: ProbeOptions) -> Report {
+    tried(store, None, options).await
+}
+
+/// Tries a store in a bucket: also the conditions of objects that go in parts, which a service keeps at another place than
+/// those of others.
+pub async fn probe_bucket(store: &Arc<S3Store>, options: ProbeOptions) -> Report {
+    tried(store.clone(), Some(Arc::new(store.in_parts())), options).await
+}
+
+async fn tried(store: Arc<dyn Store>, parts: Option<Arc<dyn Store>>, options: ProbeOptions) -> Report {
     let id: u64 = u64::from_le_bytes(random::bytes());
-    let probe = Probe { store, folder: format!("{PREFIX}/{id:016x}"), rounds: options.rounds.max(1) };
+    let checks = Check::ALL.into_iter().chain(parts.is_some().then_some(Check::PartsRace));
+    let probe = Probe { store, parts, folder: format!("{PREFIX}/{id:016x}"), rounds: options.rounds.max(1) };
     let mut rows = Vec::new();
     let mut reached = true;
-    for check in Check::ALL {
+    for check in checks {
         if !reached {
             rows.push(Row { check, outcome: Outcome::Skipped, detail: "the store cannot be reached".to_owned() });
             continue;
@@ -208,6 +225,8 @@ pub async fn probe(store: Arc<dyn Store>, options: ProbeOptions) -> Report {
 
 struct Probe {
     store: Arc<dyn Store>,
+    /// The same, in parts.
+    parts: Option<Arc<dyn Store>>,
     folder: String,
     rounds: usize,
 }
@@ -220,12 +239,13 @@ impl Probe {
     async fn run(&self, check: Check) -> Result<String, Wrong> {
         match check {
             Check::Reach => self.reach().await,
-            Check::CreateRace => self.create_race().await,
-            Check::ReplaceRace => self.replace_race().await,
+            Check::CreateRace => self.create_race(&self.store, "create", self.rounds).await,
+            Check::ReplaceRace => self.replace_race(&self.store, "replace", self.rounds).await,
             Check::DeleteRace => self.delete_race().await,
             Check::ReadAfterWrite => self.read_after_write().await,
             Check::ListAfterWrite => self.list_after_write().await,
             Check::RangeRead => self.range_read().await,
+            Check::PartsRace => self.parts_race().await,
         }
     }
 
@@ -240,10 +260,10 @@ impl Probe {
 
     /// Runs the same write by many at once; which of them were done.
     async fn race<T: Send + 'static>(
-        &self,
+        store: &Arc<dyn Store>,
         write: impl Fn(Arc<dyn Store>, usize) -> futures_util::future::BoxFuture<'static, Result<T, PutError>>,
     ) -> Result<Vec<(usize, T)>, Wrong> {
-        let tasks = (0..WRITERS).map(|writer| tokio::spawn(write(self.store.clone(), writer)));
+        let tasks = (0..WRITERS).map(|writer| tokio::spawn(write(store.clone(), writer)));
         let mut winners = Vec::new();
         for (writer, done) in join_all(tasks).await.into_iter().enumerate() {
             match done.expect("a write does not panic") {
@@ -265,36 +285,45 @@ impl Probe {
         }
     }
 
-    async fn create_race(&self) -> Result<String, Wrong> {
-        for round in 0..self.rounds {
-            let key = self.key(&format!("create-{round}"));
-            let winners = self.race(|store, writer| {
+    async fn create_race(&self, store: &Arc<dyn Store>, name: &str, rounds: usize) -> Result<String, Wrong> {
+        for round in 0..rounds {
+            let key = self.key(&format!("{name}-{round}"));
+            let winners = Probe::race(store, |store, writer| {
                 let key = key.clone();
                 Box::pin(async move { store.put_if_absent(&key, body(writer), Flush::Now).await })
             });
             self.one_winner("created the same object", round, &key, &winners.await?).await?;
         }
-        Ok(format!("{} rounds of {WRITERS} writers, one winner each", self.rounds))
+        Ok(format!("{rounds} rounds of {WRITERS} writers, one winner each"))
     }
 
-    async fn replace_race(&self) -> Result<String, Wrong> {
-        let key = self.key("replace");
-        let mut version = self.store.put_if_absent(&key, Bytes::from_static(b"first"), Flush::Now).await?;
-        for round in 0..self.rounds {
-            let winners = self.race(|store, writer| {
+    async fn replace_race(&self, store: &Arc<dyn Store>, name: &str, rounds: usize) -> Result<String, Wrong> {
+        let key = self.key(name);
+        let mut version = store.put_if_absent(&key, Bytes::from_static(b"first"), Flush::Now).await?;
+        for round in 0..rounds {
+            let winners = Probe::race(store, |store, writer| {
                 let (key, version) = (key.clone(), version.clone());
                 Box::pin(async move { store.put_if_match(&key, body(writer), &version, Flush::Now).await })
             });
             let winners = winners.await?;
             self.one_winner("replaced the same version", round, &key, &winners).await?;
             let before = std::mem::replace(&mut version, winners[0].1.clone());
-            match self.store.put_if_match(&key, Bytes::new(), &before, Flush::Now).await {
+            match store.put_if_match(&key, Bytes::new(), &before, Flush::Now).await {
                 Err(PutError::Conflict) => {}
                 Err(PutError::Store(error)) => return Err(Wrong::Unknown(error)),
-                other => return Err(failed(format!("a version that was replaced was written on: {other:?}"))),
+                Ok(_) => return Err(failed("a version that was replaced was written on".to_owned())),
+                Err(PutError::Missing) => return Err(failed("an object that is there was missed".to_owned())),
             }
         }
-        Ok(format!("{} rounds of {WRITERS} writers, one winner each, old versions refused", self.rounds))
+        Ok(format!("{rounds} rounds of {WRITERS} writers, one winner each, old versions refused"))
+    }
+
+    /// Both races in two rounds: an object in parts is three requests.
+    async fn parts_race(&self) -> Result<String, Wrong> {
+        let Some(store) = &self.parts else { return Ok("there are no parts".to_owned()) };
+        let rounds = self.rounds.min(2);
+        self.create_race(store, "parts-create", rounds).await?;
+        self.replace_race(store, "parts-replace", rounds).await
     }
 
     async fn delete_race(&self) -> Result<String, Wrong> {
@@ -302,7 +331,7 @@ impl Probe {
             let key = self.key(&format!("delete-{round}"));
             let version = self.store.put_if_absent(&key, Bytes::from_static(b"first"), Flush::Now).await?;
             // Half of them replace what the others remove.
-            let winners = self.race(|store, writer| {
+            let winners = Probe::race(&self.store, |store, writer| {
                 let (key, version) = (key.clone(), version.clone());
                 Box::pin(async move {
                     if writer % 2 == 0 {
@@ -363,13 +392,25 @@ impl Probe {
             self.store.put_if_absent(&key, body(round), Flush::Now).await?;
             expected.insert(key);
             let page = self.store.list(&prefix, None, 1000).await?;
-            let listed: BTreeSet<Key> = page.entries.iter().map(|entry| entry.key.clone()).collect();
-            if listed != expected || !page.entries.is_sorted_by(|one, next| one.key < next.key) {
-                let text = format!("list {}: {} listed, {} are there", round + 1, listed.len(), expected.len());
+            let listed: Vec<Key> = page.entries.into_iter().map(|entry| entry.key).collect();
+            same_list(&format!("list {}", round + 1), &listed, &expected)?;
+        }
+        // The same in pages of three, each behind the last of the one before.
+        let mut walked: Vec<Key> = Vec::new();
+        loop {
+            let page = self.store.list(&prefix, walked.last(), PAGE).await?;
+            if page.entries.len() > PAGE || (page.entries.is_empty() && page.more) {
+                let text = format!("a page of {PAGE} has {} and says there are more", page.entries.len());
                 return Err(failed(text));
             }
+            let more = page.more;
+            walked.extend(page.entries.into_iter().map(|entry| entry.key));
+            if !more || walked.len() > expected.len() {
+                break;
+            }
         }
-        Ok(format!("{} writes with deletes between, each seen in order", self.rounds * 4))
+        same_list("in pages", &walked, &expected)?;
+        Ok(format!("{} writes with deletes between, each seen in order, and in pages of {PAGE}", self.rounds * 4))
     }
 
     async fn range_read(&self) -> Result<String, Wrong> {
@@ -395,6 +436,13 @@ impl Probe {
             }
         }
     }
+}
+
+fn same_list(what: &str, listed: &[Key], expected: &BTreeSet<Key>) -> Result<(), Wrong> {
+    if listed.iter().eq(expected) {
+        return Ok(());
+    }
+    Err(failed(format!("{what}: {} listed, or not in order; {} are there", listed.len(), expected.len())))
 }
 
 /// What a writer writes: nobody else's.

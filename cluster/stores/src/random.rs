@@ -15,3 +15,8 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
 pub(crate) fn below(bound: u64) -> u64 {
     u64::from_le_bytes(bytes()).checked_rem(bound).unwrap_or(0)
 }
+
+/// Random bytes as text of twice as many digits.
+pub(crate) fn hex<const N: usize>() -> String {
+    bytes::<N>().iter().map(|byte| format!("{byte:02x}")).collect()
+}

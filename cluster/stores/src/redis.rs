@@ -8,12 +8,16 @@
 //! ```
 //! Every change is one Lua script, so it is atomic. All keys of a namespace have one hash tag and so are on one server, also of
 //! a cluster: which Redis it is, means something only there. Two clusters of Warren share a Redis by two namespaces.
+mod address;
 mod connection;
 mod hot;
+mod link;
 mod notice;
 mod store;
 
-pub use connection::{Redis, RedisOptions, Trouble, UrlError};
-pub use hot::{About, Answered, Changed, Held, Hot, HotEntry, Looked, Raised};
+pub use address::UrlError;
+pub(crate) use address::without_password;
+pub use connection::{Redis, RedisOptions, Trouble};
+pub use hot::{About, Answered, Bounds, Changed, Held, Hot, HotEntry, Looked, Raised};
 pub use notice::{Notices, Quota, Wakes};
 pub use store::{RedisStore, RedisStoreOptions};

@@ -101,7 +101,12 @@ pub struct Tries<'a> {
 impl<'a> Tries<'a> {
     /// Begins now.
     pub fn new(budget: &'a Budget, limits: Limits) -> Tries<'a> {
-        Tries { budget, limits, begun: Instant::now(), failed: 0 }
+        Tries::since(Instant::now(), budget, limits)
+    }
+
+    /// Tries of a call that began then: what it did before is of its time.
+    pub fn since(begun: Instant, budget: &'a Budget, limits: Limits) -> Tries<'a> {
+        Tries { budget, limits, begun, failed: 0 }
     }
 
     /// How long the next try may take.

@@ -19,7 +19,7 @@
 //! completed is aborted, and what a killed process leaves, a rule of the bucket has to remove (`AbortIncompleteMultipartUpload`).
 //!
 //! Keys are `prefix + key`. In the bucket an object has [`HEAD_BYTES`] more than what was put; objects of others are not shown.
-use crate::retry::{Budget, Limits, Over, Tries};
+use crate::retry::{Budget, Over, Tries};
 use answer::{Failed, silence};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -31,9 +31,8 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use std::fmt;
 use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use warren_storage::store::{
     Entry, Flush, Key, OBJECT_BYTES_MAX, Object, PAGE_ENTRIES_MAX, Page, PutError, Store, StoreError, Version,
@@ -43,95 +42,14 @@ use write::Condition;
 mod answer;
 mod envelope;
 mod http;
+mod options;
 mod write;
 
 pub(crate) use envelope::HEAD_BYTES;
+pub use options::{S3Credentials, S3OpenError, S3Options};
 
 /// The region of services that have none.
 const NO_REGION: &str = "us-east-1";
-/// Bytes of the smallest part S3 takes, the last excepted.
-const PART_BYTES_MIN: usize = 5 << 20;
-
-/// Which bucket, where, and as whom.
-#[derive(Clone, Debug)]
-pub struct S3Options {
-    /// Its name. It has to be there.
-    pub bucket: String,
-    /// What all keys begin with; empty, or ends with `/`. Default empty.
-    pub prefix: String,
-    /// Its region. Default: as the environment or the profile says, and `us-east-1` if an endpoint is given.
-    pub region: Option<String>,
-    /// The address of a service that is not AWS.
-    pub endpoint: Option<String>,
-    /// The bucket is in the path, not in the name of the host. Default: if an endpoint is given.
-    pub path_style: Option<bool>,
-    /// Default: the standard chain of environment, profile, web identity, container and machine.
-    pub credentials: Option<S3Credentials>,
-    /// How long things may take.
-    pub limits: Limits,
-    /// Objects of more bytes go in parts. Default 16 MiB.
-    pub multipart_bytes: usize,
-    /// Bytes of a part, at least 5 MiB. Default 8 MiB.
-    pub part_bytes: usize,
-    /// Calls that are on their way at a time; others wait, up to their deadline. Default 128.
-    pub calls_max: usize,
-}
-
-impl S3Options {
-    /// The defaults for a bucket.
-    pub fn new(bucket: impl Into<String>) -> S3Options {
-        S3Options {
-            bucket: bucket.into(),
-            prefix: String::new(),
-            region: None,
-            endpoint: None,
-            path_style: None,
-            credentials: None,
-            limits: Limits::default(),
-            multipart_bytes: 16 << 20,
-            part_bytes: 8 << 20,
-            calls_max: 128,
-        }
-    }
-}
-
-/// An access key. The secret parts are not printed.
-#[derive(Clone)]
-pub struct S3Credentials {
-    /// Its name.
-    pub access_key: String,
-    /// Its secret.
-    pub secret_key: String,
-    /// Of one that was lent.
-    pub session_token: Option<String>,
-}
-
-impl fmt::Debug for S3Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Credentials").field("access_key", &self.access_key).finish_non_exhaustive()
-    }
-}
-
-/// Why a store cannot be made of what is said.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum S3OpenError {
-    /// No bucket has this name.
-    #[error("{0:?} is no name of a bucket: 3 to 63 of a-z 0-9 . -, beginning and ending with a letter or digit")]
-    Bucket(String),
-    /// It cannot be put before keys.
-    #[error("{0:?} is no prefix: it is empty, or ends with / after segments of A-Z a-z 0-9 . _ -")]
-    Prefix(String),
-    /// It is no address.
-    #[error("{0:?} is no endpoint: http:// or https:// and a host, without a path")]
-    Endpoint(String),
-    /// It is shorter than S3 takes.
-    #[error("parts of {0} bytes are too short: S3 takes {PART_BYTES_MIN} at least")]
-    PartBytes(usize),
-    /// The authorities of this machine cannot be used.
-    #[error("TLS cannot be used on this machine: {0}")]
-    Tls(String),
-}
-
 /// Objects in a bucket.
 #[derive(Debug)]
 pub struct S3Store {
@@ -147,7 +65,7 @@ impl S3Store {
     /// # Errors
     /// When an option is nonsense.
     pub async fn open(options: S3Options) -> Result<S3Store, S3OpenError> {
-        check(&options)?;
+        options::check(&options)?;
         let http = http::client().map_err(|error| S3OpenError::Tls(error.to_string()))?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
@@ -181,14 +99,16 @@ impl S3Store {
         format!("{}{key}", self.options.prefix)
     }
 
-    fn tries(&self, bytes: usize) -> Tries<'_> {
-        Tries::new(&self.budget, self.options.limits.with_bytes(bytes))
+    /// The tries of a call that began then.
+    fn tries(&self, begun: Instant, bytes: usize) -> Tries<'_> {
+        Tries::since(begun, &self.budget, self.options.limits.with_bytes(bytes))
     }
 
-    /// Waits until a call may begin.
-    async fn turn(&self, doing: &str, name: &str) -> Result<SemaphorePermit<'_>, StoreError> {
+    /// Waits until a call may begin; when it did, for what it has time.
+    async fn turn(&self, doing: &str, name: &str) -> Result<(SemaphorePermit<'_>, Instant), StoreError> {
+        let begun = Instant::now();
         match tokio::time::timeout(self.options.limits.deadline, self.turns.acquire()).await {
-            Ok(turn) => Ok(turn.expect("never closed")),
+            Ok(turn) => Ok((turn.expect("never closed"), begun)),
             Err(_) => {
                 let said = format!("{} other calls are on their way, and nothing was done", self.options.calls_max);
                 Err(self.unavailable(doing, name, &said))
@@ -208,9 +128,10 @@ impl S3Store {
         &self,
         doing: &str,
         name: &str,
+        begun: Instant,
         once: impl Fn(Duration) -> F,
     ) -> Result<Result<T, Failed>, StoreError> {
-        let mut tries = self.tries(0);
+        let mut tries = self.tries(begun, 0);
         loop {
             let (said, silent) = match once(tries.attempt()).await {
                 Err(Failed::Refused(said)) => (said, false),
@@ -236,57 +157,107 @@ impl S3Store {
         }
         let answer = within(limit, request.send()).await??;
         let tag = answer.e_tag.as_deref().map(version).ok_or_else(|| Failed::Hopeless(NO_TAG.to_owned()))?;
+        let told = answer.content_range.as_deref();
+        if let Some((first, _)) = range {
+            part_of(told, first, answer.content_length)?;
+        }
         let most = range.map_or(HEAD_BYTES + OBJECT_BYTES_MAX, |(first, last)| (last - first + 1) as usize);
-        let length = usize::try_from(answer.content_length.unwrap_or(0)).unwrap_or(usize::MAX);
+        let said = answer.content_length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        let length = said.unwrap_or(0);
         if length > most {
             return Err(Failed::TooLong);
         }
         let limit = self.options.limits.with_bytes(length).attempt;
-        Ok((within(limit, collect(answer.body, length, most)).await??, tag))
+        let whole = within(limit, collect(answer.body, length, most)).await??;
+        if said.is_some_and(|said| said != whole.len()) {
+            return Err(Failed::Doubt(format!("{} of {length} bytes came", whole.len())));
+        }
+        Ok((whole, tag))
     }
 
     /// The head of an object.
-    async fn head(&self, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
-        match self.read("read", name, |limit| self.fetch(name, Some((0, HEAD_BYTES as u64 - 1)), limit)).await? {
+    async fn head(&self, name: &str, begun: Instant) -> Result<Option<(Bytes, Version)>, StoreError> {
+        let once = |limit| self.fetch(name, Some((0, HEAD_BYTES as u64 - 1)), limit);
+        match self.read("read", name, begun, once).await? {
             Ok(found) => Ok(Some(found)),
             Err(Failed::Range) => Ok(Some((Bytes::new(), Version::new("")))), // It is empty: not ours.
             Err(Failed::NoKey) => Ok(None),
-            Err(other) => Err(self.unavailable("read", name, &format!("{other:?} is no answer to a range"))),
+            Err(other) => Err(self.unavailable("read", name, &format!("{other}: that is no answer to a range"))),
         }
     }
 
+    /// Pages of the service until there are entries or no more of them: objects of others are not entries, so that a page of
+    /// the service may have none.
     async fn page(&self, prefix: &str, after: Option<&Key>, entries_max: usize) -> Result<Page, StoreError> {
         let (prefix, own) = (format!("{}{prefix}", self.options.prefix), self.options.prefix.len());
-        let _turn = self.turn("list", &prefix).await?;
-        let mut from = after.map(|after| self.name(after));
+        let (_turn, begun) = self.turn("list", &prefix).await?;
+        let start = after.map(|after| self.name(after));
+        let (mut token, mut ask): (Option<String>, _) = (None, entries_max);
         loop {
-            let (prefix, from_here) = (&prefix, &from);
+            let (prefix, start, from) = (&prefix, &start, &token);
             let once = |limit| async move {
                 let request = self.client.list_objects_v2().bucket(&self.options.bucket).prefix(prefix);
-                let request = request.set_start_after(from_here.clone()).max_keys(entries_max as i32);
-                Ok::<_, Failed>(within(limit, request.send()).await??)
+                let request = request.set_start_after(start.clone()).set_continuation_token(from.clone());
+                Ok::<_, Failed>(within(limit, request.max_keys(ask as i32).send()).await??)
             };
-            let answer = match self.read("list", prefix, once).await? {
+            let answer = match self.read("list", prefix, begun, once).await? {
                 Ok(answer) => answer,
                 Err(other) => {
-                    return Err(self.unavailable("list", prefix, &format!("{other:?} is no answer to a list")));
+                    return Err(self.unavailable("list", prefix, &format!("{other}: that is no answer to a list")));
                 }
             };
             let more = answer.is_truncated.unwrap_or(false);
-            let found = answer.contents.unwrap_or_default();
-            let last = found.last().and_then(|object| object.key.clone());
-            let entries = found.into_iter().filter_map(|object| {
+            let entries = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let key = Key::new(object.key?.get(own..)?).ok()?;
                 let bytes = u64::try_from(object.size?).ok()?.checked_sub(HEAD_BYTES as u64)?;
                 let modified = object.last_modified.and_then(|at| SystemTime::try_from(at).ok());
                 Some(Entry { key, bytes, modified: modified.unwrap_or(SystemTime::UNIX_EPOCH) })
             });
-            let entries: Vec<Entry> = entries.collect();
-            if !entries.is_empty() || !more || last.is_none() {
+            let mut entries: Vec<Entry> = entries.collect();
+            if !entries.is_empty() || !more {
+                let more = more || entries.len() > entries_max;
+                entries.truncate(entries_max);
                 return Ok(Page { entries, more });
             }
-            // Only objects of others: who asked goes on from an entry, and there is none.
-            from = last;
+            token = answer.next_continuation_token;
+            let said = if token.is_none() {
+                "the service says there is more, and not where; use another"
+            } else if self.options.limits.deadline <= begun.elapsed() {
+                "there are too many objects of others; its time is over"
+            } else {
+                ask = PAGE_ENTRIES_MAX;
+                continue;
+            };
+            return Err(self.unavailable("list", prefix, said));
+        }
+    }
+
+    /// The same store, but that all objects go in parts: for the probe.
+    pub(crate) fn in_parts(&self) -> S3Store {
+        S3Store {
+            client: self.client.clone(),
+            options: S3Options { multipart_bytes: 0, ..self.options.clone() },
+            budget: Budget::default(),
+            turns: Semaphore::new(self.options.calls_max.clamp(1, Semaphore::MAX_PERMITS)),
+        }
+    }
+}
+
+/// Whether what came is what was asked for, and not the whole object or another part.
+fn part_of(told: Option<&str>, first: u64, length: Option<i64>) -> Result<(), Failed> {
+    let parsed = told.and_then(|told| told.strip_prefix("bytes ")?.split_once('/')?.0.split_once('-'));
+    let parsed = parsed.and_then(|(from, to)| Some((from.parse::<u64>().ok()?, to.parse::<u64>().ok()?)));
+    match parsed {
+        None => {
+            Err(Failed::Hopeless("the service does not answer with the range it was asked for; use another".to_owned()))
+        }
+        Some((from, to)) => {
+            let many = to.checked_sub(from).map(|less| less + 1);
+            let fits = length.is_none_or(|length| u64::try_from(length).ok() == many);
+            if from == first && many.is_some() && fits {
+                return Ok(());
+            }
+            Err(Failed::Hopeless(format!("the service answered with {told:?} for a range from {first}; use another")))
         }
     }
 }
@@ -323,40 +294,12 @@ fn given_up(said: &str, failed: u32, over: Over) -> String {
     format!("{said}; tried {times}, and {over}")
 }
 
-fn check(options: &S3Options) -> Result<(), S3OpenError> {
-    let S3Options { bucket, prefix, endpoint, part_bytes, .. } = options;
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
-    let ends = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let bytes = bucket.as_bytes();
-    let named = (3..=63).contains(&bytes.len()) && bytes.iter().all(|byte| allowed(*byte));
-    if !named || !ends(bytes.first()) || !ends(bytes.last()) || bucket.contains("..") {
-        return Err(S3OpenError::Bucket(bucket.clone()));
-    }
-    let segments = prefix.strip_suffix('/').unwrap_or(prefix);
-    if !prefix.is_empty() && (!prefix.ends_with('/') || Key::new(segments).is_err()) {
-        return Err(S3OpenError::Prefix(prefix.clone()));
-    }
-    if let Some(text) = endpoint {
-        let parsed = text.parse::<::http::Uri>().ok();
-        let good = parsed.is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && matches!(uri.path(), "" | "/")
-        });
-        if !good {
-            return Err(S3OpenError::Endpoint(text.clone()));
-        }
-    }
-    if *part_bytes < PART_BYTES_MIN {
-        return Err(S3OpenError::PartBytes(*part_bytes));
-    }
-    Ok(())
-}
-
 impl Store for S3Store {
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Object>, StoreError>> {
         async move {
             let name = self.name(key);
-            let _turn = self.turn("read", &name).await?;
-            match self.read("read", &name, |limit| self.fetch(&name, None, limit)).await? {
+            let (_turn, begun) = self.turn("read", &name).await?;
+            match self.read("read", &name, begun, |limit| self.fetch(&name, None, limit)).await? {
                 Ok((found, version)) => {
                     let opened = off_thread(found.len(), move || envelope::open(&found)).await;
                     let corrupt = |reason| StoreError::Corrupt { key: key.clone(), reason };
@@ -367,7 +310,7 @@ impl Store for S3Store {
                     let reason = "it is longer than what a store takes".to_owned();
                     Err(StoreError::Corrupt { key: key.clone(), reason })
                 }
-                Err(other) => Err(self.unavailable("read", &name, &format!("{other:?} is no answer to a read"))),
+                Err(other) => Err(self.unavailable("read", &name, &format!("{other}: that is no answer to a read"))),
             }
         }
         .boxed()
@@ -376,21 +319,21 @@ impl Store for S3Store {
     fn get_range<'a>(&'a self, key: &'a Key, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
         async move {
             let name = self.name(key);
-            let _turn = self.turn("read", &name).await?;
+            let (_turn, begun) = self.turn("read", &name).await?;
             let end = range.end.min(OBJECT_BYTES_MAX as u64);
             if range.start >= end {
-                return Ok(self.head(&name).await?.map(|_| Bytes::new()));
+                return Ok(self.head(&name, begun).await?.map(|_| Bytes::new()));
             }
             let head = HEAD_BYTES as u64;
             let part = Some((head + range.start, head + end - 1));
-            match self.read("read", &name, |limit| self.fetch(&name, part, limit)).await? {
+            match self.read("read", &name, begun, |limit| self.fetch(&name, part, limit)).await? {
                 Ok((found, _)) => Ok(Some(found)),
                 Err(Failed::TooLong) => {
                     Err(self.unavailable("read", &name, "the service sent more than the range; use another"))
                 }
                 Err(Failed::Range) => Ok(Some(Bytes::new())),
                 Err(Failed::NoKey) => Ok(None),
-                Err(other) => Err(self.unavailable("read", &name, &format!("{other:?} is no answer to a read"))),
+                Err(other) => Err(self.unavailable("read", &name, &format!("{other}: that is no answer to a read"))),
             }
         }
         .boxed()
@@ -423,16 +366,16 @@ impl Store for S3Store {
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let name = self.name(key);
-            let _turn = self.turn("delete", &name).await?;
+            let (_turn, begun) = self.turn("delete", &name).await?;
             let name = &name;
             let once = |limit| async move {
                 let request = self.client.delete_object().bucket(&self.options.bucket).key(name);
                 within(limit, request.send()).await??;
                 Ok::<_, Failed>(())
             };
-            match self.read("delete", name, once).await? {
+            match self.read("delete", name, begun, once).await? {
                 Ok(()) | Err(Failed::NoKey) => Ok(()),
-                Err(other) => Err(self.unavailable("delete", name, &format!("{other:?} is no answer to a delete"))),
+                Err(other) => Err(self.unavailable("delete", name, &format!("{other}: that is no answer to a delete"))),
             }
         }
         .boxed()

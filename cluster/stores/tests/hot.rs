@@ -4,11 +4,14 @@ mod servers;
 
 use bytes::Bytes;
 use servers::redis::{Server, client};
+use servers::until;
 use std::time::{Duration, Instant};
 use warren_ownership::lease::{TTL, Term};
 use warren_ownership::name::{Incarnation, NodeId, Owner, SessionId};
 use warren_ownership::position::Epoch;
-use warren_stores::redis::{About, Changed, Held, Hot, Looked, Notices, Quota, Raised, Trouble};
+use warren_stores::redis::{
+    About, Bounds, Changed, Held, Hot, Looked, Notices, Quota, Raised, Redis, RedisOptions, Trouble,
+};
 
 fn owner(number: u8) -> Owner {
     Owner { node: NodeId(number.into()), incarnation: Incarnation(u64::from(number) << 40 | 7) }
@@ -209,14 +212,63 @@ async fn hints_wakes_and_quotas() {
     let wait = notices.take("a", quota, 5).await.unwrap().unwrap();
     assert!(wait > Duration::ZERO && wait <= Duration::from_secs(5), "{wait:?}");
     assert_eq!(notices.take("b", quota, 5).await.unwrap(), None, "another's is its own");
+    // More in a second than there are microseconds.
+    let quota = Quota { per_s: 2_000_000, burst: 4_000_000_000 };
+    assert_eq!(notices.take("c", quota, 4_000_000_000).await.unwrap(), None);
+    let wait = notices.take("c", quota, 4_000_000_000).await.unwrap().unwrap();
+    assert!(wait > Duration::from_secs(1000) && wait <= Duration::from_secs(2000), "{wait:?}");
 }
 
-fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
+/// A journal has a bound, and room again when it is trimmed.
+#[tokio::test]
+async fn a_journal_that_is_full_says_so() {
+    let Some(server) = Server::start(&[]) else { return };
+    let hot = Hot::bounded(server.client(), Bounds { bytes: 1000, entries: 20 });
+    let id = SessionId(1);
+    let home = hot.raise(id, epoch(1)).await.unwrap().home;
+    hot.seed(id, home, epoch(1), 0).await.unwrap();
+    let append = async |first: u64, many: usize, bytes: usize| {
+        let entries = vec![Bytes::from(vec![7; bytes]); many];
+        hot.append(id, Some(home), epoch(1), first, &entries).await.unwrap().what
+    };
+    assert_eq!(append(1, 9, 100).await, Changed::Done);
+    assert_eq!(append(10, 1, 101).await, Changed::Full);
+    assert_eq!(append(10, 1, 100).await, Changed::Done);
+    assert_eq!(append(11, 1, 1).await, Changed::Full);
+    assert_eq!(append(8, 3, 100).await, Changed::Done, "what is there already needs no room");
+    assert_eq!(append(12, 1, 1).await, Changed::Forgotten, "a gap is one");
+    assert_eq!(hot.peek(id).await.unwrap().what.len(), 10, "of what was refused nothing is there");
+    hot.trim(id, home, epoch(1), 9).await.unwrap();
+    assert_eq!(append(11, 19, 10).await, Changed::Done);
+    assert_eq!(append(30, 1, 10).await, Changed::Full, "twenty entries");
+    hot.trim(id, home, epoch(1), 29).await.unwrap();
+    assert_eq!(append(30, 1, 1001).await, Changed::Full, "it never has room for this");
+    assert_eq!(append(30, 10, 100).await, Changed::Done);
+    hot.seed(id, home, epoch(1), 50).await.unwrap();
+    assert_eq!(append(51, 10, 100).await, Changed::Done, "one that is begun anew is empty");
+    // The largest is read in one answer.
+    let hot = Hot::new(server.client());
+    let home = hot.raise(id, epoch(1)).await.unwrap().home;
+    hot.seed(id, home, epoch(1), 0).await.unwrap();
+    let entries = vec![Bytes::from(vec![7; 1 << 20]); 4];
+    for first in [1, 5, 9, 13] {
+        assert_eq!(hot.append(id, Some(home), epoch(1), first, &entries).await.unwrap().what, Changed::Done);
     }
-    panic!("{what}: not within 30 s");
+    assert_eq!(hot.append(id, Some(home), epoch(1), 17, &entries).await.unwrap().what, Changed::Full);
+    let Raised::Journal(found) = hot.raise(id, epoch(2)).await.unwrap().what else { panic!() };
+    assert!(found.len() == 16 && found.iter().all(|one| one.bytes.len() == 1 << 20));
+}
+
+/// A node that speaks of itself in another way is no reason for the others to lose their leases.
+#[tokio::test]
+async fn a_peer_that_is_not_understood_is_left_out() {
+    let Some(server) = Server::start(&[]) else { return };
+    let redis = Redis::new(RedisOptions { namespace: "odd".to_owned(), ..RedisOptions::new(server.url()) }).unwrap();
+    let hot = Hot::new(redis);
+    for (name, about) in [("9-0000000000000001", "2 another way"), ("9-0000000000000002", ""), ("odd", "1 2 0 a:1")] {
+        server.ask(&["HSET", "{odd}:leases", name, &format!("1 99999999999999 {about}")]);
+    }
+    let one = owner(1);
+    assert_eq!(hot.grant(one, Term(1), &about(one)).await.unwrap().what, Held::Held(vec![(one, about(one))]));
+    assert_eq!(hot.renew(one, Term(1), &about(one)).await.unwrap().what, Held::Held(vec![(one, about(one))]));
 }

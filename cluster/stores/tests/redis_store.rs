@@ -54,7 +54,33 @@ async fn a_redis_without_memory_is_full() {
         assert!(written < 20);
     };
     assert_eq!(full, PutError::Store(StoreError::NoSpace));
-    assert_eq!(store.get(&key("o/0")).await.unwrap().unwrap().bytes.len(), 1 << 20, "reads are served");
+    let there = store.get(&key("o/0")).await.unwrap().unwrap();
+    assert_eq!(there.bytes.len(), 1 << 20, "reads are served");
+    // So is what makes room, also when more is in use than there may be.
+    server.ask(&["CONFIG", "SET", "maxmemory", "2mb"]);
+    assert_eq!(
+        store.put_if_absent(&key("b"), Bytes::new(), Flush::Now).await,
+        Err(PutError::Store(StoreError::NoSpace))
+    );
+    store.delete_if_match(&key("o/0"), &there.version).await.unwrap();
+    for number in 1..written {
+        store.delete(&key(&format!("o/{number}"))).await.unwrap();
+    }
+    store.delete(&key("never")).await.unwrap();
+    assert!(store.list("", None, 10).await.unwrap().entries.is_empty());
+}
+
+#[tokio::test]
+async fn a_redis_that_drops_what_it_has_is_not_used() {
+    let Some(server) = Server::start(&["--maxmemory-policy", "allkeys-lru"]) else { return };
+    let store = RedisStore::new(server.client(), RedisStoreOptions::default());
+    for _ in 0..2 {
+        let told = reason(store.put_if_absent(&key("a"), Bytes::new(), Flush::Now).await.unwrap_err());
+        assert!(told.contains("allkeys-lru") && told.contains("noeviction"), "{told}");
+        reason(store.get(&key("a")).await.unwrap_err());
+    }
+    server.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    store.put_if_absent(&key("a"), Bytes::new(), Flush::Now).await.unwrap();
 }
 
 #[tokio::test]

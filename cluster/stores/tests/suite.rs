@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use warren_storage::store::{DiskStore, MemoryStore, Store};
 use warren_store_suite::conforms;
-use warren_stores::probe::{PREFIX, ProbeOptions, probe};
+use warren_stores::probe::{Check, Outcome, PREFIX, ProbeOptions, probe, probe_bucket};
 use warren_stores::redis::{RedisStore, RedisStoreOptions};
 use warren_stores::retry::Limits;
 use warren_stores::s3::{S3Options, S3Store};
@@ -68,6 +68,14 @@ async fn every_store_passes_the_probe() {
     if let Some(moto) = &moto {
         stores.push(("moto", open(options(&moto.endpoint)).await));
     }
+    let bucket = open(options(&double.endpoint())).await;
+    let report = probe_bucket(&bucket, ProbeOptions::default()).await;
+    assert_eq!(
+        report.rows.last().map(|row| (row.check, row.outcome)),
+        Some((Check::PartsRace, Outcome::Passed)),
+        "{report}"
+    );
+    report.judge().unwrap_or_else(|refused| panic!("{refused}\n{report}"));
     for (name, store) in stores {
         let report = probe(store.clone(), ProbeOptions::default()).await;
         println!("{name}\n{report}");

@@ -3,8 +3,7 @@
 use super::Report;
 use clap::Args;
 use std::sync::Arc;
-use warren_cluster::store::Store;
-use warren_stores::probe::{Outcome, PREFIX, ProbeOptions, probe};
+use warren_stores::probe::{Outcome, PREFIX, ProbeOptions, Report as Probed, probe, probe_bucket};
 use warren_stores::redis::{Redis, RedisOptions, RedisStore, RedisStoreOptions};
 use warren_stores::s3::{S3Options, S3Store};
 
@@ -64,7 +63,10 @@ async fn check_bucket(report: &mut Report, bucket: &str, arguments: &ClusterArgu
         ..S3Options::new(bucket)
     };
     match S3Store::open(options).await {
-        Ok(store) => tried(report, "cluster.bucket", &format!("the bucket {bucket}"), Arc::new(store)).await,
+        Ok(store) => {
+            let found = probe_bucket(&Arc::new(store), ProbeOptions::default()).await;
+            told(report, "cluster.bucket", &format!("the bucket {bucket}"), &found);
+        }
         Err(why) => report.error("cluster.bucket", why.to_string(), "correct the option it names"),
     }
 }
@@ -73,15 +75,14 @@ async fn check_redis(report: &mut Report, url: &str) {
     match Redis::new(RedisOptions::new(url)) {
         Ok(redis) => {
             let store = RedisStore::new(redis, RedisStoreOptions::default());
-            tried(report, "cluster.redis", "the Redis", Arc::new(store)).await;
+            told(report, "cluster.redis", "the Redis", &probe(Arc::new(store), ProbeOptions::default()).await);
         }
         Err(why) => report.error("cluster.redis", why.to_string(), MEND_REDIS),
     }
 }
 
 /// One finding for each that was tried.
-async fn tried(report: &mut Report, check: &'static str, name: &str, store: Arc<dyn Store>) {
-    let found = probe(store, ProbeOptions::default()).await;
+fn told(report: &mut Report, check: &'static str, name: &str, found: &Probed) {
     for row in &found.rows {
         let what = format!("{name}: {}: {}", row.check, row.detail);
         match row.outcome {

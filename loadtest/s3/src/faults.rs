@@ -11,6 +11,8 @@ pub enum Operation {
     Read,
     /// PUT of an object or a part, POST of an upload.
     Write,
+    /// POST that completes an upload; it is a write, too.
+    Complete,
     /// DELETE.
     Delete,
     /// GET of a bucket.
@@ -39,6 +41,14 @@ pub enum Fault {
     Cut,
     /// A list is as it was so many changes ago.
     Behind(usize),
+    /// A page of something between that knows no S3: 404 in HTML, and nothing done.
+    Page,
+    /// An upload is completed with 200 and an error in it; nothing is done.
+    ErrorInside,
+    /// The range of a read is not looked at: 200, and all of it.
+    Whole,
+    /// A read of a range answers with the one that begins a byte later.
+    Shifted,
 }
 
 /// What to do wrong next.
@@ -48,6 +58,7 @@ pub struct Script {
     weather: Vec<Chance>,
     random: u64,
     done: u64,
+    asked: [u64; 5],
 }
 
 /// How often a fault happens by chance.
@@ -68,7 +79,7 @@ impl Default for Script {
 impl Script {
     /// Faults by chance: the same seed and the same requests have the same ones.
     pub fn new(seed: u64, weather: Vec<Chance>) -> Script {
-        Script { once: VecDeque::new(), weather, random: seed, done: 0 }
+        Script { once: VecDeque::new(), weather, random: seed, done: 0, asked: [0; 5] }
     }
 
     /// The next request of this kind, or of any, has this fault; after those that were asked for before.
@@ -86,9 +97,16 @@ impl Script {
         self.done
     }
 
+    /// Requests there were of a kind; writes with those that complete uploads.
+    pub fn asked(&self, operation: Operation) -> u64 {
+        let completed = if operation == Operation::Write { self.asked[Operation::Complete as usize] } else { 0 };
+        self.asked[operation as usize] + completed
+    }
+
     /// The fault of this request.
     pub fn next(&mut self, operation: Operation) -> Option<Fault> {
-        let fits = |(wanted, _): &(Option<Operation>, Fault)| wanted.is_none_or(|wanted| wanted == operation);
+        self.asked[operation as usize] += 1;
+        let fits = |(wanted, _): &(Option<Operation>, Fault)| wanted.is_none_or(|wanted| operation.is(wanted));
         let fault = match self.once.iter().position(fits) {
             Some(at) => self.once.remove(at).map(|(_, fault)| fault),
             None => self.chance(operation),
@@ -120,10 +138,18 @@ impl Script {
     }
 }
 
+impl Operation {
+    fn is(self, wanted: Operation) -> bool {
+        self == wanted || (self == Operation::Complete && wanted == Operation::Write)
+    }
+}
+
 fn fits(fault: Fault, operation: Operation) -> bool {
     match fault {
         Fault::Behind(_) => operation == Operation::List,
-        Fault::Status(409) => operation == Operation::Write,
+        Fault::Status(409) => operation.is(Operation::Write),
+        Fault::ErrorInside => operation == Operation::Complete,
+        Fault::Whole | Fault::Shifted => operation == Operation::Read,
         _ => true,
     }
 }
@@ -137,7 +163,8 @@ impl fmt::Display for ScriptError {
         write!(
             f,
             "{:?} is no fault: NAME:PER_MILLE[:NUMBER], NAME one of 409 429 500 503, error-after-apply, slow (NUMBER: ms), \
-             lost, reset, stall (ms), stall-after-apply (ms), cut, behind (changes)",
+             lost, reset, stall (ms), stall-after-apply (ms), cut, behind (changes), page, error-inside, \
+             whole, shifted",
             self.0
         )
     }
@@ -166,6 +193,10 @@ impl FromStr for Chance {
             "stall-after-apply" => Fault::StallAfterApply(millis(60_000)),
             "cut" => Fault::Cut,
             "behind" => Fault::Behind(number.unwrap_or(8) as usize),
+            "page" => Fault::Page,
+            "error-inside" => Fault::ErrorInside,
+            "whole" => Fault::Whole,
+            "shifted" => Fault::Shifted,
             _ => return Err(wrong()),
         };
         if parts.next().is_some() {

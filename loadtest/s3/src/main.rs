@@ -20,7 +20,7 @@ struct Arguments {
     #[arg(long, default_value = "bucket")]
     bucket: Vec<String>,
     /// A fault by chance: NAME:PER_MILLE[:NUMBER]. Names: 409 429 500 503 error-after-apply slow lost reset stall
-    /// stall-after-apply cut behind.
+    /// stall-after-apply cut behind page error-inside whole shifted.
     #[arg(long)]
     fault: Vec<Chance>,
     /// What chance begins with.

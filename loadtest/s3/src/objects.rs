@@ -21,6 +21,8 @@ pub enum Conditions {
     Racy,
     /// Not looked at: what a store does that does not know them.
     Ignored,
+    /// Kept for objects that are written at once, racy for those in parts.
+    RacyParts,
 }
 
 /// What a write demands of what is there.
@@ -70,6 +72,8 @@ struct Bucket {
     uploads: BTreeMap<String, Upload>,
     /// The last changes, newest last: what was there before.
     changes: VecDeque<(String, Option<Held>)>,
+    changed: usize,
+    refused: usize,
 }
 
 #[derive(Debug)]
@@ -149,7 +153,7 @@ impl Objects {
     /// `NoBucket`, `NoKey`, `Condition`.
     pub async fn put(&self, bucket: &str, key: &str, bytes: Bytes, condition: &Condition) -> Result<String, Refusal> {
         let tag = tag_of(&[&bytes]);
-        self.change(bucket, key, Some((tag.clone(), bytes)), condition).await?;
+        self.change(bucket, key, Some((tag.clone(), bytes)), condition, self.conditions).await?;
         Ok(tag)
     }
 
@@ -158,7 +162,7 @@ impl Objects {
     /// # Errors
     /// `NoBucket`, `NoKey`, `Condition`.
     pub async fn delete(&self, bucket: &str, key: &str, condition: &Condition) -> Result<(), Refusal> {
-        self.change(bucket, key, None, condition).await
+        self.change(bucket, key, None, condition, self.conditions).await
     }
 
     async fn change(
@@ -167,9 +171,10 @@ impl Objects {
         key: &str,
         new: Option<(String, Bytes)>,
         condition: &Condition,
+        kept: Conditions,
     ) -> Result<(), Refusal> {
-        match self.conditions {
-            Conditions::Kept => {}
+        match kept {
+            Conditions::Kept | Conditions::RacyParts => {}
             Conditions::Ignored => return self.write(bucket, key, new, &Condition::None),
             Conditions::Racy => {
                 self.judge(bucket, key, condition)?;
@@ -189,7 +194,10 @@ impl Objects {
     fn write(&self, name: &str, key: &str, new: Option<(String, Bytes)>, condition: &Condition) -> Result<(), Refusal> {
         let mut state = self.lock();
         let bucket = state.buckets.get_mut(name).ok_or(Refusal::NoBucket)?;
-        allows(condition, bucket.objects.get(key))?;
+        if let Err(refusal) = allows(condition, bucket.objects.get(key)) {
+            bucket.refused += 1;
+            return Err(refusal);
+        }
         if let Some(folder) = &self.folder {
             keep(&folder.join(name), key, new.as_ref()).map_err(|error| Refusal::Folder(error.to_string()))?;
         }
@@ -199,6 +207,7 @@ impl Objects {
             }
             None => bucket.objects.remove(key),
         };
+        bucket.changed += 1;
         bucket.changes.push_back((key.to_owned(), before));
         if bucket.changes.len() > BEHIND_MAX {
             bucket.changes.pop_front();
@@ -238,6 +247,16 @@ impl Objects {
         let mut found = seen.into_iter().filter(|(key, _)| key.starts_with(prefix) && *key > after);
         let page = found.by_ref().take(limit).map(|(key, held)| (key.to_owned(), held.clone())).collect();
         Ok((page, found.next().is_some()))
+    }
+
+    /// Writes and removals that were done.
+    pub fn changes(&self, bucket: &str) -> usize {
+        self.lock().buckets.get(bucket).map_or(0, |bucket| bucket.changed)
+    }
+
+    /// Writes and removals whose condition did not hold when they were to be done.
+    pub fn refused(&self, bucket: &str) -> usize {
+        self.lock().buckets.get(bucket).map_or(0, |bucket| bucket.refused)
     }
 
     /// Begins an upload in parts; its name.
@@ -297,7 +316,8 @@ impl Objects {
         };
         let tag = format!("{}-{}", tag_of(&whole.iter().collect::<Vec<_>>()), whole.len());
         let bytes = Bytes::from(whole.concat());
-        self.change(bucket, key, Some((tag.clone(), bytes)), condition).await?;
+        let kept = if self.conditions == Conditions::RacyParts { Conditions::Racy } else { self.conditions };
+        self.change(bucket, key, Some((tag.clone(), bytes)), condition, kept).await?;
         self.abort_upload(bucket, upload);
         Ok(tag)
     }

@@ -1,7 +1,7 @@
 //! The double behind a socket.
 use crate::faults::{Fault, Operation, Script};
 use crate::objects::{Conditions, Objects};
-use crate::service::{Behind, Service};
+use crate::service::{Behind, Ranges, Service};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -14,6 +14,7 @@ use s3s::{Body, StdError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -64,6 +65,26 @@ struct Shared {
     objects: Arc<Objects>,
     script: Mutex<Script>,
     service: S3Service,
+    /// Requests that are being answered now, and the most there were.
+    now: AtomicU64,
+    most: AtomicU64,
+}
+
+/// One request that is being answered.
+struct OnItsWay(Arc<Shared>);
+
+impl OnItsWay {
+    fn begin(shared: &Arc<Shared>) -> OnItsWay {
+        let now = shared.now.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.most.fetch_max(now, Ordering::SeqCst);
+        OnItsWay(shared.clone())
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Double {
@@ -76,7 +97,9 @@ impl Double {
         options.buckets.iter().for_each(|bucket| objects.create_bucket(bucket));
         let mut builder = S3ServiceBuilder::new(Service(objects.clone()));
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        let shared = Arc::new(Shared { objects, script: Mutex::new(options.script), service: builder.build() });
+        let (script, service) = (Mutex::new(options.script), builder.build());
+        let (now, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shared = Arc::new(Shared { objects, script, service, now, most });
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, shared.clone()));
@@ -96,6 +119,11 @@ impl Double {
     /// What it holds.
     pub fn objects(&self) -> &Objects {
         &self.shared.objects
+    }
+
+    /// The most requests that were being answered at a time.
+    pub fn most_at_once(&self) -> u64 {
+        self.shared.most.load(Ordering::SeqCst)
     }
 
     /// What goes wrong next.
@@ -139,28 +167,42 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// A request with its fault. An error ends the connection.
-async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>) -> Result<Response<Body>, StdError> {
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, StdError> {
+    let _on_its_way = OnItsWay::begin(&shared);
     let fault = shared.script().next(operation(&request));
     match fault {
-        Some(Fault::Status(status)) => {
-            // The body is taken first, so that the client reads the answer.
-            let _ = request.into_body().collect().await;
-            return Ok(refusal(status));
-        }
-        Some(Fault::Slow(length)) => tokio::time::sleep(length).await,
         Some(Fault::Reset) => return Err("a reset".into()),
         Some(Fault::Stall(length)) => {
             tokio::time::sleep(length).await;
             return Err("a stall".into());
         }
-        Some(Fault::Behind(changes)) => {
-            request.extensions_mut().insert(Behind(changes));
-        }
-        Some(Fault::ErrorAfterApply | Fault::LostAfterApply | Fault::StallAfterApply(_) | Fault::Cut) | None => {}
+        _ => {}
     }
-    // In a task of its own: a request that arrived is done, also when its client goes.
+    // The body is taken first: so that the client reads a refusal, and a request is done when its client has gone.
+    let (mut parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    match fault {
+        Some(Fault::Status(status)) => return Ok(refusal(status)),
+        Some(Fault::ErrorInside) => return Ok(refusal(200)),
+        Some(Fault::Page) => return Ok(page()),
+        Some(Fault::Behind(changes)) => {
+            parts.extensions.insert(Behind(changes));
+        }
+        Some(Fault::Whole) => {
+            parts.extensions.insert(Ranges::Ignored);
+        }
+        Some(Fault::Shifted) => {
+            parts.extensions.insert(Ranges::Shifted);
+        }
+        _ => {}
+    }
+    let request = Request::from_parts(parts, Body::http_body(Full::new(body)));
     let service = shared.service.clone();
-    let doing = tokio::spawn(async move { service.call(request.map(Body::from)).await });
+    let slow = if let Some(Fault::Slow(length)) = fault { length } else { Duration::ZERO };
+    let doing = tokio::spawn(async move {
+        tokio::time::sleep(slow).await;
+        service.call(request).await
+    });
     let response = doing.await?.map_err(StdError::from)?;
     match fault {
         Some(Fault::ErrorAfterApply) => Ok(refusal(500)),
@@ -180,6 +222,7 @@ fn operation(request: &Request<Incoming>) -> Operation {
         Method::DELETE => Operation::Delete,
         Method::GET | Method::HEAD if bucket_only => Operation::List,
         Method::GET | Method::HEAD => Operation::Read,
+        Method::POST if request.uri().query().is_some_and(|query| query.contains("uploadId=")) => Operation::Complete,
         _ => Operation::Write,
     }
 }
@@ -197,6 +240,15 @@ fn refusal(status: u16) -> Response<Body> {
     let mut response = Response::new(Body::http_body(Full::new(Bytes::from(text))));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// What an ingress says that has no such route.
+fn page() -> Response<Body> {
+    let text = "<html><head><title>404 Not Found</title></head><body>nothing is here</body></html>";
+    let mut response = Response::new(Body::http_body(Full::new(Bytes::from(text))));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/html"));
     response
 }
 

@@ -1,15 +1,14 @@
 //! A connection that is made again when it breaks, and says of each request whether it may have been done.
-use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, ScriptInvocation, ServerErrorKind, Value,
-};
+use super::address::{self, Target, UrlError, without_password};
+use super::link::{self, Limits, Link, Slot};
+use redis::{ErrorKind, RedisError, RedisResult, Script, ScriptInvocation, ServerErrorKind, Value, cmd};
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// Writes that wait for replicas at a time, each on a connection of its own.
+const WAITING_MAX: usize = 8;
 
 /// Where, and how long things may take.
 #[derive(Clone)]
@@ -19,9 +18,11 @@ pub struct RedisOptions {
     pub url: String,
     /// What all keys begin with, in braces. Letters, digits, `-`, `_`. Default `warren`.
     pub namespace: String,
-    /// A connection may take this long. Default 1 s.
+    /// A connection may take this long, whatever of several hosts is dead. Default 2 s.
     pub connect: Duration,
-    /// An answer may take this long, unless said otherwise of a request. Default 1 s.
+    /// A connection to one of several hosts may take this long. Default 300 ms.
+    pub connect_host: Duration,
+    /// An answer may take this long, the connection included, unless said otherwise of a request. Default 1 s.
     pub answer: Duration,
 }
 
@@ -31,7 +32,8 @@ impl RedisOptions {
         RedisOptions {
             url: url.into(),
             namespace: "warren".to_owned(),
-            connect: Duration::from_secs(1),
+            connect: Duration::from_secs(2),
+            connect_host: Duration::from_millis(300),
             answer: Duration::from_secs(1),
         }
     }
@@ -41,20 +43,6 @@ impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisOptions").field("url", &without_password(&self.url)).finish_non_exhaustive()
     }
-}
-
-/// Why an address is none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
-    /// It is none of the forms.
-    #[error(
-        "{0:?} is no address of a Redis: redis://host:port/db, redis-sentinel://host:port,.../service or \
-         redis-cluster://host:port,..., and rediss for TLS"
-    )]
-    Form(String),
-    /// It cannot be in keys.
-    #[error("{0:?} is no namespace: 1 to 64 of A-Z a-z 0-9 - _")]
-    Namespace(String),
 }
 
 /// Why a request has no result.
@@ -80,36 +68,59 @@ pub struct Redis(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    target: Target,
+    target: Arc<Target>,
     options: RedisOptions,
-    link: Mutex<Option<Link>>,
+    link: Slot,
+    waiting: Waiting,
 }
 
-enum Target {
-    One(Box<Client>),
-    Sentinel(Box<Mutex<SentinelClient>>),
-    Cluster(Box<(ClusterClient, Client)>),
+/// Connections of writes that wait for replicas. While one waits, its connection does nothing else.
+#[derive(Debug)]
+struct Waiting {
+    turns: Semaphore,
+    idle: Mutex<Vec<Link>>,
 }
 
-#[derive(Clone)]
-enum Link {
-    One(MultiplexedConnection),
-    Cluster(ClusterConnection),
+/// A script with its keys and arguments.
+pub(super) struct Call<'a> {
+    pub(super) script: &'a Script,
+    pub(super) source: &'static str,
+    pub(super) keys: Vec<String>,
+    pub(super) args: Vec<&'a [u8]>,
 }
 
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Target::One(_) => "One",
-            Target::Sentinel(_) => "Sentinel",
-            Target::Cluster(_) => "Cluster",
-        })
+/// How many replicas have to have a write, and how long to wait for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copies {
+    pub(super) many: u32,
+    pub(super) within: Duration,
+}
+
+enum Request<'a> {
+    Script(&'a ScriptInvocation<'a>),
+    Command(&'a redis::Cmd),
+}
+
+impl Call<'_> {
+    fn invocation(&self) -> ScriptInvocation<'_> {
+        let mut invocation = self.script.prepare_invoke();
+        self.keys.iter().for_each(|key| {
+            invocation.key(key);
+        });
+        self.args.iter().for_each(|arg| {
+            invocation.arg(*arg);
+        });
+        invocation
     }
-}
 
-impl fmt::Debug for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Link")
+    /// With its text, for a pipeline: nothing in it can be asked again for a script that is not loaded.
+    fn eval(&self) -> redis::Cmd {
+        let mut eval = cmd("EVAL");
+        eval.arg(self.source).arg(self.keys.len()).arg(&self.keys);
+        self.args.iter().for_each(|arg| {
+            eval.arg(*arg);
+        });
+        eval
     }
 }
 
@@ -119,13 +130,9 @@ impl Redis {
     /// # Errors
     /// When it is none.
     pub fn new(options: RedisOptions) -> Result<Redis, UrlError> {
-        let name = &options.namespace;
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
-            return Err(UrlError::Namespace(name.clone()));
-        }
-        let target = target(&options)?;
-        Ok(Redis(Arc::new(Inner { target, options, link: Mutex::new(None) })))
+        let target = Arc::new(address::target(&options)?);
+        let waiting = Waiting { turns: Semaphore::new(WAITING_MAX), idle: Mutex::default() };
+        Ok(Redis(Arc::new(Inner { target, options, link: Slot::default(), waiting })))
     }
 
     /// A key of the namespace.
@@ -137,96 +144,149 @@ impl Redis {
         self.0.options.answer
     }
 
+    fn limits(&self) -> Limits {
+        Limits { whole: self.0.options.connect, host: self.0.options.connect_host }
+    }
+
+    fn refused(&self, said: &str) -> Trouble {
+        Trouble::Refused(format!("cannot connect to {}: {said}", without_password(&self.0.options.url)))
+    }
+
+    /// Runs a script, once.
+    pub(super) async fn call(&self, call: &Call<'_>, limit: Duration) -> Result<Value, Trouble> {
+        self.run(&call.invocation(), limit).await
+    }
+
     /// Runs a script, once.
     pub(super) async fn run(&self, script: &ScriptInvocation<'_>, limit: Duration) -> Result<Value, Trouble> {
-        let link = self.link().await?;
-        let asked = async {
-            match link {
-                Link::One(mut link) => script.invoke_async(&mut link).await,
-                Link::Cluster(mut link) => script.invoke_async(&mut link).await,
-            }
-        };
-        self.judge(tokio::time::timeout(limit, asked).await, limit).await
+        self.shared(Request::Script(script), limit).await
     }
 
     /// Runs a command, once.
     pub(super) async fn command(&self, command: &redis::Cmd, limit: Duration) -> Result<Value, Trouble> {
-        let link = self.link().await?;
-        let asked = async {
-            match link {
-                Link::One(mut link) => command.query_async(&mut link).await,
-                Link::Cluster(mut link) => command.query_async(&mut link).await,
-            }
-        };
-        self.judge(tokio::time::timeout(limit, asked).await, limit).await
+        self.shared(Request::Command(command), limit).await
     }
 
-    async fn judge<T>(&self, done: Result<Result<Value, RedisError>, T>, limit: Duration) -> Result<Value, Trouble> {
-        let (trouble, broken) = match done {
+    /// On the connection that all share.
+    async fn shared(&self, request: Request<'_>, limit: Duration) -> Result<Value, Trouble> {
+        let begun = Instant::now();
+        let linked = self.0.link.link(&self.0.target, self.limits(), limit).await;
+        let (link, generation) = linked.map_err(|said| self.refused(&said))?;
+        let asked = async {
+            match (request, link) {
+                (Request::Script(script), Link::One(mut link)) => script.invoke_async(&mut link).await,
+                (Request::Script(script), Link::Cluster(mut link)) => script.invoke_async(&mut link).await,
+                (Request::Command(command), Link::One(mut link)) => command.query_async(&mut link).await,
+                (Request::Command(command), Link::Cluster(mut link)) => command.query_async(&mut link).await,
+            }
+        };
+        let left = limit.saturating_sub(begun.elapsed());
+        let (trouble, broken) = match tokio::time::timeout(left, asked).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => judged(&error),
-            Err(_) => (Trouble::Doubt(format!("no answer within {} ms", limit.as_millis())), true),
+            Err(_) => (silence(limit), true),
         };
         if broken {
-            self.0.link.lock().await.take();
+            self.0.link.broken(generation);
         }
         Err(trouble)
     }
 
-    /// The connection, or a new one; who waits for another to make it, waits no longer than for one.
-    async fn link(&self) -> Result<Link, Trouble> {
-        let limit = self.0.options.connect;
-        let connected = async {
-            let mut held = self.0.link.lock().await;
-            if let Some(link) = &*held {
-                return Ok(link.clone());
-            }
-            let link = self.connect().await.map_err(|error| error.to_string())?;
-            Ok(held.insert(link).clone())
+    /// Runs a script that writes, once, and waits until replicas have what it wrote. The second: why it is not known that they
+    /// have. `limit` is without the time they are waited for.
+    ///
+    /// `WAIT` counts what was written on its own connection, so all is one pipeline on one that nobody else has; and a server
+    /// that lost its place between proves nothing, so it says before and after which it is.
+    pub(super) async fn call_and_wait(
+        &self,
+        call: &Call<'_>,
+        copies: Copies,
+        limit: Duration,
+    ) -> Result<(Value, Result<(), String>), Trouble> {
+        let Waiting { turns, idle } = &self.0.waiting;
+        let limit = limit + copies.within;
+        let begun = Instant::now();
+        let linked = tokio::time::timeout(limit, async {
+            let turn = turns.acquire().await.expect("never closed");
+            let kept = idle.lock().expect("nobody panics holding connections").pop();
+            let link = match kept {
+                Some(link) => Ok(link),
+                None => link::connect(&self.0.target, self.limits()).await,
+            };
+            link.map(|link| (turn, link))
+        });
+        let linked = linked.await.unwrap_or_else(|_| Err(format!("no connection within {} ms", limit.as_millis())));
+        let (_turn, link) = linked.map_err(|said| self.refused(&said))?;
+        let which = || {
+            let mut eval = cmd("EVAL");
+            eval.arg(include_str!("scripts/which.lua")).arg(1).arg(&call.keys[0]);
+            eval
         };
-        let done = tokio::time::timeout(limit, connected).await;
-        done.unwrap_or_else(|_| Err(format!("no connection within {} ms", limit.as_millis()))).map_err(|said| {
-            let at = without_password(&self.0.options.url);
-            Trouble::Refused(format!("cannot connect to {at}: {said}"))
-        })
-    }
-
-    fn config(&self) -> AsyncConnectionConfig {
-        // The limit is the request's own.
-        AsyncConnectionConfig::new().set_connection_timeout(Some(self.0.options.connect)).set_response_timeout(None)
-    }
-
-    async fn connect(&self) -> Result<Link, RedisError> {
-        Ok(match &self.0.target {
-            Target::One(client) => {
-                Link::One(client.get_multiplexed_async_connection_with_config(&self.config()).await?)
+        let mut wait = cmd("WAIT");
+        wait.arg(copies.many).arg(copies.within.as_millis() as u64);
+        let mut all = redis::pipe();
+        all.add_command(which()).add_command(call.eval()).add_command(wait).add_command(which()).ignore_errors();
+        let asked = async {
+            match link.clone() {
+                Link::One(mut link) => all.query_async(&mut link).await,
+                Link::Cluster(mut link) => all.query_async(&mut link).await,
             }
-            Target::Sentinel(sentinels) => {
-                let client = sentinels.lock().await.async_get_client().await?;
-                Link::One(client.get_multiplexed_async_connection_with_config(&self.config()).await?)
+        };
+        let left = limit.saturating_sub(begun.elapsed());
+        let answers: Result<Vec<RedisResult<Value>>, RedisError> = match tokio::time::timeout(left, asked).await {
+            Ok(answers) => answers,
+            Err(_) => {
+                self.forget_waiting();
+                return Err(silence(limit));
             }
-            Target::Cluster(both) => Link::Cluster(both.0.get_async_connection().await?),
-        })
-    }
-
-    /// A connection that listens to channels.
-    pub(super) async fn listen(&self) -> Result<redis::aio::PubSub, Trouble> {
-        let connect = async {
-            match &self.0.target {
-                Target::One(client) => client.get_async_pubsub().await,
-                // A notice reaches all nodes of a cluster, whichever it is given to.
-                Target::Cluster(both) => both.1.get_async_pubsub().await,
-                Target::Sentinel(sentinels) => {
-                    sentinels.lock().await.async_get_client().await?.get_async_pubsub().await
+        };
+        let answers = answers.and_then(|answers| {
+            <[RedisResult<Value>; 4]>::try_from(answers)
+                .map_err(|_| RedisError::from((ErrorKind::Parse, "other than four answers to four requests")))
+        });
+        let (before, done, have, after) = match answers {
+            Ok([before, Ok(done), have, after]) => (before, done, have, after),
+            Ok([_, Err(error), ..]) | Err(error) => {
+                let (trouble, broken) = judged(&error);
+                if broken {
+                    self.forget_waiting();
+                }
+                return Err(trouble);
+            }
+        };
+        let proof = match (before, have, after) {
+            (Ok(before), Ok(Value::Int(have)), Ok(after)) => {
+                if before != after {
+                    Err("the server was another's replica meanwhile".to_owned())
+                } else if have < i64::from(copies.many) {
+                    Err(format!("{have} of {} replicas have it", copies.many))
+                } else {
+                    Ok(())
                 }
             }
+            (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
+                self.forget_waiting();
+                return Ok((done, Err(error.to_string())));
+            }
+            _ => Err("WAIT did not answer with a number".to_owned()),
         };
-        match tokio::time::timeout(self.0.options.connect, connect).await {
-            Ok(Ok(listening)) => Ok(listening),
-            Ok(Err(error)) => Err(Trouble::Refused(error.to_string())),
-            Err(_) => Err(Trouble::Refused("no connection in time".to_owned())),
-        }
+        idle.lock().expect("nobody panics holding connections").push(link);
+        Ok((done, proof))
     }
+
+    /// One of them broke: the others are no better.
+    fn forget_waiting(&self) {
+        self.0.waiting.idle.lock().expect("nobody panics holding connections").clear();
+    }
+
+    /// A connection that listens to a channel.
+    pub(super) async fn listen(&self, channel: &str) -> Result<redis::aio::PubSub, Trouble> {
+        link::listen(&self.0.target, self.limits(), channel).await.map_err(|said| self.refused(&said))
+    }
+}
+
+fn silence(limit: Duration) -> Trouble {
+    Trouble::Doubt(format!("no answer within {} ms", limit.as_millis()))
 }
 
 /// What an error says of the request, and whether the connection is done with.
@@ -257,112 +317,5 @@ fn judged(error: &RedisError) -> (Trouble, bool) {
         (ErrorKind::ClusterConnectionNotFound, _) => (Trouble::Refused(text), true),
         _ if error.is_connection_refusal() => (Trouble::Refused(text), true),
         _ => (Trouble::Doubt(text), true),
-    }
-}
-
-fn target(options: &RedisOptions) -> Result<Target, UrlError> {
-    let url = &options.url;
-    let wrong = || UrlError::Form(without_password(url));
-    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
-    let tls = scheme.starts_with("rediss");
-    if tls {
-        // Of the two that are compiled in, the one that is used elsewhere.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    let plain = if tls { "rediss" } else { "redis" };
-    let kind = scheme.strip_prefix(plain).ok_or_else(wrong)?;
-    if kind.is_empty() {
-        return Ok(Target::One(Box::new(Client::open(url.as_str()).map_err(|_| wrong())?)));
-    }
-    let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
-    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let with = |host: &str, user: Option<&str>, path: &str| {
-        let user = user.map_or(String::new(), |user| format!("{user}@"));
-        format!("{plain}://{user}{host}/{path}")
-    };
-    if hosts.split(',').any(str::is_empty) {
-        return Err(wrong());
-    }
-    let first = hosts.split(',').next().ok_or_else(wrong)?;
-    match kind {
-        "-sentinel" => {
-            let (service, db) = path.split_once('/').unwrap_or((path, ""));
-            if service.is_empty() {
-                return Err(wrong());
-            }
-            // What is behind the sentinels has the user and the database; they themselves have neither.
-            let behind = with(first, user, db).into_connection_info().map_err(|_| wrong())?;
-            let mut info =
-                SentinelNodeConnectionInfo::default().set_redis_connection_info(behind.redis_settings().clone());
-            if tls {
-                info = info.set_tls_mode(redis::TlsMode::Secure);
-            }
-            let sentinels: Vec<String> = hosts.split(',').map(|host| with(host, None, "")).collect();
-            let client = SentinelClient::build(sentinels, service, Some(info), SentinelServerType::Master);
-            Ok(Target::Sentinel(Box::new(Mutex::new(client.map_err(|_| wrong())?))))
-        }
-        "-cluster" if path.is_empty() => {
-            let nodes: Vec<String> = hosts.split(',').map(|host| with(host, user, "")).collect();
-            let first = Client::open(nodes[0].as_str()).map_err(|_| wrong())?;
-            let builder = ClusterClient::builder(nodes).connection_timeout(options.connect);
-            // Nothing is tried again beneath: that would hide that it may have been done twice.
-            let client = builder.retries(0).overall_response_timeout(None).build().map_err(|_| wrong())?;
-            Ok(Target::Cluster(Box::new((client, first))))
-        }
-        _ => Err(wrong()),
-    }
-}
-
-/// An address as it may be printed.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    format!("{scheme}://{host}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Redis, RedisOptions, UrlError, without_password};
-
-    #[test]
-    fn addresses_have_three_forms() {
-        for good in [
-            "redis://localhost",
-            "redis://me:secret@127.0.0.1:6379/2",
-            "rediss://host:6380",
-            "redis-sentinel://a:26379,b:26379/main",
-            "redis-sentinel://:secret@a,b,c/main/1",
-            "rediss-sentinel://a/main",
-            "redis-cluster://a:7000,b:7001",
-            "rediss-cluster://me:secret@a",
-        ] {
-            assert!(Redis::new(RedisOptions::new(good)).is_ok(), "{good}");
-        }
-        for wrong in [
-            "",
-            "localhost",
-            "http://localhost",
-            "redis-sentinel://a:26379",
-            "redis-sentinel:///main",
-            "redis-cluster://a,,b",
-            "redis-cluster://a/1",
-            "redis-other://a",
-            "redis://host:port",
-        ] {
-            assert!(matches!(Redis::new(RedisOptions::new(wrong)), Err(UrlError::Form(_))), "{wrong}");
-        }
-        let namespace = RedisOptions { namespace: "a}b".to_owned(), ..RedisOptions::new("redis://localhost") };
-        assert!(matches!(Redis::new(namespace), Err(UrlError::Namespace(_))));
-    }
-
-    #[test]
-    fn passwords_are_not_printed() {
-        assert_eq!(without_password("redis://me:p@ss@host:1/2"), "redis://host:1/2");
-        let options = RedisOptions::new("redis-cluster://me:secret@a,b");
-        assert!(!format!("{options:?}").contains("secret"));
-        let UrlError::Form(text) = Redis::new(RedisOptions::new("redis-odd://me:secret@a")).unwrap_err() else {
-            panic!()
-        };
-        assert_eq!(text, "redis-odd://a");
     }
 }

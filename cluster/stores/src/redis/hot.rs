@@ -8,7 +8,6 @@ use super::connection::{Redis, Trouble};
 use crate::random;
 use bytes::Bytes;
 use redis::{FromRedisValue, Script, Value};
-use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::sync::watch;
 use warren_ownership::lease::{Home, TTL, Term};
@@ -19,6 +18,10 @@ use warren_ownership::position::Epoch;
 const NUMBER_MAX: u64 = 1 << 53;
 /// A journal that nobody touches for this long is forgotten; what is in it is in the bucket for as long.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// What a journal that is full is read at least with, in a second.
+const READ_BYTES_PER_S: u64 = 16 << 20;
+/// What a node says of itself begins with; what begins with something else is a newer node's.
+const ABOUT: &str = "1 ";
 /// Bytes of a node's address, at most.
 const ADDRESS_BYTES_MAX: usize = 256;
 
@@ -28,7 +31,23 @@ pub struct Hot {
     redis: Redis,
     lease: Script,
     journal: Script,
+    bounds: Bounds,
     home: watch::Sender<Option<Home>>,
+}
+
+/// What a session's journal holds, at most. It grows while the bucket is away, and is read in one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of its entries. Default 16 MiB.
+    pub bytes: u64,
+    /// Entries. Default 50,000.
+    pub entries: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { bytes: 16 << 20, entries: 50_000 }
+    }
 }
 
 /// An answer.
@@ -84,6 +103,8 @@ pub enum Changed {
     Fenced,
     /// It is another Redis, or has forgotten the session, or something is missing before.
     Forgotten,
+    /// The journal has no room for this: nothing was appended. It has again when it is trimmed.
+    Full,
 }
 
 /// An entry of a journal.
@@ -106,9 +127,15 @@ struct Raw {
 impl Hot {
     /// The hot side of a Redis.
     pub fn new(redis: Redis) -> Hot {
+        Hot::bounded(redis, Bounds::default())
+    }
+
+    /// The same with other bounds of a journal.
+    pub fn bounded(redis: Redis, bounds: Bounds) -> Hot {
         let home = include_str!("scripts/home.lua");
         Hot {
             redis,
+            bounds,
             lease: Script::new(&format!("{home}{}", include_str!("scripts/lease.lua"))),
             journal: Script::new(&format!("{home}{}", include_str!("scripts/journal.lua"))),
             home: watch::Sender::new(None),
@@ -140,11 +167,10 @@ impl Hot {
         let answer = self.ask_lease(what, owner, term, &about.encode()?).await?;
         answer.map(|raw| match raw.kind.as_str() {
             "held" => {
-                let mut peers = Vec::new();
-                for pair in raw.rest.chunks_exact(2) {
-                    let peer = decode_owner(&text(&pair[0])?).zip(About::decode(&text(&pair[1])?));
-                    peers.push(peer.ok_or_else(|| odd(&pair[0]))?);
-                }
+                // One that says of itself what is not understood is left out: that is no reason to lose a lease of ours.
+                let peer =
+                    |pair: &[Value]| decode_owner(&text(&pair[0]).ok()?).zip(About::decode(&text(&pair[1]).ok()?));
+                let mut peers: Vec<_> = raw.rest.chunks_exact(2).filter_map(peer).collect();
                 peers.sort_unstable_by_key(|(owner, _)| *owner);
                 Ok(Held::Held(peers))
             }
@@ -202,7 +228,7 @@ impl Hot {
     }
 
     /// Appends entries, the first of them number `first`, if the fence is this epoch's, this is that Redis (`None`: any), and
-    /// nothing is missing before. What is there already stays.
+    /// nothing is missing before. What is there already stays. `Full` beyond the [`Bounds`].
     ///
     /// # Errors
     /// `Doubt`: they may be there. `Hopeless` when there are none.
@@ -247,6 +273,7 @@ impl Hot {
             "done" => Ok(Changed::Done),
             "fenced" => Ok(Changed::Fenced),
             "forgotten" => Ok(Changed::Forgotten),
+            "full" => Ok(Changed::Full),
             other => Err(odd_kind(other)),
         })
     }
@@ -255,7 +282,7 @@ impl Hot {
         exact(term.0)?;
         let mut script = self.lease.prepare_invoke();
         script.key(self.redis.key("home")).key(self.redis.key("leases"));
-        script.arg(mark()).arg(what).arg(encode_owner(owner)).arg(term.0).arg(TTL.0).arg(about);
+        script.arg(random::hex::<16>()).arg(what).arg(encode_owner(owner)).arg(term.0).arg(TTL.0).arg(about);
         let value = self.redis.run(&script, self.redis.answer_in()).await?;
         self.answered(value)
     }
@@ -272,14 +299,18 @@ impl Hot {
         let mut script = self.journal.prepare_invoke();
         script.key(self.redis.key("home")).key(self.redis.key(&format!("j:{:032x}", session.0)));
         let home = home.map_or(String::new(), |home| format!("{:016x}", home.0));
-        script.arg(mark()).arg(what).arg(KEPT.as_millis() as u64).arg(home).arg(exact(epoch.get())?);
+        script.arg(random::hex::<16>()).arg(what).arg(KEPT.as_millis() as u64).arg(home).arg(exact(epoch.get())?);
+        script.arg(self.bounds.bytes).arg(self.bounds.entries);
         for number in numbers {
             script.arg(exact(number.saturating_add(entries.len() as u64)).map(|_| *number)?);
         }
         for entry in entries {
             script.arg(entry.as_ref());
         }
-        let value = self.redis.run(&script, self.redis.answer_in()).await?;
+        // What reads a journal has time for one that is full.
+        let reads = matches!(what, "raise" | "peek");
+        let more = if reads { self.bounds.bytes.saturating_mul(1000) / READ_BYTES_PER_S } else { 0 };
+        let value = self.redis.run(&script, self.redis.answer_in() + Duration::from_millis(more)).await?;
         self.answered(value)
     }
 
@@ -313,22 +344,14 @@ impl About {
         if !fits || self.address.contains(char::is_whitespace) {
             return Err(Trouble::Hopeless(format!("{:?} is no address of a node", self.address)));
         }
-        Ok(format!("{} {} {}", self.free_mib, u8::from(self.draining), self.address))
+        Ok(format!("{ABOUT}{} {} {}", self.free_mib, u8::from(self.draining), self.address))
     }
 
     fn decode(text: &str) -> Option<About> {
-        let (free, rest) = text.split_once(' ')?;
+        let (free, rest) = text.strip_prefix(ABOUT)?.split_once(' ')?;
         let (draining, address) = rest.split_once(' ')?;
         Some(About { address: address.to_owned(), free_mib: free.parse().ok()?, draining: draining == "1" })
     }
-}
-
-/// Random text, to tell this Redis from one that was emptied.
-fn mark() -> String {
-    random::bytes::<16>().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn exact(number: u64) -> Result<u64, Trouble> {

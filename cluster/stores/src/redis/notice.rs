@@ -7,6 +7,8 @@ use std::time::Duration;
 use warren_ownership::name::SessionId;
 use warren_ownership::position::Epoch;
 
+/// Who listens and hears nothing for this long asks whether the other end is there.
+const QUIET: Duration = Duration::from_secs(15);
 /// A hint nobody renews is forgotten after this.
 const HINT: Duration = Duration::from_secs(3600);
 
@@ -28,7 +30,11 @@ pub struct Quota {
 }
 
 /// Sessions that somebody wants awake.
-pub struct Wakes(redis::aio::PubSub);
+pub struct Wakes {
+    listening: redis::aio::PubSub,
+    quiet: Duration,
+    answer: Duration,
+}
 
 impl std::fmt::Debug for Wakes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,10 +90,16 @@ impl Notices {
     /// # Errors
     /// When there is no connection.
     pub async fn wakes(&self) -> Result<Wakes, Trouble> {
-        let mut listening = self.redis.listen().await?;
-        let subscribed = listening.subscribe(self.redis.key("wake")).await;
-        subscribed.map_err(|error| Trouble::Refused(error.to_string()))?;
-        Ok(Wakes(listening))
+        self.wakes_within(QUIET).await
+    }
+
+    /// The same, but asks whether the other end is there when nothing was heard for `quiet`.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn wakes_within(&self, quiet: Duration) -> Result<Wakes, Trouble> {
+        let listening = self.redis.listen(&self.redis.key("wake")).await?;
+        Ok(Wakes { listening, quiet, answer: self.redis.answer_in() })
     }
 
     /// Takes pieces of a quota by its name. `Ok(None)`: taken; a time: until then there are not so many; `Duration::MAX`: there
@@ -97,20 +109,26 @@ impl Notices {
     /// When it cannot be said.
     pub async fn take(&self, name: &str, quota: Quota, pieces: u32) -> Result<Option<Duration>, Trouble> {
         let mut script = self.quota.key(self.redis.key(&format!("q:{name}")));
-        script.arg(1_000_000 / u64::from(quota.per_s.max(1))).arg(quota.burst).arg(pieces);
+        script.arg(quota.per_s.max(1)).arg(quota.burst).arg(pieces);
         match self.redis.run(&script, self.redis.answer_in()).await? {
             Value::Int(0) => Ok(None),
             Value::Int(micros) => Ok(Some(u64::try_from(micros).map_or(Duration::MAX, Duration::from_micros))),
-            other => Err(Trouble::Hopeless(format!("the Redis answered with {other:?}"))),
+            _ => Err(Trouble::Hopeless("the Redis did not answer with a number".to_owned())),
         }
     }
 }
 
 impl Wakes {
-    /// The next session; `None` when the connection is broken, and what was told meanwhile is lost.
+    /// The next session; `None` when the connection is broken or the other end silent, and what was told meanwhile is lost.
     pub async fn next(&mut self) -> Option<SessionId> {
         loop {
-            let message = self.0.on_message().next().await?;
+            let heard = tokio::time::timeout(self.quiet, self.listening.on_message().next()).await;
+            let Ok(message) = heard else {
+                let asked = tokio::time::timeout(self.answer, self.listening.ping::<Value>()).await;
+                asked.ok()?.ok()?;
+                continue;
+            };
+            let message = message?;
             let id = std::str::from_utf8(message.get_payload_bytes()).ok();
             if let Some(id) = id.and_then(|text| u128::from_str_radix(text, 16).ok()) {
                 return Some(SessionId(id));

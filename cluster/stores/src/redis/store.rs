@@ -4,16 +4,17 @@
 //! to its replicas afterwards: one that takes over may lack the last writes, and then a record has its old version again, and two
 //! owners may each think they wrote the next. With `appendfsync always`, [`RedisStoreOptions::replicas`] of one or more and
 //! `min-replicas-to-write`, a write that was acknowledged is on as many machines; which of them is promoted, nobody promises.
-//! Versions are random, so that a version is never used for two writes even so. A Redis that evicts keys must not be used.
-use super::connection::{Redis, Trouble};
+//! Versions are random, so that a version is never used for two writes even so. A Redis that evicts keys is not used: the first
+//! call looks at its `maxmemory_policy`.
+use super::connection::{Call, Copies, Redis, Trouble};
 use crate::random;
 use crate::retry::{Budget, Limits, Tries};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use redis::{Script, ScriptInvocation, Value, cmd};
-use std::fmt::Write as _;
+use redis::{Script, Value};
 use std::ops::Range;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use warren_storage::store::{
     Entry, Flush, Key, OBJECT_BYTES_MAX, Object, PAGE_ENTRIES_MAX, Page, PutError, Store, StoreError, Version,
 };
@@ -22,6 +23,12 @@ use warren_storage::store::{
 const PIECE_BYTES: u64 = 4 << 20;
 /// Bytes of a version.
 const VERSION_BYTES: usize = 32;
+
+const PUT: &str = include_str!("scripts/put.lua");
+const GET: &str = include_str!("scripts/get.lua");
+const DELETE: &str = include_str!("scripts/delete.lua");
+const LIST: &str = include_str!("scripts/list.lua");
+const POLICY: &str = include_str!("scripts/policy.lua");
 
 /// How a store in a Redis behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +60,35 @@ pub struct RedisStore {
     redis: Redis,
     options: RedisStoreOptions,
     budget: Budget,
+    /// It keeps what it has.
+    keeps: AtomicBool,
     put: Script,
     get: Script,
     delete: Script,
     list: Script,
+    policy: Script,
+}
+
+/// A call of the store: when it began, and how many bytes it is given time for.
+#[derive(Clone, Copy)]
+struct Timed {
+    begun: Instant,
+    bytes: usize,
+}
+
+impl Timed {
+    fn now(bytes: usize) -> Timed {
+        Timed { begun: Instant::now(), bytes }
+    }
+}
+
+/// What a script answered.
+struct Answer {
+    value: Value,
+    /// An earlier try may have been done.
+    doubt: bool,
+    /// Whether replicas have what was written, if that was asked.
+    copied: Result<(), String>,
 }
 
 impl RedisStore {
@@ -66,10 +98,12 @@ impl RedisStore {
             redis,
             options,
             budget: Budget::default(),
-            put: Script::new(include_str!("scripts/put.lua")),
-            get: Script::new(include_str!("scripts/get.lua")),
-            delete: Script::new(include_str!("scripts/delete.lua")),
-            list: Script::new(include_str!("scripts/list.lua")),
+            keeps: AtomicBool::new(false),
+            put: Script::new(PUT),
+            get: Script::new(GET),
+            delete: Script::new(DELETE),
+            list: Script::new(LIST),
+            policy: Script::new(POLICY),
         }
     }
 
@@ -81,21 +115,57 @@ impl RedisStore {
         StoreError::Unavailable { reason: format!("cannot {doing} {key:?} in the Redis: {said}") }
     }
 
-    /// Runs a script until it answers. The second: whether an earlier try may have been done.
+    /// Looks once whether the Redis evicts keys.
+    async fn check(&self, doing: &str, key: &str, timed: Timed) -> Result<(), StoreError> {
+        if self.keeps.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let call = Call { script: &self.policy, source: POLICY, keys: vec![self.redis.key("names")], args: vec![] };
+        let policy = match self.tried(doing, key, timed, &call, None).await?.value {
+            Value::BulkString(policy) => String::from_utf8_lossy(&policy).into_owned(),
+            _ => String::new(),
+        };
+        if policy != "noeviction" {
+            let said = format!("its maxmemory-policy is {policy:?}, so it may drop objects: set it to noeviction");
+            return Err(RedisStore::unavailable(doing, key, &said));
+        }
+        self.keeps.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Runs a script until it answers.
     async fn ask(
         &self,
         doing: &str,
         key: &str,
-        bytes: usize,
-        script: &ScriptInvocation<'_>,
-    ) -> Result<(Value, bool), StoreError> {
-        let mut tries = Tries::new(&self.budget, self.options.limits.with_bytes(bytes));
+        timed: Timed,
+        call: &Call<'_>,
+        copies: Option<Copies>,
+    ) -> Result<Answer, StoreError> {
+        self.check(doing, key, timed).await?;
+        self.tried(doing, key, timed, call, copies).await
+    }
+
+    async fn tried(
+        &self,
+        doing: &str,
+        key: &str,
+        timed: Timed,
+        call: &Call<'_>,
+        copies: Option<Copies>,
+    ) -> Result<Answer, StoreError> {
+        let mut tries = Tries::since(timed.begun, &self.budget, self.options.limits.with_bytes(timed.bytes));
         let mut doubt = false;
         loop {
-            let trouble = match self.redis.run(script, tries.attempt()).await {
-                Ok(value) => {
+            let limit = tries.attempt();
+            let done = match copies {
+                None => self.redis.call(call, limit).await.map(|value| (value, Ok(()))),
+                Some(copies) => self.redis.call_and_wait(call, copies, limit).await,
+            };
+            let trouble = match done {
+                Ok((value, copied)) => {
                     tries.succeeded();
-                    return Ok((value, doubt));
+                    return Ok(Answer { value, doubt, copied });
                 }
                 Err(trouble) => trouble,
             };
@@ -119,56 +189,55 @@ impl RedisStore {
         if bytes.len() > OBJECT_BYTES_MAX {
             return Err(StoreError::TooLarge { key: key.clone(), bytes: bytes.len() }.into());
         }
-        let version = new_version();
-        let mut script = self.put.key(self.object(key.as_str()));
-        script.key(self.redis.key("names")).key(self.redis.key("bytes"));
-        script.arg(there).arg(&version).arg(key.as_str()).arg(self.options.bytes_max).arg(bytes.as_ref());
+        let version = random::hex::<16>();
+        let most = self.options.bytes_max.to_string();
+        let args = vec![there.as_bytes(), version.as_bytes(), key.as_str().as_bytes(), most.as_bytes(), bytes.as_ref()];
         // A try of this write that was done answers `done` again, unless somebody wrote since.
-        let (answer, doubt) = self.ask("write", key.as_str(), bytes.len(), &script).await?;
-        settle("write", key, &answer, doubt)?;
-        self.replicated("write", key).await?;
+        self.change("write", key, bytes.len(), &self.put, PUT, args).await?;
         Ok(Version::new(version))
     }
 
     async fn remove(&self, key: &Key, there: &str) -> Result<(), PutError> {
-        let mut script = self.delete.key(self.object(key.as_str()));
-        script.key(self.redis.key("names")).key(self.redis.key("bytes")).arg(there).arg(key.as_str());
-        let (answer, doubt) = self.ask("delete", key.as_str(), 0, &script).await?;
-        settle("delete", key, &answer, doubt)?;
-        self.replicated("delete", key).await?;
-        Ok(())
+        self.change("delete", key, 0, &self.delete, DELETE, vec![there.as_bytes(), key.as_str().as_bytes()]).await
     }
 
-    /// Waits until enough replicas have what was written.
-    async fn replicated(&self, doing: &str, key: &Key) -> Result<(), StoreError> {
-        if self.options.replicas == 0 {
-            return Ok(());
-        }
-        let limit = self.options.replicas_in;
-        let mut wait = cmd("WAIT");
-        wait.arg(self.options.replicas).arg(limit.as_millis() as u64);
-        let said = match self.redis.command(&wait, limit + self.redis.answer_in()).await {
-            Ok(Value::Int(have)) if have >= i64::from(self.options.replicas) => return Ok(()),
-            Ok(Value::Int(have)) => format!("{have} of {} replicas have it", self.options.replicas),
-            Ok(other) => format!("WAIT answered {other:?}"),
-            Err(trouble) => trouble.to_string(),
-        };
-        Err(RedisStore::unavailable(doing, key.as_str(), &format!("{said}; it was done and may be lost")))
+    async fn change(
+        &self,
+        doing: &str,
+        key: &Key,
+        bytes: usize,
+        script: &Script,
+        source: &'static str,
+        args: Vec<&[u8]>,
+    ) -> Result<(), PutError> {
+        let keys = vec![self.object(key.as_str()), self.redis.key("names"), self.redis.key("bytes")];
+        let call = Call { script, source, keys, args };
+        let RedisStoreOptions { replicas, replicas_in, .. } = self.options;
+        let copies = (replicas > 0).then_some(Copies { many: replicas, within: replicas_in });
+        let answer = self.ask(doing, key.as_str(), Timed::now(bytes), &call, copies).await?;
+        settle(doing, key, &answer.value, answer.doubt)?;
+        answer.copied.map_err(|said| {
+            RedisStore::unavailable(doing, key.as_str(), &format!("{said}; it was done and may be lost")).into()
+        })
     }
 
-    /// In pieces, so that a long object holds up nobody else for long; all of them of one version.
+    /// In pieces, so that a long object holds up nobody else for long; all of them of one version, within the time of one call.
     async fn read(&self, key: &Key, range: Range<u64>) -> Result<Option<Object>, StoreError> {
         let end = range.end.min(OBJECT_BYTES_MAX as u64);
+        let mut timed = Timed::now(end.saturating_sub(range.start).min(PIECE_BYTES) as usize);
         loop {
-            let Some((version, length, piece)) = self.piece(key, range.start, end).await? else { return Ok(None) };
+            let Some((version, length, piece)) = self.piece(key, timed, range.start, end).await? else {
+                return Ok(None);
+            };
             let end = end.min(length);
             if range.start + piece.len() as u64 >= end {
                 return Ok(Some(Object { bytes: piece, version }));
             }
+            timed.bytes = timed.bytes.max((end - range.start) as usize);
             let mut whole = Vec::with_capacity((end - range.start) as usize);
             whole.extend_from_slice(&piece);
             while range.start + (whole.len() as u64) < end {
-                match self.piece(key, range.start + whole.len() as u64, end).await? {
+                match self.piece(key, timed, range.start + whole.len() as u64, end).await? {
                     Some((same, _, piece)) if same == version && !piece.is_empty() => whole.extend_from_slice(&piece),
                     // It was written meanwhile.
                     _ => break,
@@ -177,27 +246,28 @@ impl RedisStore {
             if range.start + whole.len() as u64 == end {
                 return Ok(Some(Object { bytes: whole.into(), version }));
             }
+            if self.options.limits.with_bytes(timed.bytes).deadline <= timed.begun.elapsed() {
+                let said = "others write it faster than it is read; its time is over";
+                return Err(RedisStore::unavailable("read", key.as_str(), said));
+            }
         }
     }
 
     /// The version and the length of an object, and its bytes from `start` up to `end`, but a piece's at most.
-    async fn piece(&self, key: &Key, start: u64, end: u64) -> Result<Option<(Version, u64, Bytes)>, StoreError> {
+    async fn piece(
+        &self,
+        key: &Key,
+        timed: Timed,
+        start: u64,
+        end: u64,
+    ) -> Result<Option<(Version, u64, Bytes)>, StoreError> {
         let end = end.min(start.saturating_add(PIECE_BYTES));
         // The last byte is included; a range of none ends before it begins.
         let (first, last) = if start < end { (start, end - 1) } else { (1, 0) };
-        let mut script = self.get.key(self.object(key.as_str()));
-        script.arg(first).arg(last);
-        let (value, _) = self.ask("read", key.as_str(), (end - start.min(end)) as usize, &script).await?;
-        let Value::Array(all) = value else { return Ok(None) };
-        match <[Value; 3]>::try_from(all) {
-            Ok([Value::BulkString(version), Value::Int(length), Value::BulkString(bytes)])
-                if version.len() == VERSION_BYTES =>
-            {
-                let version = Version::new(String::from_utf8_lossy(&version));
-                Ok(Some((version, u64::try_from(length).unwrap_or(0), bytes.into())))
-            }
-            _ => Err(StoreError::Corrupt { key: key.clone(), reason: "it has no version".to_owned() }),
-        }
+        let (first, last) = (first.to_string(), last.to_string());
+        let args = vec![first.as_bytes(), last.as_bytes()];
+        let call = Call { script: &self.get, source: GET, keys: vec![self.object(key.as_str())], args };
+        piece_of(key, self.ask("read", key.as_str(), timed, &call, None).await?.value)
     }
 
     async fn page(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Page, StoreError> {
@@ -208,10 +278,12 @@ impl RedisStore {
         };
         // No key has a byte above `~`.
         let to = if prefix.is_empty() { "+".to_owned() } else { format!("({prefix}\u{7f}") };
-        let mut script = self.list.key(self.redis.key("names"));
-        script.arg(from).arg(to).arg(limit + 1).arg(self.redis.key("o:"));
-        let (value, _) = self.ask("list", prefix, 0, &script).await?;
-        let Value::Array(flat) = value else { return Err(RedisStore::unavailable("list", prefix, "no list came")) };
+        let (many, objects) = ((limit + 1).to_string(), self.redis.key("o:"));
+        let args = vec![from.as_bytes(), to.as_bytes(), many.as_bytes(), objects.as_bytes()];
+        let call = Call { script: &self.list, source: LIST, keys: vec![self.redis.key("names")], args };
+        let Value::Array(flat) = self.ask("list", prefix, Timed::now(0), &call, None).await?.value else {
+            return Err(RedisStore::unavailable("list", prefix, "no list came"));
+        };
         let mut entries: Vec<Entry> = flat.chunks_exact(3).filter_map(entry).collect();
         let more = flat.len() / 3 > limit;
         entries.truncate(limit);
@@ -291,11 +363,15 @@ fn settle(doing: &str, key: &Key, answer: &Value, doubt: bool) -> Result<(), Put
     let said = match answer {
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Value::SimpleString(text) => text.clone(),
-        other => format!("{other:?}"),
+        _ => "the answer is none to a write".to_owned(),
     };
     match said.as_str() {
         "done" => Ok(()),
-        "full" => Err(StoreError::NoSpace.into()),
+        "full" if !doubt => Err(StoreError::NoSpace.into()),
+        "full" => {
+            let why = "it is full; whether an earlier try was done is not known: read it before writing again";
+            Err(RedisStore::unavailable(doing, key.as_str(), why).into())
+        }
         // An earlier try may be why.
         "conflict" | "missing" if doubt => {
             let why = "another write is there now; whether this one was done before it is not known";
@@ -307,11 +383,22 @@ fn settle(doing: &str, key: &Key, answer: &Value, doubt: bool) -> Result<(), Put
     }
 }
 
-fn new_version() -> String {
-    random::bytes::<16>().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// A version, a length and bytes, as a script tells them; nothing only if it says so.
+fn piece_of(key: &Key, value: Value) -> Result<Option<(Version, u64, Bytes)>, StoreError> {
+    let all = match value {
+        Value::Nil => return Ok(None),
+        Value::Array(all) => all,
+        _ => return Err(RedisStore::unavailable("read", key.as_str(), "the answer is none to a read")),
+    };
+    match <[Value; 3]>::try_from(all) {
+        Ok([Value::BulkString(version), Value::Int(length), Value::BulkString(bytes)])
+            if version.len() == VERSION_BYTES =>
+        {
+            let version = Version::new(String::from_utf8_lossy(&version));
+            Ok(Some((version, u64::try_from(length).unwrap_or(0), bytes.into())))
+        }
+        _ => Err(StoreError::Corrupt { key: key.clone(), reason: "it has no version".to_owned() }),
+    }
 }
 
 /// A version as a script compares it; one that cannot be is compared as one that is never there.
@@ -331,4 +418,34 @@ fn entry(of: &[Value]) -> Option<Entry> {
 
 fn millis_after_epoch(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+    use super::{piece_of, settle};
+    use redis::Value;
+    use warren_storage::store::{Key, PutError, StoreError};
+
+    #[test]
+    fn only_what_says_that_nothing_is_there_says_so() {
+        let key = Key::new("a").unwrap();
+        assert_eq!(piece_of(&key, Value::Nil), Ok(None));
+        for odd in [Value::Okay, Value::Int(0), Value::Boolean(false), Value::BulkString(Vec::new())] {
+            assert!(matches!(piece_of(&key, odd), Err(StoreError::Unavailable { .. })));
+        }
+        assert!(matches!(piece_of(&key, Value::Array(Vec::new())), Err(StoreError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn after_a_try_without_an_answer_no_refusal_says_that_nothing_was_written() {
+        let key = Key::new("a").unwrap();
+        let said = |answer: &str, doubt| settle("write", &key, &Value::BulkString(answer.into()), doubt);
+        for answer in ["full", "conflict", "missing"] {
+            let told = said(answer, true).unwrap_err();
+            assert!(matches!(told, PutError::Store(StoreError::Unavailable { .. })), "{answer}: {told}");
+        }
+        assert_eq!(said("full", false), Err(PutError::Store(StoreError::NoSpace)));
+        assert_eq!(said("done", true), Ok(()));
+    }
 }

@@ -29,6 +29,20 @@ pub(crate) enum Failed {
     Hopeless(String),
 }
 
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Failed::Condition => "412: the condition does not hold",
+            Failed::NoKey => "404: there is no such object",
+            Failed::NoUpload => "404: there is no such upload",
+            Failed::Range => "416: the object ends before the range",
+            Failed::TooLong => "more came than was asked for",
+            Failed::Full => "the store has no room",
+            Failed::Refused(said) | Failed::Doubt(said) | Failed::Hopeless(said) => said,
+        })
+    }
+}
+
 /// No answer in time.
 pub(crate) fn silence(after: Duration) -> Failed {
     Failed::Doubt(format!("no answer within {} ms", after.as_millis()))
@@ -38,6 +52,9 @@ impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> From<SdkError<E, H
     fn from(error: SdkError<E, HttpResponse>) -> Failed {
         if let SdkError::ServiceError(context) = &error {
             let (code, message) = (context.err().code(), context.err().message());
+            if context.raw().status().is_success() {
+                return judge_late(code.unwrap_or_default(), message.unwrap_or_default());
+            }
             return judge(context.raw().status().as_u16(), code.unwrap_or_default(), message.unwrap_or_default());
         }
         let text = causes(&error);
@@ -62,6 +79,14 @@ impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> From<SdkError<E, H
     }
 }
 
+/// A no in an answer that began as a yes: that of an upload in parts, which is sent before the upload is an object.
+fn judge_late(code: &str, message: &str) -> Failed {
+    match code {
+        "PreconditionFailed" => Failed::Condition,
+        _ => Failed::Doubt(format!("200, and then {code}: {message}")),
+    }
+}
+
 /// An answer that says no.
 fn judge(status: u16, code: &str, message: &str) -> Failed {
     let said = || match (code, message) {
@@ -74,7 +99,9 @@ fn judge(status: u16, code: &str, message: &str) -> Failed {
         (416, _) => Failed::Range,
         (404, "NoSuchBucket") => Failed::Hopeless(format!("{}; make the bucket, or name another", said())),
         (404, "NoSuchUpload") => Failed::NoUpload,
-        (404, _) => Failed::NoKey,
+        // Only the words of S3 say that there is no object; any other 404 is of whatever is between.
+        (404, "NoSuchKey") => Failed::NoKey,
+        (404, _) => Failed::Doubt(format!("{}: not what S3 says of an object that is not there", said())),
         (409, _) => Failed::Refused(format!("{}: another write of the key is on its way", said())),
         (429, _) | (503, "SlowDown" | "RequestLimitExceeded" | "Throttling" | "ThrottlingException") => {
             Failed::Refused(format!("{}: it is asked too often", said()))
@@ -114,7 +141,7 @@ fn is_caused_by<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failed, judge};
+    use super::{Failed, judge, judge_late};
 
     #[test]
     fn each_answer_says_what_became_of_the_request() {
@@ -132,7 +159,8 @@ mod tests {
         for (status, code, expected) in [
             (412, "PreconditionFailed", "condition"),
             (404, "NoSuchKey", "no key"),
-            (404, "", "no key"),
+            (404, "", "doubt"),
+            (404, "NotFound", "doubt"),
             (404, "NoSuchBucket", "hopeless"),
             (404, "NoSuchUpload", "no upload"),
             (409, "ConditionalRequestConflict", "refused"),
@@ -152,6 +180,8 @@ mod tests {
         ] {
             assert_eq!(kind(&judge(status, code, "")), expected, "{status} {code}");
         }
+        assert_eq!(kind(&judge_late("PreconditionFailed", "")), "condition");
+        assert_eq!(kind(&judge_late("InternalError", "")), "doubt");
         let Failed::Hopeless(text) = judge(403, "AccessDenied", "Access Denied") else { panic!() };
         assert!(text.contains("403 AccessDenied: Access Denied") && text.contains("s3:PutObject"), "{text}");
     }

@@ -1,7 +1,7 @@
 //! Conditional writes, whole and in parts, and what became of one that had no answer.
 use super::answer::Failed;
 use super::envelope::{Sealed, WriteId, write_of};
-use super::{NO_TAG, S3Store, given_up, off_thread, version, within};
+use super::{HEAD_BYTES, NO_TAG, S3Store, given_up, off_thread, version, within};
 use crate::random;
 use crate::retry::{Over, Tries};
 use aws_sdk_s3::Client;
@@ -9,6 +9,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::time::Instant;
+use tokio::sync::SemaphorePermit;
 use warren_storage::store::{Key, OBJECT_BYTES_MAX, PutError, StoreError, Version};
 
 /// Parts on their way at a time.
@@ -54,8 +56,8 @@ impl S3Store {
             return Err(StoreError::TooLarge { key: key.clone(), bytes: bytes.len() }.into());
         }
         let name = self.name(key);
-        let _turn = self.turn("write", &name).await?;
-        let mut tries = self.tries(bytes.len());
+        let (_turn, begun) = self.turn("write", &name).await?;
+        let mut tries = self.tries(begun, bytes.len());
         let id = WriteId(random::bytes());
         let sealed = off_thread(bytes.len(), move || Sealed::new(id, bytes)).await;
         // Whether there was a try that may have been done, unknown to us.
@@ -70,7 +72,7 @@ impl S3Store {
             };
             let (said, silent) = match failed {
                 Failed::Condition | Failed::NoKey | Failed::NoUpload if doubt => {
-                    return self.resolve(&name, sealed.id()).await;
+                    return self.resolve(&name, sealed.id(), begun).await;
                 }
                 Failed::Condition => return Err(PutError::Conflict),
                 Failed::NoKey if matches!(condition, Condition::Match(_)) => return Err(PutError::Missing),
@@ -83,13 +85,13 @@ impl S3Store {
                 }
                 Failed::Full if !doubt => return Err(StoreError::NoSpace.into()),
                 Failed::Hopeless(said) => return Err(self.not_put(&name, &said, doubt).into()),
-                other => return Err(self.not_put(&name, &format!("{other:?}"), doubt).into()),
+                other => return Err(self.not_put(&name, &other.to_string(), doubt).into()),
             };
             if let Err(over) = tries.pause(silent).await {
                 let said = given_up(&said, tries.failed(), over);
                 if doubt && over == Over::Budget {
                     // There is time left to look.
-                    if let Ok(Whose::Ours(version)) = self.whose(&name, sealed.id()).await {
+                    if let Ok(Whose::Ours(version)) = self.whose(&name, sealed.id(), begun).await {
                         return Ok(version);
                     }
                 }
@@ -99,16 +101,17 @@ impl S3Store {
     }
 
     /// A later try was refused: an earlier one, which had no answer, may be why.
-    async fn resolve(&self, name: &str, id: WriteId) -> Result<Version, PutError> {
-        match self.whose(name, id).await? {
-            Whose::Ours(version) => Ok(version),
-            Whose::Others => Err(self.not_put(name, "somebody else's write is there now", true).into()),
-            Whose::Nobodys => Err(self.not_put(name, "nothing is there now", true).into()),
+    async fn resolve(&self, name: &str, id: WriteId, begun: Instant) -> Result<Version, PutError> {
+        match self.whose(name, id, begun).await {
+            Err(error) => Err(self.not_put(name, &error.to_string(), true).into()),
+            Ok(Whose::Ours(version)) => Ok(version),
+            Ok(Whose::Others) => Err(self.not_put(name, "somebody else's write is there now", true).into()),
+            Ok(Whose::Nobodys) => Err(self.not_put(name, "nothing is there now", true).into()),
         }
     }
 
-    async fn whose(&self, name: &str, id: WriteId) -> Result<Whose, StoreError> {
-        Ok(match self.head(name).await? {
+    async fn whose(&self, name: &str, id: WriteId, begun: Instant) -> Result<Whose, StoreError> {
+        Ok(match self.head(name, begun).await? {
             Some((head, version)) if write_of(&head) == Some(id) => Whose::Ours(version),
             Some(_) => Whose::Others,
             None => Whose::Nobodys,
@@ -131,7 +134,7 @@ impl S3Store {
         condition: Condition<'_>,
         tries: &Tries<'_>,
     ) -> Result<Version, Failed> {
-        if sealed.len() > self.options.multipart_bytes {
+        if sealed.len() - HEAD_BYTES > self.options.multipart_bytes || self.options.multipart_bytes == 0 {
             return self.put_parts(name, sealed, condition, tries).await;
         }
         let (copy, attempt) = (sealed.clone(), tries.failed());
@@ -151,11 +154,14 @@ impl S3Store {
         tries: &Tries<'_>,
     ) -> Result<Version, Failed> {
         let begin = || self.client.create_multipart_upload().bucket(&self.options.bucket).key(name);
-        let begun = self.step(tries, || async { Ok(begin().send().await?) }).await?;
+        let begun = self.step(tries, 0, || async { Ok(begin().send().await?) }).await?;
         let id =
             begun.upload_id.ok_or_else(|| Failed::Hopeless("the service named no upload; use another".to_owned()))?;
         let mut upload = Upload { client: &self.client, bucket: &self.options.bucket, name, id: Some(id.clone()) };
         let size = self.options.part_bytes;
+        // A part beside another takes a turn of its own, if there is one now: this call has one, and waits for no more.
+        let beside = (0..PARTS_AT_ONCE as u32).rev().find_map(|many| self.turns.try_acquire_many(many).ok());
+        let at_once = 1 + beside.as_ref().map_or(0, SemaphorePermit::num_permits);
         let parts = (0..sealed.len().div_ceil(size)).map(|number| {
             let id = &id;
             async move {
@@ -166,11 +172,12 @@ impl S3Store {
                     let request = self.client.upload_part().bucket(&self.options.bucket).key(name).upload_id(id);
                     request.part_number(number).body(ByteStream::from(bytes.clone()))
                 };
-                let done = self.step(tries, || async { Ok(send().send().await?) }).await?;
+                let done = self.step(tries, bytes.len() * at_once, || async { Ok(send().send().await?) }).await?;
                 Ok::<_, Failed>(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build())
             }
         });
-        let parts: Vec<_> = stream::iter(parts).buffered(PARTS_AT_ONCE).try_collect().await?;
+        let parts: Vec<_> = stream::iter(parts).buffered(at_once).try_collect().await?;
+        drop(beside);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&self.options.bucket).key(name).upload_id(&id);
         let request = request.multipart_upload(parts);
@@ -180,14 +187,16 @@ impl S3Store {
         answer.e_tag.as_deref().map(version).ok_or_else(|| Failed::Hopeless(NO_TAG.to_owned()))
     }
 
-    /// Part of an upload, tried a few times by itself. That it had no answer says nothing of the object.
+    /// Part of an upload, tried a few times by itself, each in the time that `bytes` take. That it had no answer says nothing of
+    /// the object.
     async fn step<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         tries: &Tries<'_>,
+        bytes: usize,
         once: impl Fn() -> F,
     ) -> Result<T, Failed> {
-        let limit = tries.attempt();
-        let mut own = Tries::new(&self.budget, crate::retry::Limits { deadline: limit, ..self.options.limits });
+        let limits = crate::retry::Limits { deadline: tries.attempt(), ..self.options.limits.with_bytes(bytes) };
+        let mut own = Tries::new(&self.budget, limits);
         loop {
             let done = within(own.attempt(), once()).await.and_then(|done| done);
             let (said, silent) = match done {
@@ -205,13 +214,13 @@ impl S3Store {
     /// itself is conditional: what is written between is not removed.
     pub(super) async fn remove(&self, key: &Key, wanted: &Version) -> Result<(), PutError> {
         let name = self.name(key);
-        let _turn = self.turn("delete", &name).await?;
-        match self.head(&name).await? {
+        let (_turn, begun) = self.turn("delete", &name).await?;
+        match self.head(&name, begun).await? {
             None => return Err(PutError::Missing),
             Some((_, there)) if there != *wanted => return Err(PutError::Conflict),
             Some(_) => {}
         }
-        let mut tries = self.tries(0);
+        let mut tries = self.tries(begun, 0);
         let mut doubt = false;
         loop {
             let request = self.client.delete_object().bucket(&self.options.bucket).key(&name).if_match(quoted(wanted));
@@ -236,7 +245,7 @@ impl S3Store {
                     (said, true)
                 }
                 Failed::Hopeless(said) => return Err(self.unavailable("delete", &name, &said).into()),
-                other => return Err(self.unavailable("delete", &name, &format!("{other:?}")).into()),
+                other => return Err(self.unavailable("delete", &name, &other.to_string()).into()),
             };
             if let Err(over) = tries.pause(silent).await {
                 let became = if doubt { not_known } else { "nothing was removed" };

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub(crate) mod moto;
+pub(crate) mod proxy;
 pub(crate) mod redis;
 
 use std::net::TcpListener;
@@ -44,4 +45,15 @@ pub(crate) async fn double() -> Double {
 
 pub(crate) async fn open(options: S3Options) -> Arc<S3Store> {
     Arc::new(S3Store::open(options).await.unwrap())
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..1200 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("{what}: not within 30 s");
 }

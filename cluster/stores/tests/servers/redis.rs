@@ -17,9 +17,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one that keeps nothing. `None`, with a printed reason, where there is none to start.
+    /// Starts one that keeps nothing. `None`, with a printed reason, where there is none to start; with `WARREN_REDIS_TESTS` set
+    /// that is an error.
     pub(crate) fn start(more: &[&str]) -> Option<Server> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
+            assert!(std::env::var_os("WARREN_REDIS_TESTS").is_none(), "there is no redis-server to test with");
             println!("skipped: there is no redis-server (Debian: redis-server)");
             return None;
         }
@@ -71,6 +73,20 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// A replica of this one, which has what it has.
+    pub(crate) fn replica(&self) -> Server {
+        let of = self.port.to_string();
+        let replica = Server::start(&["--replicaof", "127.0.0.1", &of, "--repl-diskless-sync-delay", "0"]).unwrap();
+        super::until("the replica is there", || self.ask(&["INFO", "replication"]).contains("state=online"));
+        replica
+    }
+
+    /// It stands still, and its connections stay.
+    pub(crate) fn freeze(&self) {
+        let done = Command::new("kill").args(["-STOP", &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
     }
 
     /// The same port and folder again.

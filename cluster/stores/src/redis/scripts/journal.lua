@@ -1,6 +1,6 @@
 -- KEYS[2]: a session's journal, one hash, so that it is forgotten whole or not at all: f the fence; e the epoch that seeded it;
--- l its last event, or the one before its first; b the last event that was trimmed; an entry under its number.
--- ARGV: random, what, milliseconds it is kept, home or '', epoch, then what the request has.
+-- l its last event, or the one before its first; b the last event that was trimmed; n bytes of its entries; an entry under its
+-- number. ARGV: random, what, milliseconds it is kept, home or '', epoch, bytes and entries at most, then what the request has.
 local asked, epoch = ARGV[2], tonumber(ARGV[5])
 local journal = KEYS[2]
 
@@ -59,30 +59,36 @@ if fence < epoch then
 end
 local by, last = field('e'), field('l')
 if asked == 'seed' then
-    local after = tonumber(ARGV[6])
+    local after = tonumber(ARGV[8])
     -- One that is late: what was appended since stays.
     if not (by == epoch and last > after) then
         redis.call('DEL', journal)
-        redis.call('HSET', journal, 'f', number(epoch), 'e', number(epoch), 'l', number(after), 'b', number(after))
+        redis.call('HSET', journal, 'f', number(epoch), 'e', number(epoch), 'l', number(after), 'b', number(after), 'n', '0')
     end
 elseif asked == 'append' then
-    local first = tonumber(ARGV[6])
+    local first = tonumber(ARGV[8])
     if by ~= epoch or first > last + 1 then
         return answer('forgotten')
     end
-    for at = 7, #ARGV do
-        local seq = first + at - 7
-        if seq > last then
-            redis.call('HSET', journal, number(seq), ARGV[at])
-        end
+    local bytes, upto = field('n') or 0, math.max(last, first + #ARGV - 9)
+    for seq = last + 1, upto do
+        bytes = bytes + #ARGV[9 + seq - first]
     end
-    redis.call('HSET', journal, 'l', number(math.max(last, first + #ARGV - 7)))
+    if upto > last and (bytes > tonumber(ARGV[6]) or upto - field('b') > tonumber(ARGV[7])) then
+        return answer('full')
+    end
+    for seq = last + 1, upto do
+        redis.call('HSET', journal, number(seq), ARGV[9 + seq - first])
+    end
+    redis.call('HSET', journal, 'l', number(upto), 'n', number(bytes))
 elseif asked == 'trim' and by then
-    local from, upto = field('b') + 1, math.min(tonumber(ARGV[6]), last)
+    local from, upto = field('b') + 1, math.min(tonumber(ARGV[8]), last)
+    local bytes = field('n') or 0
     for seq = from, upto do
+        bytes = bytes - redis.call('HSTRLEN', journal, number(seq))
         redis.call('HDEL', journal, number(seq))
     end
-    redis.call('HSET', journal, 'b', number(math.max(from - 1, upto)))
+    redis.call('HSET', journal, 'b', number(math.max(from - 1, upto)), 'n', number(math.max(bytes, 0)))
 end
 keep()
 return answer('done')

@@ -2,7 +2,12 @@
 -- use at most, bytes. An object is its version (32), when it was written (13 digits of milliseconds), its bytes.
 local there = redis.call('GETRANGE', KEYS[1], 0, 31)
 if there == ARGV[2] then
-    return 'done' -- an earlier try of this write
+    -- An earlier try of this write. Something is written, so that who waits for replicas waits for what is before it, too; and
+    -- what needs no memory first.
+    local used = redis.call('GET', KEYS[3]) or '0'
+    redis.call('DEL', KEYS[3])
+    redis.call('SET', KEYS[3], used)
+    return 'done'
 end
 if ARGV[1] == '' and there ~= '' then
     return 'conflict'
