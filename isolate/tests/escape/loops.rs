@@ -94,7 +94,15 @@ fn loops_of_the_engines_own_end_for_their_session() {
         assert_eq!(ended.status, ExitStatus::Signaled(Signal::KILL), "{script}: {}", ended.err);
         answers(&Place::new());
     }
-    // A session that does it again and again has no more of them, and others have.
-    assert_eq!(place.node(&["-p", "1"]).status, ExitStatus::Signaled(Signal::KILL));
+    // A session that does it again and again has no more of them, and others have. One that was killed before it began its loop is not lost.
+    let again = "Array.prototype.includes.call({ length: 2 ** 53 - 1 }, 1)";
+    let refused = (0..8).any(|_| {
+        let refused = place.node(&["-p", "1"]).status == ExitStatus::Signaled(Signal::KILL);
+        if !refused {
+            place.node_killed_after(&["-e", again], Duration::from_secs(2));
+        }
+        refused
+    });
+    assert!(refused);
     answers(&Place::new());
 }
