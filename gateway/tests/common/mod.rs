@@ -24,7 +24,13 @@ use warren_wasi_posix::{EngineOptions, Wasm};
 
 /// The binary under test.
 pub fn warren() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_warren"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
+    // What the tester has set for a server of theirs is not for these; the folder of software is.
+    let theirs = std::env::vars_os().map(|(name, _)| name).filter(|name| name != "WARREN_CACHE");
+    for name in theirs.filter(|name| name.as_encoded_bytes().starts_with(b"WARREN_")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Whether the default software is installed; the first test of a machine fetches it. Without a network the tests

@@ -6,9 +6,9 @@ use std::time::Duration;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::signal::Signal;
 
-/// Some of a list, so that the suite takes no minutes; all of it if `WARREN_LONG_TESTS` is set.
+/// Some of a list, so that the suite takes no minutes; all of it if `LONG_TESTS` is set.
 fn chosen<'a>(scripts: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    let most = if std::env::var_os("WARREN_LONG_TESTS").is_some() { scripts.len() } else { 2 };
+    let most = if std::env::var_os("LONG_TESTS").is_some() { scripts.len() } else { 2 };
     scripts.iter().copied().take(most)
 }
 

@@ -163,7 +163,7 @@ fn types_are_taken_out_of_text_of_any_depth() {
 }
 
 fn is_long() -> bool {
-    std::env::var_os("WARREN_LONG_TESTS").is_some()
+    std::env::var_os("LONG_TESTS").is_some()
 }
 
 /// The first, or all.
@@ -171,7 +171,7 @@ fn depths(all: &[usize]) -> impl Iterator<Item = usize> {
     all.iter().copied().take(if is_long() { all.len() } else { 1 })
 }
 
-/// Some of the ways, so that the suite takes no minutes; all if `WARREN_LONG_TESTS` is set.
+/// Some of the ways, so that the suite takes no minutes; all if `LONG_TESTS` is set.
 fn chosen() -> Vec<(&'static str, &'static str, &'static str)> {
     let step = if is_long() { 1 } else { 6 };
     WAYS.iter().copied().step_by(step).collect()

@@ -25,7 +25,7 @@ fn what_is_too_large_to_make_ends_its_guest_alone() {
     if let Some(number) = std::env::var_os(SCRIPT).and_then(|number| number.to_str()?.parse::<usize>().ok()) {
         return ends_alone(SCRIPTS[number]);
     }
-    let long = std::env::var_os("WARREN_LONG_TESTS").is_some();
+    let long = std::env::var_os("LONG_TESTS").is_some();
     for (number, script) in SCRIPTS.iter().enumerate().filter(|(number, _)| long || [0, 5].contains(number)) {
         let mut alone = Command::new(std::env::current_exe().unwrap());
         alone.args(["--exact", "sizes::what_is_too_large_to_make_ends_its_guest_alone", "--nocapture"]);

@@ -125,9 +125,9 @@ pub fn told(output: &Output) -> String {
 /// Says on standard output why tests did not run.
 ///
 /// # Panics
-/// If `WARREN_AGENT_TESTS` says that they have to.
+/// If `AGENT_TESTS` says that they have to.
 #[allow(clippy::print_stdout, reason = "it is what a test prints")]
 pub fn skipped(what: &str, why: &str) {
-    assert!(std::env::var_os("WARREN_AGENT_TESTS").is_none(), "{what} cannot be tested: {why}");
+    assert!(std::env::var_os("AGENT_TESTS").is_none(), "{what} cannot be tested: {why}");
     println!("skipped: {what}: {why}");
 }

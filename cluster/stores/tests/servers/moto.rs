@@ -25,7 +25,7 @@ impl Moto {
         let program = match installed() {
             Ok(folder) => folder.join("bin/moto_server"),
             Err(why) => {
-                assert!(std::env::var_os("WARREN_AGENT_TESTS").is_none(), "moto cannot be had: {why}");
+                assert!(std::env::var_os("AGENT_TESTS").is_none(), "moto cannot be had: {why}");
                 println!("skipped: moto: {why}");
                 return None;
             }

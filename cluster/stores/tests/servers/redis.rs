@@ -17,11 +17,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one that keeps nothing. `None`, with a printed reason, where there is none to start; with `WARREN_REDIS_TESTS` set
+    /// Starts one that keeps nothing. `None`, with a printed reason, where there is none to start; with `REDIS_TESTS` set
     /// that is an error.
     pub(crate) fn start(more: &[&str]) -> Option<Server> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
-            assert!(std::env::var_os("WARREN_REDIS_TESTS").is_none(), "there is no redis-server to test with");
+            assert!(std::env::var_os("REDIS_TESTS").is_none(), "there is no redis-server to test with");
             println!("skipped: there is no redis-server (Debian: redis-server)");
             return None;
         }
