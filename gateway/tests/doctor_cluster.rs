@@ -65,7 +65,7 @@ fn what_is_not_there_or_not_said_is_an_error_that_says_what_to_do() {
 
     let nowhere = format!("http://127.0.0.1:{}", servers::free_port());
     let (found, status) = doctor(&["--cluster", "--bucket", "bucket", "--s3-endpoint", &nowhere]);
-    assert_eq!((found.len(), status), (7, Some(1)), "one is tried, the others are not: {found:#?}");
+    assert_eq!((found.len(), status), (8, Some(1)), "one is tried, the others are not: {found:#?}");
     assert_eq!(found.iter().filter(|(level, ..)| level == "error").count(), 1, "{found:#?}");
 
     let (found, status) = doctor(&["--cluster", "--bucket", "No Bucket", "--redis", "http://there"]);
