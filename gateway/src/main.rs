@@ -26,6 +26,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::process::ExitCode;
 
+/// What a guest has no memory for ends that guest.
+#[global_allocator]
+static ALLOCATOR: warren_isolate::Allocator = warren_isolate::Allocator;
+
 #[derive(Debug, Parser)]
 #[command(name = "warren", version, about = "Runs AI-agent sessions: each a virtual POSIX system of its own")]
 struct Arguments {

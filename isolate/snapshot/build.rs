@@ -31,8 +31,11 @@ fn main() {
                 let context = create_v8_context(scope, template, ContextInitMode::ForSnapshot, std::ptr::null_mut());
                 {
                     let scope = &mut v8::ContextScope::new(scope, context);
-                    let bounds =
-                        v8::String::new(scope, &format!("{BOUNDS}\ndelete globalThis.bound;")).expect("a short script");
+                    let bounds = v8::String::new(
+                        scope,
+                        &format!("{BOUNDS}\ndelete globalThis.bound; delete globalThis.growing;"),
+                    )
+                    .expect("a short script");
                     let bounds = v8::Script::compile(scope, bounds, None).expect("it is a script");
                     bounds.run(scope).expect("it runs");
                 }

@@ -4,16 +4,22 @@
 //! no memory         ─▶ out_of_memory ─┐
 //! V8_Fatal(message) ─▶ fatal ─────────┼─ of a guest's thread, and too large ─▶ its process ends, its thread stays where it is
 //! its trap          ─▶ trapped ───────┘  else ─▶ the server ends: after a mistake of the engine's nothing can be trusted
+//! a panic           ─▶ panicked ─ of a guest's thread ─▶ its process ends, its thread stays where it is
 //! ```
+//! A panic of native code that the engine calls would end the server where it comes to the engine's frames. It is a mistake of that code,
+//! which has done nothing with what it panicked over.
+//!
 //! Some of what is too large the engine says on standard error alone, and then executes a trap (`Fatal error with no security impact`, as
 //! of `'x'.repeat(2 ** 28).replaceAll(/x/g, 'y$&')`). A trap that no message came before is one of these.
 
-use crate::turns::exhaust_here;
+use crate::turns::{exhaust_here, fail_here};
 use deno_core::v8;
 use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 use std::mem::zeroed;
 use std::ptr::null_mut;
+use std::sync::Once;
+use warren_isolate_extensions::guest;
 
 /// What the engine says of a thing that is larger than it can make, where it has no way to throw.
 const TOO_LARGE: [&str; 3] = ["invalid size error", "invalid array length", "out of memory"];
@@ -26,6 +32,17 @@ thread_local! {
 /// From now on, for all isolates. Before the engine is begun.
 pub(crate) fn watch() {
     v8::V8::set_fatal_error_handler(fatal);
+    static PANICS: Once = Once::new();
+    PANICS.call_once(|| {
+        let told = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            told(panic);
+            // What holds a session's kernel is let go first. A thread that stays here keeps the hook as it is, for good.
+            if !guest::is_in_kernel() {
+                fail_here();
+            }
+        }));
+    });
     // SAFETY: all zeros is an action without flags and with an empty mask, and `trapped` takes what a handler is given.
     unsafe {
         let mut action: libc::sigaction = zeroed();

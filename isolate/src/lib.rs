@@ -8,11 +8,13 @@
 //! next. `command` reads its command line, `modules` finds its modules, `code` keeps what was made of them for the next
 //! program, and the extensions and their gate are a crate of their own, which the snapshot is made of when this is built.
 
+mod allocator;
 mod code;
 mod command;
 mod ending;
 mod fatal;
 mod late;
+mod lost;
 mod memory;
 mod modules;
 mod pool;
@@ -22,6 +24,7 @@ mod turns;
 mod words;
 mod worker;
 
+pub use allocator::Allocator;
 pub use code::{CodeCounts, CodeOptions};
 
 pub use command::{CommandError, CommandLine, InputType, Main, parse};

@@ -108,7 +108,7 @@ impl Weight {
         let heap = isolate.get_heap_statistics();
         let outside = heap.external_memory().max(buffers.used()).saturating_add(reserved::bytes(isolate));
         let has = heap.total_heap_size().saturating_add(heap.malloced_memory()).saturating_add(outside);
-        let has = has.saturating_add(FIXED_BYTES) as u64;
+        let has = has.saturating_add(guest.held()).saturating_add(FIXED_BYTES) as u64;
         let before = self.charged.load(Ordering::Acquire);
         if has.abs_diff(before) < STEP_BYTES {
             return true;
@@ -126,15 +126,15 @@ impl Weight {
         charged
     }
 
-    /// It cannot be given back any more: so many bytes, or more.
+    /// It stays counted though the process goes, and is so many bytes at least, until it is recovered.
     pub(crate) fn forfeit(&self, kernel: &mut Kernel, pid: Pid, bytes: usize) {
         let before = self.charged.load(Ordering::Acquire);
         // If there is no room, as much as was charged.
         kernel.charge_memory(pid, (bytes as u64).saturating_sub(before));
-        self.forfeited.store(kernel.forfeit_memory(pid), Ordering::Release);
+        self.forfeited.fetch_add(kernel.forfeit_memory(pid), Ordering::AcqRel);
     }
 
-    /// It was given back after all.
+    /// It was given back.
     pub(crate) fn recover(&self, kernel: &mut Kernel) {
         kernel.recover_memory(self.forfeited.swap(0, Ordering::AcqRel));
     }

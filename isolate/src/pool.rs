@@ -11,10 +11,12 @@
 //! wait for that without a thread.
 
 use crate::MAGIC;
+use crate::allocator::is_for_guest;
 use crate::code::{CodeCounts, CodeOptions, Codes};
 use crate::ending::Obituary;
 use crate::fatal;
-use crate::turns::{LOST_MAX, OnThread, Running};
+use crate::lost::{Lost, LostOfTenants};
+use crate::turns::{OnThread, Running};
 use crate::worker::{Limits, Worker};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,8 +69,9 @@ const STACK_BYTES: usize = 8 << 20;
 /// Of the engine: its unrolling of loops takes the check for interrupts out of an endless loop around a finite one (such as
 /// `for (;;) new Array(1000).fill({})`), which nothing could end any more then. A WebAssembly memory is of 512 MiB at most.
 /// Code is not guarded by protection keys: threads of guests are not children of the thread the engine was begun on, and could not read
-/// it on a processor that has them.
-const ENGINE_FLAGS: &str = "--no-turboshaft-loop-unrolling --wasm-max-mem-pages=8192 --no-memory-protection-keys";
+/// it on a processor that has them. No context has shared buffers but the one that they are given to, with a bound.
+const ENGINE_FLAGS: &str = "--no-turboshaft-loop-unrolling --wasm-max-mem-pages=8192 --no-memory-protection-keys \
+    --enable-sharedarraybuffer-per-context";
 /// Isolates a session has made for it at once.
 pub(crate) const MAKING_MAX: usize = 2;
 /// How long work that blocks may go on after its guest has ended.
@@ -87,7 +90,7 @@ struct OfSession {
     isolates: Isolates,
     share: Arc<SessionShare>,
     /// Guests whose threads were given up.
-    lost: Arc<AtomicUsize>,
+    lost: Arc<Lost>,
     /// Places for those whose isolate is made.
     making: Arc<Semaphore>,
 }
@@ -100,6 +103,7 @@ struct Inner {
     warm: Mutex<VecDeque<Sender<Job>>>,
     running: Mutex<Vec<Arc<Running>>>,
     codes: Arc<Codes>,
+    lost: LostOfTenants,
     /// Tells the thread that fills the pool.
     taken: Option<Sender<()>>,
 }
@@ -111,7 +115,7 @@ pub(crate) type Make = fn(Limits, Duration, Arc<dyn CodeStore>) -> Worker;
 struct Job {
     guest: Guest,
     share: Arc<SessionShare>,
-    lost: Arc<AtomicUsize>,
+    lost: Arc<Lost>,
     /// Until its isolate is there.
     making: Option<OwnedSemaphorePermit>,
     obituary: Obituary,
@@ -141,7 +145,18 @@ impl Isolates {
         let (taken, asked) = channel();
         let taken = (options.warm > 0).then_some(taken);
         let (warm, running) = (Mutex::default(), Mutex::default());
-        let isolates = Isolates { inner: Arc::new(Inner { options, make, executor, warm, running, codes, taken }) };
+        let isolates = Isolates {
+            inner: Arc::new(Inner {
+                options,
+                make,
+                executor,
+                warm,
+                running,
+                codes,
+                lost: LostOfTenants::default(),
+                taken,
+            }),
+        };
         let kicked = Arc::downgrade(&isolates.inner);
         shares.also_kick(move || {
             if let Some(inner) = kicked.upgrade() {
@@ -267,6 +282,7 @@ impl Inner {
             }
             let status = worker.run(guest.clone()).await;
             obituary.is_over(status);
+            listed.running.is_leaving();
             guest.exit(status, turns.take_used());
             // Whoever waits for the process does not wait for the rest.
             reserved::clear();
@@ -310,15 +326,17 @@ impl Drop for Listed<'_> {
 /// What blocks (keys derived, files packed) has threads of its own, behind all others of the machine: it takes no turns. A guest can
 /// leave work there that goes on when it has ended, and nothing can stop; then its session has lost a thread until that is done.
 fn thread_with_executor(
-    work: impl FnOnce(&tokio::runtime::Runtime) -> Option<Arc<AtomicUsize>> + Send + 'static,
+    work: impl FnOnce(&tokio::runtime::Runtime) -> Option<Arc<Lost>> + Send + 'static,
 ) -> std::io::Result<()> {
     let thread = thread::Builder::new().name("node".to_owned()).stack_size(STACK_BYTES);
     thread.spawn(move || {
         be_a_guests_thread();
+        is_for_guest();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let blocking = Arc::new(AtomicUsize::new(0));
         let (begun, ended) = (blocking.clone(), blocking.clone());
         runtime.on_thread_start(move || {
+            is_for_guest();
             begun.fetch_add(1, Ordering::AcqRel);
             if let Some(thread) = ThreadNumber::here() {
                 thread.put_last();
@@ -334,11 +352,11 @@ fn thread_with_executor(
         let Some(lost) = work(&runtime) else { return };
         runtime.shutdown_timeout(LEFT_FOR);
         if blocking.load(Ordering::Acquire) > 0 {
-            lost.fetch_add(1, Ordering::AcqRel);
+            lost.add();
             while blocking.load(Ordering::Acquire) > 0 {
                 thread::sleep(LEFT_FOR);
             }
-            lost.fetch_sub(1, Ordering::AcqRel);
+            lost.give_back();
         }
     })?;
     Ok(())
@@ -349,7 +367,7 @@ impl Guests for Isolates {
         Arc::new(OfSession {
             isolates: self.clone(),
             share: share.clone(),
-            lost: Arc::default(),
+            lost: self.inner.lost.session(share.tenant()),
             making: Arc::new(Semaphore::new(MAKING_MAX)),
         })
     }
@@ -369,8 +387,11 @@ impl Runtime for OfSession {
     }
 
     fn start(&self, session: &Session, pid: Pid, _: Program) {
-        if self.lost.load(Ordering::Acquire) >= LOST_MAX {
-            tracing::warn!(pid = pid.0, "a session has lost too many node programs and runs no more of them");
+        if self.lost.begins_none() {
+            tracing::warn!(
+                pid = pid.0,
+                "a session or its tenant has lost too many node programs and runs no more of them"
+            );
             session.with(|kernel| kernel.exit(pid, ExitStatus::Signaled(Signal::KILL)));
             return;
         }

@@ -2,17 +2,19 @@
 //!
 //! Two things cannot be interrupted: a loop in the engine's own code (`[].includes.call({ length: 2 ** 53 })`), and the engine's end
 //! when it is out of memory. Then the process ends in its session, and its thread is given up: the one goes on behind all others,
-//! the other stands still. Their memory is not given back while the server runs, so a session has few of them ([`LOST_MAX`]), and
-//! what they have stays counted in what its tenant may have.
+//! the other stands still. So does one on which native code panics: its frames are among the engine's, through which nothing unwinds.
+//! Their memory is not given back while the server runs, so there are few of them ([`Lost`]), and what they have stays counted in what
+//! their tenant may have.
 
+use crate::lost::Lost;
 use crate::memory::{Buffers, Weight};
 use crate::worker::Limits;
 use deno_core::v8;
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
@@ -26,8 +28,6 @@ use warren_wasi_posix::system::ThreadNumber;
 
 /// Ticks, of 5 ms of processor time or more, after which a guest is given up that is to end and does not look.
 const OVERDUE_TICKS: u32 = 800;
-/// Guests a session may lose so; then it runs no `node` any more.
-pub(crate) const LOST_MAX: usize = 4;
 
 thread_local! {
     /// What runs on this thread.
@@ -48,10 +48,18 @@ pub(crate) struct Running {
     asked: AtomicBool,
     /// Ticks since it was to end and has not looked.
     overdue: AtomicU32,
-    was_lost: AtomicBool,
+    fate: Mutex<Fate>,
     thread: Option<ThreadNumber>,
     /// Guests of its session whose threads were given up.
-    lost: Arc<AtomicUsize>,
+    lost: Arc<Lost>,
+}
+
+/// What became of its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Runs,
+    Lost,
+    Over,
 }
 
 impl Running {
@@ -61,12 +69,11 @@ impl Running {
         turns: Arc<Turns>,
         guest: Guest,
         (limits, buffers): (Limits, Arc<Buffers>),
-        lost: Arc<AtomicUsize>,
+        lost: Arc<Lost>,
     ) -> Arc<Running> {
-        let (asked, was_lost, overdue) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
+        let (asked, overdue, fate) = (AtomicBool::new(false), AtomicU32::new(0), Mutex::new(Fate::Runs));
         let (thread, weight) = (ThreadNumber::here(), Weight::default());
-        let running =
-            Running { isolate, turns, guest, limits, buffers, weight, asked, overdue, was_lost, thread, lost };
+        let running = Running { isolate, turns, guest, limits, buffers, weight, asked, overdue, fate, thread, lost };
         let running = Arc::new(running);
         HERE.with(|here| *here.borrow_mut() = Some(running.clone()));
         running
@@ -78,6 +85,10 @@ impl Running {
             return;
         }
         self.ask();
+        if self.lost.is_spent() && self.guest.ending().is_none() {
+            self.guest
+                .end(Ending::Limit("FATAL ERROR: the session has lost too many programs, and runs no more".to_owned()));
+        }
         if self.guest.must_stop() && self.overdue.fetch_add(1, Ordering::AcqRel) == OVERDUE_TICKS {
             tracing::warn!(pid = self.guest.pid().0, "a node program is in the middle of something that does not end");
             self.lose(0);
@@ -88,12 +99,18 @@ impl Running {
         }
     }
 
+    fn fate(&self) -> MutexGuard<'_, Fate> {
+        self.fate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Ends its process without its thread, which cannot be ended. So many bytes it has at least.
     fn lose(&self, has: usize) {
-        if self.was_lost.swap(true, Ordering::AcqRel) {
+        let mut fate = self.fate();
+        if *fate != Fate::Runs {
             return;
         }
-        self.lost.fetch_add(1, Ordering::AcqRel);
+        *fate = Fate::Lost;
+        self.lost.add();
         self.turns.abandon();
         if let Some(Ending::Limit(why)) = self.guest.ending() {
             // As much as there is room for: nobody may read it.
@@ -109,20 +126,31 @@ impl Running {
         self.guest.exit(status, Duration::ZERO);
     }
 
-    /// Its thread came to its end after all.
-    pub(crate) fn is_over(&self) {
-        if self.was_lost.load(Ordering::Acquire) {
-            self.lost.fetch_sub(1, Ordering::AcqRel);
-            self.guest.with(|kernel, _| self.weight.recover(kernel));
-        }
+    /// Its process ends next, and its isolate after that: what it has stays counted until then.
+    pub(crate) fn is_leaving(&self) {
+        self.guest.with(|kernel, call| self.weight.forfeit(kernel, call.pid, 0));
     }
 
-    /// The engine has no memory for something that it cannot do without, and would end the host now. On the isolate's thread, which
-    /// stays where it is.
-    fn exhausted(&self, why: String) {
-        tracing::warn!(pid = self.guest.pid().0, "a node program is out of memory; its thread and its memory are lost");
-        self.guest.end(Ending::Limit(why));
-        self.lose(self.limits.heap);
+    /// Its thread came to its end, and has nothing any more.
+    pub(crate) fn is_over(&self) {
+        let mut fate = self.fate();
+        if *fate == Fate::Lost {
+            self.lost.give_back();
+        }
+        *fate = Fate::Over;
+        self.guest.with(|kernel, _| self.weight.recover(kernel));
+    }
+
+    /// The engine cannot go on, and would end the host now. On the isolate's thread, which stays where it is; so many bytes it has at
+    /// least.
+    fn stands_still(&self, why: &str, has: usize) -> ! {
+        tracing::warn!(
+            pid = self.guest.pid().0,
+            why,
+            "a node program cannot go on; its thread and its memory are lost"
+        );
+        self.guest.end(Ending::Limit(why.to_owned()));
+        self.lose(has);
         loop {
             std::thread::park();
         }
@@ -206,9 +234,21 @@ pub(crate) fn ask_here() {
 
 /// Ends the guest of this thread for what the engine cannot make. If there is one, this does not come back.
 pub(crate) fn exhaust_here(why: &str) {
-    if let Some(running) = HERE.with(|here| here.try_borrow().ok().and_then(|here| here.clone())) {
-        running.exhausted(why.to_owned());
+    if let Some(running) = here() {
+        running.stands_still(why, running.limits.heap);
     }
+}
+
+/// Ends the guest of this thread, on which native code panicked. If there is one, this does not come back.
+pub(crate) fn fail_here() {
+    if let Some(running) = here() {
+        running.stands_still("FATAL ERROR: this program's runtime failed", 0);
+    }
+}
+
+/// The guest of this thread, also while it is being looked for.
+fn here() -> Option<Arc<Running>> {
+    HERE.try_with(|here| here.try_borrow().ok().and_then(|here| here.clone())).ok().flatten()
 }
 
 /// On the isolate's thread, between two instructions of its script.

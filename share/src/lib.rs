@@ -208,6 +208,11 @@ impl Shares {
 }
 
 impl SessionShare {
+    /// Whose it is.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     /// What the session has used since it is here: since it was made or woke last.
     pub fn figures(&self) -> Figures {
         self.core.state().tree.session_figures(self.session)

@@ -6,7 +6,6 @@ use deno_core::url::Url;
 use deno_web::{Blob, BlobPart, BlobStore, BlobStoreTrait};
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
 
 /// Bytes of all blobs of a guest. One that has more ends.
@@ -19,7 +18,6 @@ const EACH_BYTES: usize = 512;
 pub(crate) struct Blobs {
     guest: Guest,
     store: BlobStore,
-    used: Arc<AtomicUsize>,
 }
 
 /// Bytes that are counted until they are gone.
@@ -27,17 +25,17 @@ pub(crate) struct Blobs {
 struct Counted {
     part: Arc<dyn BlobPart + Send + Sync>,
     bytes: usize,
-    used: Arc<AtomicUsize>,
+    guest: Guest,
 }
 
 impl Blobs {
     /// None yet.
     pub(crate) fn new(guest: Guest) -> Blobs {
-        Blobs { guest, store: BlobStore::default(), used: Arc::default() }
+        Blobs { guest, store: BlobStore::default() }
     }
 
     fn take(&self, bytes: usize) {
-        if self.used.fetch_add(bytes, Ordering::AcqRel).saturating_add(bytes) > BYTES_MAX {
+        if self.guest.hold(bytes) > BYTES_MAX {
             self.guest.end(Ending::Limit("FATAL ERROR: JavaScript blobs out of memory".to_owned()));
         }
     }
@@ -47,7 +45,7 @@ impl BlobStoreTrait for Blobs {
     fn insert_part(&self, part: Arc<dyn BlobPart + Send + Sync>) -> Uuid {
         let bytes = part.size().saturating_add(EACH_BYTES);
         self.take(bytes);
-        self.store.insert_part(Arc::new(Counted { part, bytes, used: self.used.clone() }))
+        self.store.insert_part(Arc::new(Counted { part, bytes, guest: self.guest.clone() }))
     }
 
     fn get_part(&self, id: &Uuid) -> Option<Arc<dyn BlobPart + Send + Sync>> {
@@ -69,7 +67,7 @@ impl BlobStoreTrait for Blobs {
 
     fn remove_object_url(&self, url: &Url) {
         if self.store.get_object_url(url.clone()).is_some() {
-            self.used.fetch_sub(EACH_BYTES, Ordering::AcqRel);
+            self.guest.let_go(EACH_BYTES);
         }
         self.store.remove_object_url(url);
     }
@@ -92,6 +90,6 @@ impl BlobPart for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.used.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.guest.let_go(self.bytes);
     }
 }

@@ -11,8 +11,10 @@
 pub mod signals;
 
 use signals::Listening;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
@@ -21,6 +23,7 @@ use tokio::sync::Notify;
 use warren_kernel::id::Pid;
 use warren_kernel::process::ExitStatus;
 use warren_kernel::signal::{Doom, Signal};
+use warren_kernel::wait::Halt;
 use warren_kernel::{Call, CallError, Errno, Kernel, Session, Step};
 use warren_share::Turns;
 
@@ -46,6 +49,8 @@ struct Inner {
     ended: Notify,
     /// The session was told that it ended.
     is_over: AtomicBool,
+    /// Bytes the host holds for it beside its isolate.
+    held: AtomicUsize,
 }
 
 /// Makes the calls of a guest that is over: its number may be another process's. No process has this one.
@@ -60,6 +65,28 @@ pub enum Ending {
     Signal(Signal),
     /// A limit of ours was reached: what is said on its standard error.
     Limit(String),
+}
+
+thread_local! {
+    static IN_KERNEL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is in a call of a guest's, under the lock of its kernel: a panic is caught there.
+pub fn is_in_kernel() -> bool {
+    IN_KERNEL.get()
+}
+
+/// Runs what has the kernel; `None` if it panicked.
+fn in_kernel<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let before = IN_KERNEL.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    IN_KERNEL.set(before);
+    done.ok()
+}
+
+/// Again, now that the kernel is let go: what it was for cannot go on.
+fn failed() -> ! {
+    panic!("a call of the session's kernel panicked")
 }
 
 impl Guest {
@@ -78,6 +105,7 @@ impl Guest {
             ending: OnceLock::new(),
             ended: Notify::new(),
             is_over: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
         })))
     }
 
@@ -158,8 +186,8 @@ impl Guest {
     /// # Errors
     /// The call's.
     pub fn with<T>(&self, op: impl FnOnce(&mut Kernel, &mut Call) -> T) -> T {
-        let caller = self.caller();
-        self.0.session.with(|kernel| op(kernel, &mut Call::new(caller)))
+        let done = self.0.session.with(|kernel| in_kernel(|| op(kernel, &mut Call::new(self.caller()))));
+        done.unwrap_or_else(|| failed())
     }
 
     /// Makes a call, and parks this thread while it waits.
@@ -187,8 +215,24 @@ impl Guest {
     /// # Errors
     /// The call's; `EINTR` when the process ends.
     pub async fn call_async<T>(&self, mut op: impl FnMut(&mut Kernel, &mut Call) -> Step<T>) -> Result<T, Errno> {
+        let mut panicked = false;
         loop {
-            match self.0.session.call(self.caller(), &mut op).await {
+            let caller = self.caller();
+            let made = |kernel: &mut Kernel, call: &mut Call| {
+                // It ended while the call waited, and its number may be another's.
+                if caller != self.caller() {
+                    return Err(Halt::Fail(Errno::ESRCH));
+                }
+                in_kernel(|| op(kernel, call)).unwrap_or_else(|| {
+                    panicked = true;
+                    Err(Halt::Fail(Errno::EIO))
+                })
+            };
+            let answer = self.0.session.call(caller, made).await;
+            if panicked {
+                failed();
+            }
+            match answer {
                 Ok(value) => return Ok(value),
                 Err(CallError::Failed(errno)) => return Err(errno),
                 Err(CallError::Doomed(signal)) => {
@@ -226,6 +270,21 @@ impl Guest {
 
     fn caller(&self) -> Pid {
         if self.0.is_over.load(Ordering::Acquire) { NOBODY } else { self.0.pid }
+    }
+
+    /// The host holds so many bytes more for it; how many it holds now.
+    pub(crate) fn hold(&self, bytes: usize) -> usize {
+        self.0.held.fetch_add(bytes, Ordering::AcqRel).saturating_add(bytes)
+    }
+
+    /// The host holds so many bytes less.
+    pub(crate) fn let_go(&self, bytes: usize) {
+        self.0.held.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Bytes the host holds for it beside its isolate: its blobs.
+    pub fn held(&self) -> usize {
+        self.0.held.load(Ordering::Acquire)
     }
 
     /// Why it ends, if it does.

@@ -6,7 +6,7 @@
 //! guest    the process      fs, file, sys   its files      ops   the rest of it      packages   node_modules
 //! code     what was compiled, for the next guest           stack   errors and their places as Node shows them
 //! parse    its scripts, where something is to be known of them before they run
-//! reserved memory that the engine counts nowhere          wasm    modules that define some
+//! reserved memory that the engine counts nowhere          wasm    modules that define some     wire    values, serialized
 //! ```
 
 mod blobs;
@@ -26,6 +26,7 @@ pub mod stack;
 pub mod sys;
 pub mod transpile;
 pub mod wasm;
+pub mod wire;
 
 /// Where the `node` command is in a session.
 pub const NODE_PATH: &str = "/usr/bin/node";

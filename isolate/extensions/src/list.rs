@@ -19,6 +19,8 @@ use std::sync::Arc;
 /// If an extension has an operation, object or method the table does not name, or the table one that no extension has.
 pub fn extensions() -> Vec<Extension> {
     gate::seal(vec![
+        // Before any script keeps one of their classes.
+        crate::ops::warren_first::lazy_init(),
         deno_telemetry::deno_telemetry::lazy_init(),
         deno_webidl::deno_webidl::lazy_init(),
         deno_web::deno_web::lazy_init(),
@@ -52,6 +54,7 @@ pub fn arguments(
         ..deno_fetch::Options::default()
     };
     vec![
+        crate::ops::warren_first::args(),
         deno_telemetry::deno_telemetry::args(),
         deno_webidl::deno_webidl::args(),
         deno_web::deno_web::args(

@@ -74,12 +74,17 @@ deno_core::extension!(
         watch::op_warren_watch_remove,
         terminal::op_warren_raw_mode,
         terminal::op_warren_window_size,
+        code::op_warren_cache_key,
         code::op_warren_compile,
         code::op_warren_check,
         code::op_warren_run,
         code::op_warren_is_error,
         code::op_warren_place,
         memory::op_warren_reserve,
+        memory::op_warren_hold,
+        memory::op_warren_let_go,
+        memory::op_warren_wire,
+        memory::op_warren_wire_object,
         memory::op_warren_has_room,
         memory::op_warren_memories,
         memory::op_warren_import_memories,
@@ -104,12 +109,14 @@ deno_core::extension!(
     esm_entry_point = "ext:warren/bootstrap.js",
     esm = [
         dir "src/js", "channel.js", "deno.js", "handles.js", "datagram.js", "names.js", "watch.js", "files.js", "identity.js", "tls.js",
-        "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "memories.js", "globals.js", "main.js", "rehearsal.js", "bootstrap.js"
+        "histogram.js", "captured.js", "fetch.js", "websocket.js", "bounds.js", "memories.js", "wire.js", "globals.js", "main.js", "rehearsal.js", "bootstrap.js"
     ],
     options = { guest: Guest, environment: Environment },
     state = |state, options| begin(state, options.guest, options.environment),
     customizer = |extension: &mut deno_core::Extension| extension.lazy_loaded_esm_files = early::FILES.into(),
 );
+
+deno_core::extension!(warren_first, esm_entry_point = "ext:warren_first/guards.js", esm = [dir "src/js", "classes.js", "guards.js"]);
 
 /// Puts what belongs to the guest into its state.
 fn begin(state: &mut OpState, guest: Guest, environment: Environment) {

@@ -1,6 +1,5 @@
-//! What scripts of this thread's isolate have that the engine reserves address space for: memories of WebAssembly, and buffers that can
-//! grow. There are few of them, since the address space and its pieces are the whole server's, and the engine counts the bytes of some
-//! nowhere.
+//! What scripts of this thread's isolate have that the engine reserves address space for: memories of WebAssembly. There are few of
+//! them, since the address space and its pieces are the whole server's, and the engine counts their bytes nowhere.
 
 use deno_core::v8;
 use std::cell::RefCell;
@@ -11,16 +10,22 @@ const COUNT_MAX: usize = 256;
 const EACH_BYTES: usize = 1 << 20;
 
 thread_local! {
-    static HERE: RefCell<Vec<v8::Weak<v8::Object>>> = const { RefCell::new(Vec::new()) };
+    static HERE: RefCell<Vec<v8::Weak<v8::WasmMemoryObject>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Counts one more. `false` when there may be no more, or all together have more than `bytes_max` bytes then; it is not counted.
-pub(crate) fn add(scope: &mut v8::PinScope<'_, '_>, object: v8::Local<'_, v8::Object>, bytes_max: usize) -> bool {
-    let more = of(object.into());
-    if !has_room(scope, 1, more, bytes_max) {
+/// Counts one more. `false` when it is shared, there may be no more, or all together have more than `bytes_max` bytes then; it is not
+/// counted.
+///
+/// What is shared lives as long as any buffer that was made of it, copies among them, and is counted with none.
+pub(crate) fn add(
+    scope: &mut v8::PinScope<'_, '_>,
+    memory: v8::Local<'_, v8::WasmMemoryObject>,
+    bytes_max: usize,
+) -> bool {
+    if memory.buffer().get_backing_store().is_shared() || !has_room(scope, 1, of(memory), bytes_max) {
         return false;
     }
-    let weak = v8::Weak::new(scope, object);
+    let weak = v8::Weak::new(scope, memory);
     HERE.with_borrow_mut(|all| all.push(weak));
     true
 }
@@ -57,19 +62,11 @@ pub fn clear() {
 fn count(scope: &v8::PinScope<'_, '_, ()>) -> (usize, usize) {
     HERE.with_borrow_mut(|all| {
         all.retain(|weak| !weak.is_empty());
-        let bytes = all.iter().filter_map(|weak| weak.to_local(scope)).map(|object| of(object.into()));
+        let bytes = all.iter().filter_map(|weak| weak.to_local(scope)).map(of);
         (all.len(), bytes.sum())
     })
 }
 
-fn of(object: v8::Local<'_, v8::Value>) -> usize {
-    let bytes = if let Ok(memory) = v8::Local::<v8::WasmMemoryObject>::try_from(object) {
-        memory.buffer().get_backing_store().byte_length()
-    } else if let Ok(shared) = v8::Local::<v8::SharedArrayBuffer>::try_from(object) {
-        shared.get_backing_store().byte_length()
-    } else {
-        // Others the engine counts.
-        0
-    };
-    bytes.max(EACH_BYTES)
+fn of(memory: v8::Local<'_, v8::WasmMemoryObject>) -> usize {
+    memory.buffer().get_backing_store().byte_length().max(EACH_BYTES)
 }

@@ -5,6 +5,8 @@ use super::{Isolates, MAKING_MAX, Make, Options};
 use crate::code::CodeOptions;
 use crate::worker::{Limits, Worker};
 use crate::{COMMAND, MAGIC};
+use deno_core::v8;
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -123,4 +125,58 @@ fn a_session_that_begins_many_programs_keeps_no_other_waiting_for_them() {
     assert!(MADE.load(Ordering::Acquire) < MANY + 2, "what was killed before its turn has none made");
     assert!(MOST.load(Ordering::Acquire) <= MAKING_MAX + 1, "of two sessions");
     assert!(MOST.load(Ordering::Acquire) >= 1);
+}
+
+#[global_allocator]
+static ALLOCATOR: crate::Allocator = crate::Allocator;
+
+/// Native code that the engine calls, with a mistake.
+extern "C" fn mistake(_: v8::UnsafeRawIsolatePtr, _: *mut c_void) {
+    panic!("a mistake");
+}
+
+/// The same, which believes whatever it is told.
+extern "C" fn greed(_: v8::UnsafeRawIsolatePtr, _: *mut c_void) {
+    let much = Vec::<u8>::with_capacity(3 << 30);
+    assert_eq!(much.capacity(), 0, "it was given");
+}
+
+static INTERRUPTED: AtomicUsize = AtomicUsize::new(0);
+
+/// The first two are interrupted, each by one of them.
+fn interrupted(limits: Limits, quiet: Duration, codes: Arc<dyn CodeStore>) -> Worker {
+    let mut worker = Worker::new(limits, quiet, codes);
+    match INTERRUPTED.fetch_add(1, Ordering::AcqRel) {
+        0 => drop(worker.handle().request_interrupt(mistake, std::ptr::null_mut())),
+        1 => drop(worker.handle().request_interrupt(greed, std::ptr::null_mut())),
+        _ => {}
+    }
+    worker
+}
+
+/// Says that this process is there for it: the thread that is lost keeps the harness of tests from ending.
+const ALONE: &str = "MISTAKE_ALONE";
+
+#[test]
+fn a_mistake_in_the_engines_frames_ends_its_program_alone() {
+    if std::env::var_os(ALONE).is_none() {
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        alone.args(["--exact", "pool::tests::a_mistake_in_the_engines_frames_ends_its_program_alone", "--nocapture"]);
+        let ended = alone.env(ALONE, "1").output().unwrap();
+        assert!(ended.status.success(), "{:?} {}", ended.status, String::from_utf8_lossy(&ended.stderr));
+        return;
+    }
+    let bench = Bench::new(interrupted, 0);
+    let session = bench.session();
+    bench.within(async {
+        for why in ["this program's runtime failed", "native code is out of memory"] {
+            let ended = bench.begin(&session, &["-e", "for (;;);"]).await.finish().await.unwrap();
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status, ExitStatus::Signaled(Signal::ABRT), "{said}");
+            assert_eq!(said, format!("\nFATAL ERROR: {why}\n"));
+        }
+        let ended = bench.begin(&session, &["-p", "1"]).await.finish().await.unwrap();
+        assert_eq!((ended.status, ended.stdout.as_slice()), (ExitStatus::Exited(0), &b"1\n"[..]));
+    });
+    std::process::exit(0);
 }

@@ -12,6 +12,7 @@ mod internals;
 mod loader;
 mod loops;
 mod memories;
+mod natives;
 mod nesting;
 mod paths;
 mod processes;

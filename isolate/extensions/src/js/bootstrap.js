@@ -13,6 +13,7 @@ import "ext:warren/histogram.js";
 import "ext:warren/captured.js";
 import { boundMemories } from "ext:warren/memories.js";
 import "ext:warren/bounds.js";
+import "ext:warren/wire.js";
 import { event, performance } from "ext:warren/globals.js";
 import {
   caught, checkFile, describe, evaluate, fail, findMain, installConsole, isUnsettled, prepare, rejected, requireAll, runFile,
@@ -20,10 +21,10 @@ import {
 } from "ext:warren/main.js";
 import { rehearse } from "ext:warren/rehearsal.js";
 
-const { op_ppid, op_warren_reserve } = core.ops;
-const { bound } = globalThis;
+const { op_ppid } = core.ops;
+const { bound, growing } = globalThis;
 delete globalThis.bound;
-delete globalThis.reserve;
+delete globalThis.growing;
 const { setNoColorFns } = deno.whole.loadExtScript("ext:deno_web/01_console.js");
 setNoColorFns(() => !core.isTerminal(1), () => !core.isTerminal(2));
 
@@ -81,9 +82,8 @@ function warm(target, v8) {
   delete globalThis.__bootstrap;
   delete globalThis.bootstrap;
   delete globalThis.Deno;
-  // The engine makes it with the context, after the snapshot.
-  bound("SharedArrayBuffer", "grow", op_warren_reserve);
-  boundMemories();
+  // The engine makes what they replace with the context, after the snapshot.
+  boundMemories(bound, growing);
   core.setReportExceptionCallback((error) => uncaught(error, false));
   core.setBuildInfo(target);
   deno.version = { v8 };
@@ -109,4 +109,5 @@ globalThis.bootstrap = {
     core.runMicrotasks();
   },
   fail,
+  endCompressors: internals.endCompressors,
 };

@@ -9,11 +9,13 @@ const {
 const {
   ArrayBufferIsView, ArrayPrototypePush, BigInt, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
   DataViewPrototypeGetByteOffset, ObjectDefineProperty, PromisePrototypeThen, PromiseReject, PromiseResolve, Proxy, RangeError,
-  ReflectApply, ReflectConstruct, ReflectGetOwnPropertyDescriptor, SafeWeakMap, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
+  ReflectApply, ReflectConstruct, ReflectDeleteProperty, ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, SafeWeakMap, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeGetSymbolToStringTag, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet,
 } = primordials;
 
 const FROM = "\0warren:memory";
+// What a shared buffer has that can grow.
+const GROWING = ["grow", "growable", "maxByteLength"];
 const noRoom = () => new RangeError("WebAssembly.Memory(): could not allocate memory");
 const isObject = (value) => typeof value === "function" || (typeof value === "object" && value !== null);
 
@@ -41,11 +43,23 @@ function imported(source) {
   return memories === null ? undefined : { bytes: op_warren_import_memories(bytes), memories };
 }
 
-function boundMemories() {
+// The engine's shared buffer, and what bounds those of a context that has some of its own.
+let EngineShared, boundBuffers;
+
+// `bound` puts a constructor of buffers in the place of the engine's; `growing` are what those of the engine have to grow.
+function boundMemories(bound, growing) {
+  boundBuffers = (native, realm) => bound("ArrayBuffer", native, growing, realm);
   const { WebAssembly } = globalThis;
   const { compile, CompileError, instantiate, Instance, Memory, Module } = WebAssembly;
   const { grow } = Memory.prototype;
   const { imports: importsOf } = Module;
+  // The engine gives its own to nobody. None of them grows, so each is counted by what makes its bytes; as those of memories are not,
+  // none is shared.
+  EngineShared = new Memory({ __proto__: null, initial: 0, maximum: 0, shared: true }).buffer.constructor;
+  bound("SharedArrayBuffer", EngineShared, GROWING);
+  // What a memory is seen as may not grow either.
+  ReflectDeleteProperty(Memory.prototype, "toFixedLengthBuffer");
+  ReflectDeleteProperty(Memory.prototype, "toResizableBuffer");
   // Of each module that has some, its memories.
   const own = new SafeWeakMap();
 
@@ -68,7 +82,7 @@ function boundMemories() {
     if (!op_warren_reserve(memory)) throw noRoom();
     return memory;
   });
-  const bound = {
+  const methods = {
     grow(delta) {
       const pages = typeof delta === "bigint" ? delta : +delta;
       if (pages > 0 && !op_warren_has_room(+`${pages}`)) throw new RangeError("WebAssembly.Memory.grow(): Unable to grow instance memory");
@@ -83,10 +97,10 @@ function boundMemories() {
     },
   };
   ObjectDefineProperty(Memory.prototype, "grow", {
-    __proto__: null, configurable: true, enumerable: true, value: bound.grow, writable: true,
+    __proto__: null, configurable: true, enumerable: true, value: methods.grow, writable: true,
   });
   ObjectDefineProperty(Module, "imports", {
-    __proto__: null, configurable: true, enumerable: true, value: bound.imports, writable: true,
+    __proto__: null, configurable: true, enumerable: true, value: methods.imports, writable: true,
   });
 
   const unknown = () => new CompileError("WebAssembly.Module(): a memory of an unknown kind");
@@ -206,26 +220,21 @@ function replace(webAssembly) {
   }
 }
 
-// A context of node:vm has the engine's own; nobody has seen them yet when it is made. It has no SharedArrayBuffer: who makes one that
-// grows cannot be told, since what stands for it would be the program's to see.
+// A context of node:vm has the engine's own; nobody has seen them yet when it is made, and nothing here asks its sandbox anything, which
+// may be the program's to answer. It has no SharedArrayBuffer, and of the engine's one that grows nothing leads there.
 internals.tendContext = (sandbox) => {
-  const name = "SharedArrayBuffer";
-  const run = (text) =>
-    op_vm_script_run_in_context(
-      op_vm_create_script(text, "node:vm", 0, 0, undefined, false, sandbox, 0).value, sandbox, -1, true, false,
-    );
-  const inside = run("(function () {})");
-  const own = op_warren_global(inside, name);
-  const given = ReflectGetOwnPropertyDescriptor(sandbox, name);
-  run(`delete this.${name}`);
-  if (given?.configurable && given.value !== own) ObjectDefineProperty(sandbox, name, given);
-  if (op_warren_global(inside, name) !== undefined && given?.configurable !== false) {
-    throw new TypeError(`a context cannot be made without its ${name}`);
-  }
+  const inside = op_vm_script_run_in_context(
+    op_vm_create_script("(function () {})", "node:vm", 0, 0, undefined, false, sandbox, 0).value, sandbox, -1, true, false,
+  );
+  // Without one of the function's own, the prototype is that of its context.
+  inside.prototype = undefined;
+  const prototype = ReflectGetPrototypeOf(ReflectConstruct(EngineShared, [0], inside));
+  ReflectDeleteProperty(prototype, "constructor");
+  for (let at = 0; at < GROWING.length; at++) ReflectDeleteProperty(prototype, GROWING[at]);
   replace(op_warren_global(inside, "WebAssembly"));
+  // One without a sandbox of its own is not made of the context that has them bounded.
+  const buffers = op_warren_global(inside, "ArrayBuffer");
+  if (ReflectGetOwnPropertyDescriptor(buffers.prototype, "resize") !== undefined) boundBuffers(buffers, sandbox);
 };
-
-// For what bounds buffers.
-globalThis.reserve = op_warren_reserve;
 
 export { boundMemories };

@@ -40,6 +40,15 @@ pub fn op_warren_check<'s>(
     }
 }
 
+/// Names compiled code together with the text that it was made of.
+#[op2]
+#[string]
+pub fn op_warren_cache_key(#[buffer] code: &[u8], #[string] text: &str) -> String {
+    let mut both = blake3::Hasher::new();
+    both.update(&(code.len() as u64).to_le_bytes()).update(code).update(text.as_bytes());
+    both.finalize().to_hex().to_string()
+}
+
 /// Runs a script in the global scope.
 #[op2(reentrant)]
 pub fn op_warren_run<'s>(

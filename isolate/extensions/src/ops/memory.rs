@@ -1,7 +1,8 @@
-//! Memories of WebAssembly and buffers that can grow, counted.
+//! Memories of WebAssembly, counted, and what deserializes values, looked through.
 
-use crate::{reserved, wasm};
-use deno_core::{op2, v8};
+use crate::wire::Seen;
+use crate::{reserved, wasm, wire};
+use deno_core::{OpState, op2, v8};
 use deno_error::JsErrorBox;
 
 /// Bytes a page of a memory has.
@@ -9,10 +10,61 @@ const PAGE_BYTES: usize = 64 << 10;
 /// Bytes all of them may have together.
 const BYTES_MAX: usize = 512 << 20;
 
-/// Counts a memory, or a buffer that can grow. `false` when there is no room for it.
+/// Counts a memory. `false` when it is none, is shared, or there is no room for it.
 #[op2(nofast)]
 pub fn op_warren_reserve(scope: &mut v8::PinScope<'_, '_>, object: v8::Local<'_, v8::Object>) -> bool {
-    reserved::add(scope, object, BYTES_MAX)
+    v8::Local::<v8::WasmMemoryObject>::try_from(object).is_ok_and(|memory| reserved::add(scope, memory, BYTES_MAX))
+}
+
+/// What native streams that compress and histograms take, all of an isolate's together.
+#[derive(Debug, Default)]
+pub(crate) struct Compressors(usize);
+
+/// Their bytes, at most.
+const COMPRESSORS_MAX: usize = 512 << 20;
+
+fn compressors(state: &mut OpState) -> &mut Compressors {
+    if !state.has::<Compressors>() {
+        state.put(Compressors::default());
+    }
+    state.borrow_mut()
+}
+
+/// Counts so many bytes more, also as the engine's outside its heap, so that it looks for what nobody has any more. `false` when there
+/// is no room for them: what can be thrown away has been, and those of who was are to be let go.
+#[op2(nofast)]
+pub fn op_warren_hold(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, bytes: f64) -> bool {
+    // Of what is more than a number can say, the most it can.
+    let bytes = bytes as usize;
+    let held = &mut compressors(state).0;
+    if held.saturating_add(bytes) > COMPRESSORS_MAX {
+        scope.low_memory_notification();
+        return false;
+    }
+    *held += bytes;
+    scope.adjust_amount_of_external_allocated_memory(bytes as i64);
+    true
+}
+
+/// They are held no more.
+#[op2(nofast)]
+pub fn op_warren_let_go(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, bytes: f64) {
+    let held = &mut compressors(state).0;
+    let bytes = (bytes as usize).min(*held);
+    *held -= bytes;
+    scope.adjust_amount_of_external_allocated_memory(-(bytes as i64));
+}
+
+/// Whether the engine may read the serialized value that is at a place of a text ([`wire`]).
+#[op2(fast)]
+pub fn op_warren_wire(#[buffer] text: &[u8], #[number] from: usize) -> bool {
+    matches!(text.get(from..).map(wire::look), Some(Seen::Whole | Seen::UpToObject))
+}
+
+/// Whether it may go on behind an object that a program read itself.
+#[op2(fast)]
+pub fn op_warren_wire_object(#[buffer] text: &[u8], #[number] from: usize, #[number] upto: usize) -> bool {
+    wire::was_read(text, from, upto)
 }
 
 /// Whether memories may grow by so many pages.
