@@ -82,7 +82,7 @@ struct Functions {
     before_exit: v8::Global<v8::Function>,
     exit: v8::Global<v8::Function>,
     fail: v8::Global<v8::Function>,
-    end_compressors: v8::Global<v8::Function>,
+    end_natives: v8::Global<v8::Function>,
 }
 
 impl Worker {
@@ -108,9 +108,9 @@ impl Worker {
         js.v8_isolate().set_prepare_stack_trace_callback(stack::prepare);
         let [warm, begin, find_main, check_file, evaluate, run_file, run_module] =
             functions(&mut js, ["warm", "begin", "findMain", "checkFile", "evaluate", "runFile", "runModule"]);
-        let [is_unsettled, caught, describe, before_exit, exit, fail, end_compressors] = functions(
+        let [is_unsettled, caught, describe, before_exit, exit, fail, end_natives] = functions(
             &mut js,
-            ["isUnsettled", "caught", "describe", "dispatchBeforeExit", "dispatchExit", "fail", "endCompressors"],
+            ["isUnsettled", "caught", "describe", "dispatchBeforeExit", "dispatchExit", "fail", "endNatives"],
         );
         let functions = Functions {
             begin,
@@ -125,7 +125,7 @@ impl Worker {
             before_exit,
             exit,
             fail,
-            end_compressors,
+            end_natives,
         };
         let mut worker = Worker { js, loader, functions, codes, compiled: None, quiet, heap_max: limits.heap, buffers };
         // It fails only if it is stopped, and nobody can yet.
@@ -155,7 +155,7 @@ impl Worker {
             now.saturating_mul(2).min(most).max(now)
         });
         let ended = if weigh_here(self.js.v8_isolate()) { self.program(&guest).await } else { 1 };
-        self.end_compressors(&guest);
+        self.end_natives(&guest);
         let status = match guest.ending().cloned() {
             Some(Ending::Exit(code)) => ExitStatus::Exited(code),
             Some(Ending::Signal(signal)) => return ExitStatus::Signaled(signal),
@@ -169,12 +169,12 @@ impl Worker {
         status
     }
 
-    /// Gives back what native streams hold that the program left open: they do not end with their isolate.
-    fn end_compressors(&mut self, guest: &Guest) {
+    /// Gives back what native objects hold that the program left open: they do not end with their isolate.
+    fn end_natives(&mut self, guest: &Guest) {
         // It is not stopped halfway, as a script of the extensions is not.
         guest.loads(true);
         self.js.v8_isolate().cancel_terminate_execution();
-        let _ = self.call(&self.functions.end_compressors.clone(), &[]);
+        let _ = self.call(&self.functions.end_natives.clone(), &[]);
         guest.loads(false);
     }
 

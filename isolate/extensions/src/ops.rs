@@ -116,7 +116,7 @@ deno_core::extension!(
     customizer = |extension: &mut deno_core::Extension| extension.lazy_loaded_esm_files = early::FILES.into(),
 );
 
-deno_core::extension!(warren_first, esm_entry_point = "ext:warren_first/guards.js", esm = [dir "src/js", "classes.js", "guards.js"]);
+deno_core::extension!(warren_first, esm_entry_point = "ext:warren_first/guards.js", esm = [dir "src/js", "classes.js", "guards_http2.js", "guards.js"]);
 
 /// Puts what belongs to the guest into its state.
 fn begin(state: &mut OpState, guest: Guest, environment: Environment) {

@@ -8,6 +8,7 @@ mod forks;
 #[path = "../node/harness.rs"]
 #[allow(dead_code, reason = "the other suite uses more of it")]
 mod harness;
+mod http2;
 mod internals;
 mod loader;
 mod loops;

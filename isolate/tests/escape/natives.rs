@@ -151,3 +151,18 @@ fn histograms_and_salts_are_as_large_as_they_may_be() {
         console.log(all.join());";
     assert_eq!(gets(script), "RangeError,true,TypeError,5,ERR_INVALID_ARG_VALUE\n");
 }
+
+/// A short text of brotli's is of hundreds of megabytes.
+#[test]
+fn what_is_unpacked_in_a_stream_is_counted_as_it_comes() {
+    let script = "
+        const zlib = require('zlib');
+        const packed = { brotli: zlib.brotliCompressSync(Buffer.alloc(1 << 26), { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } }), gzip: zlib.gzipSync('x'.repeat(1e6)) };
+        const most = async (name, source) => {
+          const stream = new DecompressionStream(name), writer = stream.writable.getWriter(); let most = 0, all = 0;
+          writer.write(source).then(() => writer.close()); for await (const part of stream.readable) { most = Math.max(most, part.length); all += part.length; }
+          return [most <= 1 << 25, all].join();
+        };
+        (async () => console.log(await most('gzip', packed.gzip), await most('gzip', packed.gzip.buffer.slice(packed.gzip.byteOffset, packed.gzip.byteOffset + packed.gzip.length)), await most('brotli', packed.brotli)))();";
+    assert_eq!(gets(script), "true,1000000 true,1000000 true,67108864\n");
+}

@@ -109,5 +109,5 @@ globalThis.bootstrap = {
     core.runMicrotasks();
   },
   fail,
-  endCompressors: internals.endCompressors,
+  endNatives: internals.endNatives,
 };

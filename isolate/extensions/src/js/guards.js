@@ -2,13 +2,14 @@
 // which keeps to the order of calls they rely on, and to memory that stays where it is while they use it.
 import { core, internals, primordials } from "ext:core/mod.js";
 import "ext:warren_first/classes.js";
+import { endSessions } from "ext:warren_first/guards_http2.js";
 
 const { ops } = core;
 const { op_warren_cache_key, op_warren_hold, op_warren_let_go } = ops;
 const {
   ArrayPrototypePush, BigInt, Error, MathCeil, MathLog2, MathMax, Number, ObjectDefineProperty, Proxy, RangeError, ReflectApply,
   ReflectConstruct, SafeFinalizationRegistry, SafeMap, SafeSet, SafeWeakMap, SafeWeakRef, TypeError, TypedArrayPrototypeGetBuffer,
-  TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, Uint32Array, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet,
+  TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSet, TypedArrayPrototypeSubarray, Uint32Array, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet,
 } = primordials;
 
 // What is compressed with, and has not been closed. Nothing else ends them when their isolate does.
@@ -36,7 +37,8 @@ function hold(bytes) {
 let lost;
 const whenLost = () => lost ??= new SafeFinalizationRegistry(end);
 
-internals.endCompressors = () => {
+internals.endNatives = () => {
+  endSessions();
   for (const { 0: native } of open) {
     try {
       end(native);
@@ -167,6 +169,39 @@ function compressor(name) {
 }
 for (const name in weights) compressor(name);
 
+// Unpacks the bytes of a buffer or of a view, so many at a time, and tells of what that gives when it is about as much as this.
+const TOLD_BYTES = 1 << 16;
+
+internals.unpack = (source, step, write, tell) => {
+  const bytes = core.isAnyArrayBuffer(source)
+    ? new Uint8Array(source)
+    : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  const length = TypedArrayPrototypeGetByteLength(bytes);
+  let all = [], size = 0;
+  const telling = () => {
+    if (size === 0) return;
+    const together = new Uint8Array(size);
+    for (let at = 0, to = 0; at < all.length; at++) {
+      TypedArrayPrototypeSet(together, all[at], to);
+      to += TypedArrayPrototypeGetByteLength(all[at]);
+    }
+    all = [];
+    size = 0;
+    tell(together);
+  };
+  try {
+    for (let at = 0; at < length; at += step) {
+      const output = write(TypedArrayPrototypeSubarray(bytes, at, at + step)), more = TypedArrayPrototypeGetByteLength(output);
+      if (more === 0) continue;
+      ArrayPrototypePush(all, output);
+      size += more;
+      if (size >= TOLD_BYTES) telling();
+    }
+  } finally {
+    telling();
+  }
+};
+
 // A histogram has a counter for each step it tells apart. `add` reads one while it writes the other.
 const Histogram = ops.BaseHistogram, { add } = Histogram.prototype;
 let histograms;
@@ -261,20 +296,27 @@ const LINKED_MAX = 4000;
 const { op_vm_is_context, op_vm_module_evaluate, op_vm_module_get_status, op_vm_module_instantiate, op_vm_module_link } = ops;
 const links = new SafeWeakMap();
 
+// A list that is what it is, whatever a program has put into the prototype of all.
+function listOf(source) {
+  const list = [];
+  for (let at = 0; at < source.length; at++) {
+    ObjectDefineProperty(list, at, { __proto__: null, configurable: true, enumerable: true, value: source[at], writable: true });
+  }
+  return list;
+}
+
 ops.op_vm_module_link = (module, specifiers, modules) => {
-  op_vm_module_link(module, specifiers, modules);
-  WeakMapPrototypeSet(links, module, modules);
+  const names = listOf(specifiers), all = listOf(modules);
+  op_vm_module_link(module, names, all);
+  WeakMapPrototypeSet(links, module, all);
 };
 ops.op_vm_module_instantiate = (module) => {
-  const seen = new SafeSet([module]), left = [module];
-  for (let at = 0; at < left.length; at++) {
-    const next = WeakMapPrototypeGet(links, left[at]);
-    for (let each = 0; next !== undefined && each < next.length; each++) {
-      if (seen.has(next[each])) continue;
-      seen.add(next[each]);
-      ArrayPrototypePush(left, next[each]);
-      if (left.length > LINKED_MAX) throw new RangeError(`more than ${LINKED_MAX} modules are linked with each other`);
-    }
+  const seen = new SafeSet();
+  seen.add(module);
+  for (const one of seen) {
+    const next = WeakMapPrototypeGet(links, one);
+    for (let each = 0; next !== undefined && each < next.length; each++) seen.add(next[each]);
+    if (seen.size > LINKED_MAX) throw new RangeError(`more than ${LINKED_MAX} modules are linked with each other`);
   }
   return op_vm_module_instantiate(module);
 };

@@ -7,6 +7,7 @@ const PORTS: &str = "ext:deno_web/13_message_port.js";
 const V8: &str = "ext:deno_node/v8.ts";
 const VM: &str = "ext:deno_node/vm.js";
 
+const COMPRESSION: &str = "ext:deno_web/14_compression.js";
 const SCRYPT: &str = "ext:deno_node/internal/crypto/scrypt.ts";
 const PBKDF2: &str = "ext:deno_node/internal/crypto/pbkdf2.ts";
 const KEYGEN: &str = "ext:deno_node/internal/crypto/keygen.ts";
@@ -77,6 +78,34 @@ pub(super) const PATCHES: &[Patch] = &[
         r#"const length = getIntOption("saltLength", options);
   if (length > 16384) throw new ERR_INVALID_ARG_VALUE("options.saltLength", length);
   return length;"#,
+    ),
+    // What little is unpacked to is seen before more is.
+    (
+        COMPRESSION,
+        "const { core, primordials } = __bootstrap;",
+        "const { core, internals, primordials } = __bootstrap;",
+    ),
+    (
+        COMPRESSION,
+        "op_compression_new(format, true);
+
+    this.#transform = new TransformStream({
+      transform(chunk, controller) {
+        chunk = convertChunk(chunk, prefix);
+        const output = op_compression_write(
+          rid,
+          chunk,
+        );
+        maybeEnqueue(controller, output);
+",
+        "op_compression_new(format, true);
+
+    this.#transform = new TransformStream({
+      transform(chunk, controller) {
+        chunk = convertChunk(chunk, prefix);
+        const write = (piece) => op_compression_write(rid, piece);
+        internals.unpack(chunk, format === \"brotli\" ? 16 : 4096, write, (output) => controller.enqueue(output));
+",
     ),
     // What the engine reads was looked through, and what it calls is ours.
     (V8, "const { core, primordials } = __bootstrap;", "const { core, internals, primordials } = __bootstrap;"),
