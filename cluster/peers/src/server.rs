@@ -314,11 +314,13 @@ pub(crate) fn saturated(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX >> 1)
 }
 
+type Next = Arc<Mutex<Option<(Arc<Moves>, Duration)>>>;
+
 /// Runs what answers a request until the other side takes nothing more of it for too long.
 #[derive(Clone, Debug, Default)]
 struct Watching {
     /// Of the request that was just taken.
-    next: Arc<Mutex<Option<(Arc<Moves>, Duration)>>>,
+    next: Next,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Watching {

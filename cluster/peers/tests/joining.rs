@@ -263,6 +263,35 @@ async fn a_node_renews_its_certificate_while_it_runs() {
     assert!(matches!(&error, CallsError::Refused { code, .. } if code == "no_authority"), "{error}");
 }
 
+/// A first node whose authority and certificate were made so many days ago.
+async fn made_days_ago(days: u32) -> common::Node {
+    let folder = tempfile::tempdir().unwrap();
+    let then = SystemTime::now() - HOUR * 24 * days;
+    Folder::new(folder.path().join("cluster")).init(NodeId(1), then).unwrap();
+    common::start(folder, limits()).await
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_by_itself_before_it_ends_and_counts_no_more_after() {
+    let node = made_days_ago(25).await;
+    let (before, own) = (node.credentials.until(), node.target());
+    let calls = Calls::new(node.peers.clone());
+    // Nobody is known that signs: it goes on with what it has.
+    let nobody = calls.keep_renewed(&node.credentials, Vec::new, &node.stop);
+    assert!(tokio::time::timeout(Duration::from_millis(50), nobody).await.is_err(), "it waits");
+    assert_eq!(node.credentials.until(), before);
+    let (stop, credentials) = (node.stop.clone(), node.credentials.clone());
+    let keeping = tokio::spawn(async move { calls.keep_renewed(&credentials, || vec![own.clone()], &stop).await });
+    until("it is renewed", || node.credentials.until() > before + HOUR * 24 * 20).await;
+    assert!(node.credentials.renew_at() > SystemTime::now());
+    node.stop.cancel();
+    soon("it stops with the node", keeping).await.unwrap();
+
+    let over = made_days_ago(31).await;
+    let error = Tls::new(over.credentials.clone()).dial(&over.target()).await.unwrap_err();
+    assert!(matches!(&error, DialError::Untrusted { reason, .. } if reason.contains("xpired")), "{error}");
+}
+
 #[tokio::test]
 async fn the_authority_is_changed_while_nodes_run() {
     let nodes = cluster(3, limits()).await;

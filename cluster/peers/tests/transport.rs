@@ -49,7 +49,7 @@ fn answers_with(node: &Node, body: impl Fn() -> Body + Send + Sync + 'static) {
 #[tokio::test]
 async fn a_dead_peer_is_noticed_by_both_sides_and_found_again() {
     for cut in [None, Some(Direction::ToServer), Some(Direction::ToClient)] {
-        let nodes = cluster(2, limits()).await;
+        let nodes = cluster(2, Limits { connect: Duration::from_secs(1), ..limits() }).await;
         let (proxy, to) = behind(&nodes[1]).await;
         nodes[1].double().answers(|_, _, request, _| async move {
             match request.uri().path() {
@@ -196,8 +196,11 @@ async fn an_answer_that_breaks_off_is_no_end() {
         let parts = [Ok(Frame::data(Bytes::from_static(b"half"))), Err(body::BodyError::Broken("the disk".to_owned()))];
         StreamBody::new(stream::iter(parts)).boxed_unsync()
     });
-    let answer = nodes[0].peers.call(&nodes[1].target(), direct("/", body::empty()), deadline()).await.unwrap();
-    assert!(matches!(answer.into_body().collect().await, Err(body::BodyError::Broken(_))));
+    // The end may overtake the head.
+    match nodes[0].peers.call(&nodes[1].target(), direct("/", body::empty()), deadline()).await {
+        Ok(answer) => assert!(matches!(answer.into_body().collect().await, Err(body::BodyError::Broken(_)))),
+        Err(error) => assert!(!error.is_nothing_done(), "{error}"),
+    }
     // The same of a request: its handler sees that it did not end.
     let seen = Arc::new(std::sync::Mutex::new(None));
     let noted = seen.clone();
