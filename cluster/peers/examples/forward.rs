@@ -106,6 +106,7 @@ async fn small(to: SocketAddr, requests: usize) -> (Histogram<u64>, Duration) {
     let mut send = client(to).await;
     let before = cpu();
     for _ in 0..requests {
+        send.ready().await.unwrap();
         let begun = Instant::now();
         let response = send.send_request(post("/0", body::full(vec![1; 200]))).await.unwrap();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();

@@ -10,10 +10,10 @@
 
 use crate::body::{Body, Bounded, Merged};
 use crate::limits::{Deadline, Limits};
-use crate::server::DEADLINE;
+use crate::server::{DEADLINE, OVER, REFUSED};
 use crate::wire::{Dial, Target};
 use connection::{Opened, pump};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use pool::Pool;
@@ -73,10 +73,12 @@ impl Peers {
         let opened = self.open(to, Request::from_parts(head, ()), last, deadline).await?;
         let (failed, mut failure) = oneshot::channel();
         let stall = self.pool.limits.body_stall;
-        let pumped = (!last).then(|| {
+        let pumped = if last {
+            None
+        } else {
             let bounded = Bounded::new(body, self.pool.limits.request_bytes, stall, ());
             pump(Merged::new(bounded), opened.send, stall, failed)
-        });
+        };
         let answered = tokio::select! {
             biased;
             answered = opened.response => answered.map_err(|error| match failure.try_recv() {
@@ -88,6 +90,7 @@ impl Peers {
             () = tokio::time::sleep_until(deadline.at()) => Err(CallError::Deadline { node: to.node, sent: true }),
         };
         let (head, stream) = answered?.into_parts();
+        in_time(to.node, &head.headers)?;
         let answer = connection::Answer::new(stream, (pumped, opened.places, opened.connection));
         let limits = &self.pool.limits;
         let body = Bounded::new(answer, limits.answer_bytes, limits.answer_stall, ());
@@ -104,6 +107,7 @@ impl Peers {
         let answered = tokio::time::timeout_at(deadline.at(), opened.response).await;
         let answered = answered.map_err(|_| CallError::Deadline { node: to.node, sent: true })?;
         let (head, stream) = answered.map_err(|error| CallError::of_stream(to.node, &error))?.into_parts();
+        in_time(to.node, &head.headers)?;
         if head.status == http::StatusCode::OK {
             let tunnel = Tunnel::new(opened.send, stream, Box::new((opened.places, opened.connection)));
             return Ok(Tunneled::Open(Response::from_parts(head, ()), tunnel));
@@ -157,5 +161,14 @@ impl Peers {
                 Err(error) => return Err(CallError::NotDone { node: to.node, reason: error.to_string() }),
             }
         }
+    }
+}
+
+/// The other side's clock may be the first that says that the deadline is over.
+fn in_time(node: NodeId, headers: &HeaderMap) -> Result<(), CallError> {
+    let unbegun = headers.get(&REFUSED).is_some_and(|word| word == OVER);
+    match unbegun || headers.contains_key(&DEADLINE) {
+        true => Err(CallError::Deadline { node, sent: !unbegun }),
+        false => Ok(()),
     }
 }

@@ -25,13 +25,14 @@ pub struct Limits {
     pub request_bytes: u64,
     /// Bytes of an answer's body, at most. Default no bound: a stream of events has no end.
     pub answer_bytes: u64,
-    /// A connection that said nothing for so long is pinged. Default 1 s.
+    /// So often a connection is pinged, by each side. Default 1 s.
     pub ping_every: Duration,
     /// One that does not answer a ping for so long is dead. Default 2 s: so a dead peer is noticed within 3 s.
     pub ping_patience: Duration,
     /// From the first packet until the peer has answered a ping. Default 2 s.
     pub connect: Duration,
-    /// A request's body from which nothing comes for so long, or a body of which nothing is taken, ends. Default 60 s.
+    /// A request's body from which nothing comes for so long, or a body of which nothing is taken, ends. Default 60 s. Not of
+    /// tunnels: what goes over one has pings of its own.
     pub body_stall: Duration,
     /// An answer from which nothing comes for so long ends. Default 5 min: streams of events have heartbeats.
     pub answer_stall: Duration,
@@ -41,7 +42,7 @@ pub struct Limits {
     pub deadline_max: Duration,
     /// The first pause after a failed connection. Default 50 ms.
     pub backoff_min: Duration,
-    /// The longest. Default 5 s.
+    /// The longest. Default 2 s: a peer that is back is found within that.
     pub backoff_max: Duration,
     /// A connection nobody used for so long is closed. Default 5 min.
     pub idle: Duration,
@@ -69,7 +70,7 @@ impl Default for Limits {
             deadline: Duration::from_secs(30),
             deadline_max: Duration::from_secs(3600),
             backoff_min: Duration::from_millis(50),
-            backoff_max: Duration::from_secs(5),
+            backoff_max: Duration::from_secs(2),
             idle: Duration::from_secs(300),
             grace: Duration::from_secs(30),
         }

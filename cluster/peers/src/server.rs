@@ -35,10 +35,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use warren_ownership::name::NodeId;
 
-/// Milliseconds a request has left, as its caller says.
+/// Milliseconds a request has left, as its caller says; in an answer, that none were left before it was done.
 pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("warren-peer-deadline");
 /// In an answer: nothing was done, and why, as a word.
 pub(crate) const REFUSED: HeaderName = HeaderName::from_static("warren-peer-refused");
+/// The word for a request whose deadline was over when it came.
+pub(crate) const OVER: &str = "deadline";
 /// How long to wait when the system has no descriptor for another connection.
 const BREATH: Duration = Duration::from_millis(100);
 /// Newcomers that are answered at a time.
@@ -280,7 +282,7 @@ async fn answer<S: Service>(
         }
     };
     if deadline.left().is_zero() {
-        let response = refusal(StatusCode::GATEWAY_TIMEOUT, "deadline", "its deadline was over when it came");
+        let response = refusal(StatusCode::GATEWAY_TIMEOUT, OVER, "its deadline was over when it came");
         return Ok(response.map(|body| Sent::new(body, moves, None)));
     }
     let request = request.map(|incoming| {
@@ -307,6 +309,7 @@ pub(crate) fn refusal(status: StatusCode, code: &'static str, detail: &str) -> R
 fn late() -> Response<Body> {
     let mut response = Response::new(body::full(Bytes::from_static(b"the deadline is over\n")));
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+    response.headers_mut().insert(DEADLINE, HeaderValue::from_static("0"));
     response
 }
 
@@ -330,6 +333,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Watching {
             Some((moves, patience)) => {
                 tokio::spawn(async move {
                     tokio::select! {
+                        biased;
                         () = future => {}
                         // Dropped in the middle: the stream is reset.
                         () = moves.stalled(patience) => tracing::debug!("nobody takes an answer: it is ended"),

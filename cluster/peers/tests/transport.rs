@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use warren_faults::{Direction, Proxy, Weather};
 use warren_ownership::name::NodeId;
-use warren_peers::api::{Api, Forwarded};
+use warren_peers::api::{Api, Calls, Forwarded};
 use warren_peers::body;
 use warren_peers::client::CallError;
 use warren_peers::limits::Deadline;
@@ -347,10 +347,11 @@ async fn deadlines_hold_on_both_sides() {
         *noted.lock().unwrap() = deadline.left();
         std::future::pending()
     });
-    let soon = Deadline::after(Duration::from_millis(500));
+    Calls::new(nodes[0].peers.clone()).status(&to, deadline()).await.unwrap();
+    let soon = Deadline::after(Duration::from_millis(1500));
     let error = nodes[0].peers.call(&to, direct("/", body::empty()), soon).await.unwrap_err();
     assert!(matches!(error, CallError::Deadline { sent: true, .. }), "{error}");
-    assert!((1..=500).contains(&left.lock().unwrap().as_millis()), "{left:?}");
+    assert!((1..=1500).contains(&left.lock().unwrap().as_millis()), "{left:?}");
     until("the other side gives up, too", || nodes[1].server.busy() == 0).await;
     let over = Deadline::after(Duration::ZERO);
     let error = nodes[0].peers.call(&to, direct("/", body::empty()), over).await.unwrap_err();

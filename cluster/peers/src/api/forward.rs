@@ -403,7 +403,6 @@ fn answer(mut response: Response<Body>, node: NodeId) -> Result<Outcome, Forward
             let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             Err(ForwardError::Busy { node, retry_after: Duration::from_secs(seconds.unwrap_or(1)) })
         }
-        Some("deadline") => Err(ForwardError::Deadline { sent: false }),
         Some(code) => Err(ForwardError::Refused { node, code: code.to_owned() }),
     }
 }

@@ -111,13 +111,14 @@ async fn until(ended: impl Future<Output = Ended>, retired: CancellationToken) -
 }
 
 /// Sends a request's body as the peer takes it, until its end, or until what is returned is dropped: then the stream is reset.
+/// A body that is there and fits is sent at once, and nothing is returned.
 pub(crate) fn pump(
     body: Merged<Bounded<Body, ()>>,
     mut send: SendStream<Bytes>,
     stall: Duration,
     failed: oneshot::Sender<BodyError>,
-) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
+) -> Option<AbortOnDropHandle<()>> {
+    let mut pumping = Box::pin(async move {
         match pumped(body, &mut send, stall).await {
             Ok(()) => {}
             Err(Some(error)) => {
@@ -127,7 +128,12 @@ pub(crate) fn pump(
             // The peer wants no more of it: its answer says why.
             Err(None) => {}
         }
-    }))
+    });
+    // The task polls it anew, and is woken then.
+    match (&mut pumping).now_or_never() {
+        Some(()) => None,
+        None => Some(AbortOnDropHandle::new(tokio::spawn(pumping))),
+    }
 }
 
 async fn pumped(
