@@ -23,6 +23,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -171,17 +172,13 @@ impl<S: Service> Server<S> {
         let Wire { io, peer, ended } = wire;
         let limits = self.shared.limits.clone();
         let member = Arc::new(Member::enter(&self.shared, peer.node));
-        let executor = Watching::default();
-        let next = executor.next.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let moves = Moves::new();
             // The executor is given what answers this request next, before anything else happens.
-            next.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace((moves.clone(), member.shared.limits.body_stall));
+            NEXT.set(Some((moves.clone(), member.shared.limits.body_stall)));
             answer(member.clone(), peer, request, moves)
         });
-        let mut builder = http2::Builder::new(executor);
+        let mut builder = http2::Builder::new(Watching);
         builder
             .timer(TokioTimer::new())
             .initial_stream_window_size(limits.stream_window)
@@ -317,19 +314,19 @@ pub(crate) fn saturated(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX >> 1)
 }
 
-type Next = Arc<Mutex<Option<(Arc<Moves>, Duration)>>>;
+thread_local! {
+    /// Of the request that was just taken: hyper calls the service and then, on the same thread and before anything else, executes
+    /// what answers it. Whatever is executed at any other time finds none.
+    static NEXT: Cell<Option<(Arc<Moves>, Duration)>> = const { Cell::new(None) };
+}
 
 /// Runs what answers a request until the other side takes nothing more of it for too long.
-#[derive(Clone, Debug, Default)]
-struct Watching {
-    /// Of the request that was just taken.
-    next: Next,
-}
+#[derive(Clone, Copy, Debug)]
+struct Watching;
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Watching {
     fn execute(&self, future: F) {
-        let watched = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match watched {
+        match NEXT.take() {
             Some((moves, patience)) => {
                 tokio::spawn(async move {
                     tokio::select! {

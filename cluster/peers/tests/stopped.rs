@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 mod common;
 
-use common::{deadline, direct, first, limits, ok, soon, text};
+use common::{deadline, direct, first, limits, ok, soon, text, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -27,6 +27,15 @@ impl Drop for Killed {
 impl Killed {
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// All of its threads: a signal takes a moment.
+    fn is_stopped(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap().flatten();
+        threads.into_iter().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap();
+            stat.rsplit(") ").next().unwrap().starts_with('T')
+        })
     }
 }
 
@@ -71,6 +80,7 @@ async fn a_process_that_is_stopped_is_noticed_and_used_again_when_it_goes_on() {
     assert_eq!(text(call().await.unwrap()).await, "alive");
 
     child.signal(Signal::STOP);
+    until("it is stopped", || child.is_stopped()).await;
     let error = soon("it is noticed", call()).await.unwrap_err();
     assert!(matches!(&error, CallError::Interrupted { .. }), "{error}");
     assert!(!node.peers.is_connected(NodeId(2)));
