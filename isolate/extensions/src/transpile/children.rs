@@ -6,6 +6,12 @@ const CHILD: &str = "ext:deno_node/internal/child_process.ts";
 const MODULE: &str = "ext:deno_node/child_process.ts";
 
 pub(super) const PATCHES: &[Patch] = &[
+    // A child that has ended before it was waited for has been spawned first.
+    (
+        CHILD,
+        "const status = await this.#process.status;",
+        "const ended = this.#process.status; await new Promise((done) => nextTick(done)); const status = await ended;",
+    ),
     // A shell is given the words as they are.
     (
         CHILD,
