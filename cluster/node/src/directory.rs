@@ -1,15 +1,18 @@
 //! Where a session is, or is to be opened: what a gateway asks before it passes a request on.
 
+use crate::clock;
 use crate::effects::Driver;
 use crate::state::core_id;
 use std::sync::Arc;
 use warren_cluster::record::{Record, Standing, places};
+use warren_ownership::message::Event;
 use warren_ownership::name::Owner;
 use warren_ownership::node::Here;
 use warren_ownership::place::place;
 use warren_ownership::record::Standing as CoreStanding;
 use warren_session::durability::DurabilityError;
 use warren_session::id::{SessionId, TenantId};
+use warren_storage::store::StoreError;
 
 /// Where a request for a session goes. Only the session's record is the truth: who is asked wrongly says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +76,37 @@ impl Driver {
         let placed = place(core_id(id), state.node.peers());
         let found = placed.and_then(|owner| state.peers.iter().find(|(known, _)| *known == owner));
         found.map_or(Place::Anywhere, |(owner, about)| Place::Free { owner: *owner, address: about.address.clone() })
+    }
+
+    /// Has the decisions look at sessions whose owners are not known to live.
+    pub(crate) async fn look_after(self: &Arc<Self>, tenant: &TenantId) -> Result<usize, DurabilityError> {
+        let unavailable = |error: StoreError| DurabilityError::Unavailable(error.to_string());
+        let prefix = places::records(tenant);
+        let (mut looked, mut after) = (0, None);
+        loop {
+            let page = self.store.list(&prefix, after.as_ref(), 1000).await.map_err(unavailable)?;
+            for entry in &page.entries {
+                let id = entry.key.as_str().strip_prefix(&prefix).and_then(|id| id.parse::<SessionId>().ok());
+                let Some(id) = id else { continue };
+                let Some(object) = self.store.get(&entry.key).await.map_err(unavailable)? else { continue };
+                let Ok(record) = Record::from_bytes(id, &object.bytes) else { continue };
+                let Some(CoreStanding::Owned(owner)) = record.ownership.map(|ownership| ownership.standing) else {
+                    continue;
+                };
+                self.with(|state, jobs| {
+                    let lives = owner == state.node.me() || state.node.peers().iter().any(|peer| peer.owner == owner);
+                    if !lives && matches!(state.node.here(core_id(id)), Here::Nothing) {
+                        looked += 1;
+                        state.known(tenant, id);
+                        state.handle(clock::now(), Event::Look(core_id(id)), jobs);
+                    }
+                });
+            }
+            match page.entries.last() {
+                Some(last) if page.more => after = Some(last.key.clone()),
+                _ => return Ok(looked),
+            }
+        }
     }
 
     /// Another process that lives.

@@ -216,6 +216,15 @@ impl ClusterNode {
         }
     }
 
+    /// Looks after a tenant's sessions whose owners are not known to live, and takes those whose owners are dead: what only
+    /// Redis has of them is in the bucket then. Answers with how many it looked after; how many it takes at a time is bounded.
+    ///
+    /// # Errors
+    /// `Unavailable`; those looked after by then stay so.
+    pub async fn look_after(&self, tenant: &TenantId) -> Result<usize, DurabilityError> {
+        self.driver.look_after(tenant).await
+    }
+
     /// Gives up all it has: to other nodes, or to rest if there is none. It takes no session any more.
     pub fn drain(&self) {
         self.driver.feed(|_| Event::Drain);

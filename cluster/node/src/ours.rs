@@ -81,6 +81,17 @@ impl Ownership for Cluster {
         .boxed()
     }
 
+    fn settle<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<(), DurabilityError>> {
+        async move {
+            self.0.wait_for_given_up(id).await;
+            match self.0.ask(tenant, id, Asked::Follow(Position::START)).await? {
+                Answer::Events { .. } | Answer::Resync { .. } => Ok(()),
+                other => Err(self.0.refused(id, &other)),
+            }
+        }
+        .boxed()
+    }
+
     fn delete<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<(), DurabilityError>> {
         async move {
             self.0.wait_for_given_up(id).await;

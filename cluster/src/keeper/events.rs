@@ -30,6 +30,15 @@ impl Shared {
                 return Err(DurabilityError::Deleted(id));
             }
             record.open(&keys).map_err(|error| damaged_record(id, &error))?;
+            if let Some(ownership) = &self.ownership
+                && matches!(record.standing, Standing::Owned { .. })
+                && seen.as_ref() != Some(&version)
+                && self.claim_of(id).is_none()
+            {
+                ownership.settle(tenant, id).await?;
+                seen = Some(self.record(tenant, id).await?.1);
+                continue;
+            }
             let page = async {
                 let newer = match &record.ownership {
                     Some(_) if self.claim_of(id).is_none() => self.elsewhere(&keys, tenant, &record, after).await?,

@@ -37,6 +37,13 @@ pub trait Ownership: Send + Sync + 'static {
     /// `Missing`, `Deleted`, `Owned`, `Damaged`, `Unavailable`.
     fn take<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<Taken, DurabilityError>>;
 
+    /// Sees to it that the store has everything that counts of a session nobody here writes to: one whose owner is dead is
+    /// taken.
+    ///
+    /// # Errors
+    /// As [`Ownership::take`]: `Owned` by one that lives, who knows more.
+    fn settle<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<(), DurabilityError>>;
+
     /// Deletes a session nobody has, but for what lies beside its record.
     ///
     /// # Errors

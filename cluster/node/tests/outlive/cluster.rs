@@ -135,6 +135,8 @@ impl Process {
     /// Ends it at once: none of its tasks goes on.
     pub(crate) fn die(mut self) {
         self.runtime.take().unwrap().shutdown_background();
+        // Of a process that died nobody would have handles any more; here some do, and its lock with them.
+        std::fs::remove_file(self.dir.join("lock")).unwrap();
     }
 
     /// Ends it, and its disk is gone.

@@ -156,3 +156,37 @@ async fn a_stale_owner_says_and_writes_nothing() {
         assert_eq!(b.events(id).await.last().unwrap().position, next.last, "{tier:?}");
     }
 }
+
+/// Nobody asks for the sessions of a dead owner: they are taken all the same, so that Redis may go next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sessions_of_a_dead_owner_are_looked_after() {
+    let Some(mut cluster) = Cluster::start().await else { return };
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (a, b) = (cluster.process(1, &dirs[0]).await, cluster.process(2, &dirs[1]).await);
+    a.is_up(2).await;
+    b.is_up(2).await;
+    let mut owners = Vec::new();
+    for _ in 0..20 {
+        let mut owner = Owner::create(a.keeper(), Tier::Journal, None).await;
+        owner.run("file", b"only in Redis").await.unwrap();
+        owners.push(owner);
+    }
+    let resting = Owner::create(a.keeper(), Tier::Journal, None).await;
+    let resting_id = resting.id;
+    resting.hibernate().await.unwrap();
+    assert_eq!(b.node.look_after(&tenant()).await.unwrap(), 0, "its owner lives");
+    a.die_with_its_disk();
+    until("b has them all", async || {
+        b.node.look_after(&tenant()).await.unwrap();
+        owners.iter().all(|owner| b.node.serves(owner.id))
+    })
+    .await;
+    assert!(!b.node.serves(resting_id), "one that rests stays where it is");
+    cluster.kill_redis();
+    cluster.restart_redis();
+    for owner in &owners {
+        let next = Owner::of(b.keeper().claim(&tenant(), owner.id).await.unwrap());
+        same_files(&owner.shown(), &next);
+        assert_eq!(next.epoch.get(), 2);
+    }
+}

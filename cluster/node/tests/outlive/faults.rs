@@ -1,7 +1,7 @@
 //! A cluster at work while its parts fail one after the other: what was acknowledged is there, and no epoch has two owners.
 
 use crate::cluster::{Cluster, Process};
-use crate::world::{Owner, new_session, shown, tenant};
+use crate::world::{Owner, Shown, new_session, tenant, try_shown};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,6 +32,7 @@ struct Shared {
 struct Client {
     shared: Arc<Shared>,
     id: SessionId,
+    tier: Tier,
     /// What each file holds for sure, as was acknowledged, and what it may hold beside.
     told: BTreeMap<String, Vec<u8>>,
     maybe: BTreeMap<String, Vec<Vec<u8>>>,
@@ -53,7 +54,7 @@ impl Client {
     }
 
     /// The session in some process's hands.
-    async fn take(&mut self, until: Instant) -> Option<Owner> {
+    async fn take(&mut self, until: Instant) -> Option<(u64, Owner)> {
         while Instant::now() < until {
             if let Some((process, keeper)) = self.keeper() {
                 match tokio::time::timeout(PATIENCE, keeper.claim(&tenant(), self.id)).await {
@@ -62,10 +63,14 @@ impl Client {
                         let before = self.shared.owners.lock().unwrap().insert((self.id, epoch), process);
                         assert_eq!(before, None, "{} epoch {epoch} was served before", self.id);
                         self.shared.taken.fetch_add(1, Ordering::SeqCst);
-                        assert!(claimed.last.seq >= self.last.seq, "events that were told are there");
+                        let told = (self.tier, self.last, claimed.last, epoch, process);
+                        assert!(claimed.last.seq >= self.last.seq, "events that were told are there: {told:?}");
                         let owner = Owner::of(claimed);
-                        self.check(&owner);
-                        return Some(owner);
+                        // Its bytes cannot be read when the process dies now.
+                        if let Some(shown) = try_shown(owner.tree.inodes()) {
+                            self.check(&owner, shown);
+                            return Some((process, owner));
+                        }
                     }
                     Ok(Err(
                         DurabilityError::Owned(_) | DurabilityError::Unavailable(_) | DurabilityError::Fenced(_),
@@ -80,9 +85,8 @@ impl Client {
     }
 
     /// Every file holds what was told of it, or what was asked for after that.
-    fn check(&mut self, owner: &Owner) {
-        let inodes = owner.tree.inodes();
-        let files: BTreeMap<_, _> = shown(inodes).into_iter().map(|(ino, _, bytes, ..)| (ino, bytes)).collect();
+    fn check(&mut self, owner: &Owner, shown: Vec<Shown>) {
+        let files: BTreeMap<_, _> = shown.into_iter().map(|(ino, _, bytes, ..)| (ino, bytes)).collect();
         for (name, bytes) in &self.told {
             let ino = owner.tree.lookup(ROOT_INO, name.as_bytes());
             let ino = ino.unwrap_or_else(|_| panic!("{}: {name} was acknowledged and is gone", self.id));
@@ -100,13 +104,25 @@ impl Client {
         }
     }
 
-    async fn command(&mut self, owner: &mut Owner) -> bool {
+    async fn dies(&self, process: u64) {
+        let lives = || self.shared.keepers.lock().unwrap().iter().flatten().any(|(number, _)| *number == process);
+        while lives() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn command(&mut self, process: u64, owner: &mut Owner) -> bool {
         self.number += 1;
         let name = format!("file{}", self.random(12));
         let size = if self.random(20) == 0 { 300 << 10 } else { 10 + self.random(3000) as usize };
         let mut bytes = vec![self.number as u8; size];
         bytes[..8].copy_from_slice(&self.number.to_le_bytes());
-        match tokio::time::timeout(PATIENCE, owner.run(&name, &bytes)).await {
+        let done = tokio::select! {
+            done = tokio::time::timeout(PATIENCE, owner.run(&name, &bytes)) => done,
+            // As a gateway sees that a connection broke.
+            () = self.dies(process) => Ok(Err(DurabilityError::Unavailable("it is gone".to_owned()))),
+        };
+        match done {
             Ok(Ok(())) => {
                 self.told.insert(name, bytes);
                 self.last = owner.last;
@@ -123,14 +139,14 @@ impl Client {
 
     async fn live(mut self) -> Client {
         while !self.shared.over.load(Ordering::SeqCst) {
-            let Some(mut owner) = self.take(Instant::now() + Duration::from_secs(60)).await else {
+            let Some((process, mut owner)) = self.take(Instant::now() + Duration::from_secs(60)).await else {
                 panic!("{} was not taken within 60 s", self.id)
             };
             loop {
                 if self.shared.over.load(Ordering::SeqCst) {
                     break;
                 }
-                if !self.command(&mut owner).await {
+                if !self.command(process, &mut owner).await {
                     break;
                 }
                 if self.random(60) == 0 {
@@ -197,6 +213,7 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
         let client = Client {
             shared: shared.clone(),
             id,
+            tier,
             told: BTreeMap::new(),
             maybe: BTreeMap::new(),
             last: Position::START,
@@ -230,7 +247,7 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
     // One that keeps its disk is back at once.
     processes.kill(2, false);
     processes.start(&cluster, 2).await;
-    pause(3.0).await;
+    pause(5.0).await;
     // Redis dies, is away, and is back empty; every owner lives.
     cluster.kill_redis();
     pause(4.0).await;
@@ -247,7 +264,7 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
     shared.over.store(true, Ordering::SeqCst);
     for client in clients {
         let mut client = client.await.unwrap();
-        let owner = client.take(Instant::now() + Duration::from_secs(30)).await.expect("it is reachable");
+        let (_, owner) = client.take(Instant::now() + Duration::from_secs(30)).await.expect("it is reachable");
         assert!(owner.last.seq > client.last.seq);
         assert!(!client.told.is_empty(), "{} did something", client.id);
     }
