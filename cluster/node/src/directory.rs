@@ -52,6 +52,14 @@ impl Driver {
         {
             return Ok(place);
         }
+        self.whose(tenant, id).await
+    }
+
+    /// Where a session is, by its record: for who asked where the hint said and was told that it is not there.
+    ///
+    /// # Errors
+    /// `Missing`, `Deleted`, `Damaged`, `Unavailable`.
+    pub(crate) async fn whose(&self, tenant: &TenantId, id: SessionId) -> Result<Place, DurabilityError> {
         let key = places::record(tenant, id);
         let object = tokio::time::timeout(self.limits.store, self.store.get(&key)).await;
         let object = object.map_err(|_| DurabilityError::Unavailable("the store does not answer".to_owned()))?;
@@ -62,7 +70,11 @@ impl Driver {
         if matches!(record.standing, Standing::Deleted { .. }) {
             return Err(DurabilityError::Deleted(id));
         }
-        if let Some(CoreStanding::Owned(owner)) = record.ownership.as_ref().map(|ownership| ownership.standing)
+        let owner = record.ownership.as_ref().map(|ownership| ownership.standing);
+        if owner == Some(CoreStanding::Owned(self.lock().node.me())) {
+            return Ok(Place::Here);
+        }
+        if let Some(CoreStanding::Owned(owner)) = owner
             && let Some(place) = self.alive(|known, _| known == owner)
         {
             return Ok(place);

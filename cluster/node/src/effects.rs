@@ -51,6 +51,7 @@ pub(crate) enum HotJob {
 pub(crate) struct Limits {
     pub store: Duration,
     pub hot: Duration,
+    pub local: Duration,
     pub answer: Duration,
 }
 
@@ -178,14 +179,17 @@ impl Driver {
                     }
                 });
             }
-            Job::Append(op, id, entries) => match self.local.append(id, entries).await {
-                Ok(()) => self.feed(|_| Event::Local(op, LocalAnswer::Appended)),
-                Err(reason) => {
-                    // What it was to keep is in no place: the session is taken again from what is.
-                    tracing::error!(session = %id, reason, "the local log failed, and the session is let go");
-                    self.feed(|_| Event::Crashed(crate::state::core_id(id)));
+            Job::Append(op, id, entries) => {
+                let appended = tokio::time::timeout(self.limits.local, self.local.append(id, entries)).await;
+                match appended.unwrap_or_else(|_| Err("it did not answer in time".to_owned())) {
+                    Ok(()) => self.feed(|_| Event::Local(op, LocalAnswer::Appended)),
+                    Err(reason) => {
+                        // What it was to keep is in no place: the session is taken again from what is.
+                        tracing::error!(session = %id, reason, "the local log failed, and the session is let go");
+                        self.feed(|_| Event::Crashed(crate::state::core_id(id)));
+                    }
                 }
-            },
+            }
             Job::Recall(op, id) => {
                 let found = self.local.recall(id);
                 self.feed(|state| {

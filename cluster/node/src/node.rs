@@ -48,6 +48,8 @@ pub struct NodeOptions {
     pub restores: usize,
     /// One thing asked of the store may take this long. Default 10 s.
     pub store_limit: Duration,
+    /// One append to the local log may take this long; then its session is let go. Default 30 s.
+    pub local_limit: Duration,
     /// One thing asked of Redis may take this long. Default 1.5 s.
     pub redis_limit: Duration,
     /// A session that is asked for, or a change of its record, may take this long. Default 30 s.
@@ -68,6 +70,7 @@ impl NodeOptions {
             free_mib: Arc::new(|| 1024),
             restores: 32,
             store_limit: Duration::from_secs(10),
+            local_limit: Duration::from_secs(30),
             redis_limit: Duration::from_millis(1500),
             answer_limit: Duration::from_secs(30),
             journal: WalOptions::default(),
@@ -152,7 +155,12 @@ impl ClusterNode {
             State::new(Node::new(me, before, decisions)),
             (store.clone(), Hot::new(redis.clone()), Notices::new(redis)),
             (local, lock),
-            Limits { store: options.store_limit, hot: options.redis_limit, answer: options.answer_limit },
+            Limits {
+                store: options.store_limit,
+                hot: options.redis_limit,
+                local: options.local_limit,
+                answer: options.answer_limit,
+            },
             (options.address, options.free_mib),
             handle.clone(),
         );
@@ -186,7 +194,29 @@ impl ClusterNode {
         matches!(self.driver.lock().node.here(core_id(id)), Here::Owned(_))
     }
 
-    /// Where a request for a session goes.
+    /// Resolves when a session is not served here any more; at once if it is not now. What runs it here is to be ended then.
+    pub async fn over(&self, id: SessionId) {
+        let over = {
+            let mut state = self.driver.lock();
+            let serving = state.session(core_id(id)).and_then(|session| session.serving.as_ref());
+            serving.map(|serving| serving.over.subscribe())
+        };
+        if let Some(mut over) = over {
+            // When its sender is gone it is over, too.
+            let _ = over.wait_for(|over| *over).await;
+        }
+    }
+
+    /// Where a session is by its record, which is the truth: for who was told by the process [`ClusterNode::locate`] named that
+    /// it has it not.
+    ///
+    /// # Errors
+    /// `Missing`, `Deleted`, `Damaged`, `Unavailable`.
+    pub async fn whose(&self, tenant: &TenantId, id: SessionId) -> Result<Place, DurabilityError> {
+        self.driver.whose(tenant, id).await
+    }
+
+    /// Where a request for a session goes: by what is served here, by a hint that may be old, or by its record.
     ///
     /// # Errors
     /// `Missing`, `Deleted`, `Damaged`, `Unavailable`.
@@ -208,7 +238,7 @@ impl ClusterNode {
         if !self.serves(id) {
             return Err(DurabilityError::Owned(id));
         }
-        match self.driver.ask(tenant, id, Asked::Move(to)).await? {
+        match self.driver.ask(tenant, id, Asked::Move(to)).await?.answer {
             Answer::Done { .. } => Ok(()),
             Answer::Refused(Refused::Fenced) => Err(DurabilityError::Fenced(id)),
             Answer::Refused(why) => Err(DurabilityError::Unavailable(why.to_string())),
@@ -258,3 +288,6 @@ fn note_owner(path: &Path, me: Owner) -> std::io::Result<Vec<Owner>> {
     std::fs::rename(&new, path)?;
     Ok(before)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::effects::{Driver, Job};
-use crate::state::{core_id, is_fenced, session_epoch};
+use crate::state::{Told, core_id, session_epoch};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -50,11 +50,22 @@ impl Ownership for Cluster {
         async move {
             let id = record.id;
             let asked = Asked::Create(core_tenant(tenant), core_tier(tier));
-            self.0.with(|state, _| state.known(tenant, id).note(0, record));
-            match self.0.ask(tenant, id, asked).await? {
+            let is_new = self.0.with(|state, _| {
+                let is_new = state.session(core_id(id)).is_none();
+                if is_new {
+                    state.known(tenant, id).note(0, record);
+                }
+                is_new
+            });
+            // One that is made or opened here already is another's, though it has the same id.
+            if !is_new {
+                return Err(DurabilityError::Fenced(id));
+            }
+            let told = self.0.ask(tenant, id, asked).await?;
+            match told.answer {
                 Answer::Done { .. } => Ok(Arc::new(self.seat(tenant, id)?) as Arc<dyn Ours>),
                 Answer::Refused(Refused::Exists) => Err(DurabilityError::Fenced(id)),
-                other => Err(self.0.refused(id, &other)),
+                _ => Err(refused(id, told)),
             }
         }
         .boxed()
@@ -63,10 +74,7 @@ impl Ownership for Cluster {
     fn take<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<Taken, DurabilityError>> {
         async move {
             self.0.wait_for_given_up(id).await;
-            match self.0.ask(tenant, id, Asked::Follow(Position::START)).await? {
-                Answer::Events { .. } | Answer::Resync { .. } => {}
-                other => return Err(self.0.refused(id, &other)),
-            }
+            self.open(tenant, id).await?;
             let seat = self.seat(tenant, id)?;
             let record = self.0.lock().whole(core_id(id)).ok_or(DurabilityError::Fenced(id))?;
             let entries = match self.entries(tenant, &record).await {
@@ -84,10 +92,7 @@ impl Ownership for Cluster {
     fn settle<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<(), DurabilityError>> {
         async move {
             self.0.wait_for_given_up(id).await;
-            match self.0.ask(tenant, id, Asked::Follow(Position::START)).await? {
-                Answer::Events { .. } | Answer::Resync { .. } => Ok(()),
-                other => Err(self.0.refused(id, &other)),
-            }
+            self.open(tenant, id).await
         }
         .boxed()
     }
@@ -95,16 +100,21 @@ impl Ownership for Cluster {
     fn delete<'a>(&'a self, tenant: &'a TenantId, id: SessionId) -> BoxFuture<'a, Result<(), DurabilityError>> {
         async move {
             self.0.wait_for_given_up(id).await;
-            match self.0.ask(tenant, id, Asked::Delete).await? {
-                Answer::Done { .. } => Ok(()),
-                other => Err(self.0.refused(id, &other)),
-            }
+            let told = self.0.ask(tenant, id, Asked::Delete).await?;
+            if matches!(told.answer, Answer::Done { .. }) { Ok(()) } else { Err(refused(id, told)) }
         }
         .boxed()
     }
 }
 
 impl Cluster {
+    /// Sees to it that a session is served here.
+    async fn open(&self, tenant: &TenantId, id: SessionId) -> Result<(), DurabilityError> {
+        let told = self.0.ask(tenant, id, Asked::Follow(Position::START)).await?;
+        let is_open = matches!(told.answer, Answer::Events { .. } | Answer::Resync { .. });
+        if is_open { Ok(()) } else { Err(refused(id, told)) }
+    }
+
     fn seat(&self, tenant: &TenantId, id: SessionId) -> Result<Seat, DurabilityError> {
         let mut state = self.0.lock();
         let serving = state.session(core_id(id)).and_then(|session| session.serving.as_ref());
@@ -142,7 +152,7 @@ impl Driver {
         tenant: &TenantId,
         id: SessionId,
         what: Asked,
-    ) -> Result<Answer, DurabilityError> {
+    ) -> Result<Told, DurabilityError> {
         let answer = self.with(|state, jobs| {
             state.known(tenant, id);
             state.ask(clock::now(), core_id(id), what, jobs)
@@ -150,30 +160,13 @@ impl Driver {
         self.hear(id, answer).await
     }
 
-    async fn hear(&self, id: SessionId, answer: oneshot::Receiver<Answer>) -> Result<Answer, DurabilityError> {
+    async fn hear(&self, id: SessionId, answer: oneshot::Receiver<Told>) -> Result<Told, DurabilityError> {
         match tokio::time::timeout(self.limits.answer, answer).await {
             Ok(answer) => answer.map_err(|_| closing()),
             Err(_) => {
                 let seconds = self.limits.answer.as_secs();
                 Err(DurabilityError::Unavailable(format!("session {id} did not answer within {seconds} s")))
             }
-        }
-    }
-
-    fn refused(&self, id: SessionId, answer: &Answer) -> DurabilityError {
-        match answer {
-            Answer::Refused(Refused::Missing) => DurabilityError::Missing(id),
-            Answer::Refused(Refused::Deleted) => DurabilityError::Deleted(id),
-            Answer::Refused(Refused::Misdirected { .. }) => DurabilityError::Owned(id),
-            Answer::Refused(Refused::Failed) => {
-                let mut state = self.lock();
-                let trouble = state.session(core_id(id)).and_then(|session| session.trouble.clone());
-                let reason = trouble.unwrap_or_else(|| "its record says so".to_owned());
-                DurabilityError::Damaged { id, reason }
-            }
-            Answer::Refused(Refused::Fenced) => DurabilityError::Fenced(id),
-            Answer::Refused(why) => DurabilityError::Unavailable(why.to_string()),
-            _ => DurabilityError::Unavailable("the session answered something else".to_owned()),
         }
     }
 
@@ -233,7 +226,7 @@ impl Ours for Seat {
             let mut answer = state.ask(clock::now(), core, asked, jobs);
             // What is refused at once was not taken; nothing may come behind it.
             match answer.try_recv() {
-                Ok(Answer::Refused(why)) if why != Refused::Fenced => {
+                Ok(Told { answer: Answer::Refused(why), .. }) if why != Refused::Fenced => {
                     if let Some(session) = state.session(core) {
                         session.drop_entry(self.epoch, number);
                         if let Some(serving) = &mut session.serving {
@@ -253,11 +246,7 @@ impl Ours for Seat {
                     Some(told) => told,
                     None => answer.await.map_err(|_| closing())?,
                 };
-                match told {
-                    Answer::Done { .. } => Ok(()),
-                    other if is_fenced(&other) => Err(DurabilityError::Fenced(id)),
-                    other => Err(DurabilityError::Unavailable(format!("{other:?}"))),
-                }
+                if matches!(told.answer, Answer::Done { .. }) { Ok(()) } else { Err(refused(id, told)) }
             }
             .boxed()),
         }
@@ -308,9 +297,9 @@ impl Ours for Seat {
                 return Err(DurabilityError::Fenced(self.id));
             }
             for answer in answers {
-                match self.driver.hear(self.id, answer).await? {
-                    Answer::Done { .. } => {}
-                    other => return Err(self.driver.refused(self.id, &other)),
+                let told = self.driver.hear(self.id, answer).await?;
+                if !matches!(told.answer, Answer::Done { .. }) {
+                    return Err(refused(self.id, told));
                 }
             }
             if !is_deleted {
@@ -373,6 +362,21 @@ impl Ours for Seat {
                 }
             });
         });
+    }
+}
+
+fn refused(id: SessionId, told: Told) -> DurabilityError {
+    match told.answer {
+        Answer::Refused(Refused::Missing) => DurabilityError::Missing(id),
+        Answer::Refused(Refused::Deleted) => DurabilityError::Deleted(id),
+        Answer::Refused(Refused::Misdirected { .. }) => DurabilityError::Owned(id),
+        Answer::Refused(Refused::Failed) => {
+            let reason = told.trouble.unwrap_or_else(|| "its record says that its owner could not read it".to_owned());
+            DurabilityError::Damaged { id, reason }
+        }
+        Answer::Refused(Refused::Fenced) => DurabilityError::Fenced(id),
+        Answer::Refused(why) => DurabilityError::Unavailable(why.to_string()),
+        _ => DurabilityError::Unavailable("the session answered something else".to_owned()),
     }
 }
 

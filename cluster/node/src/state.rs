@@ -17,8 +17,8 @@ use warren_cluster::record::{Record, Standing, places};
 use warren_kernel::host::Timestamp;
 use warren_ownership::entry::{Entry, What};
 use warren_ownership::message::{
-    Answer, Asked, Effect, Event, HotRequest, LocalRequest, Op, Refused, Request, StoreAnswer, StoreFailure,
-    StoreRequest, Unknown, Version,
+    Answer, Asked, Effect, Event, HotRequest, LocalRequest, Op, Request, StoreAnswer, StoreFailure, StoreRequest,
+    Unknown, Version,
 };
 use warren_ownership::name::{Owner, RequestId, SessionId as CoreId};
 use warren_ownership::node::{Here, Node};
@@ -47,7 +47,14 @@ struct Waiting {
     session: CoreId,
     /// It is an entry's.
     is_entry: bool,
-    reply: oneshot::Sender<Answer>,
+    reply: oneshot::Sender<Told>,
+}
+
+/// An answer.
+pub(crate) struct Told {
+    pub answer: Answer,
+    /// Why the session's record cannot be read, if it cannot.
+    pub trouble: Option<String>,
 }
 
 /// The bytes of a session that is being opened, or is served.
@@ -64,7 +71,7 @@ pub(crate) struct Session {
     pub held: usize,
     pub serving: Option<Serving>,
     /// Why it cannot be read.
-    pub trouble: Option<String>,
+    trouble: Option<String>,
 }
 
 /// What a session has while it is served.
@@ -113,7 +120,7 @@ impl State {
         session: CoreId,
         what: Asked,
         jobs: &mut Vec<Job>,
-    ) -> oneshot::Receiver<Answer> {
+    ) -> oneshot::Receiver<Told> {
         self.requests += 1;
         let id = RequestId(self.requests);
         let (reply, answer) = oneshot::channel();
@@ -176,7 +183,8 @@ impl State {
             serving.waiting = serving.waiting.saturating_sub(1);
             serving.room.notify_waiters();
         }
-        let _ = reply.send(answer); // whoever waited may have gone
+        let trouble = self.sessions.get(&session).and_then(|session| session.trouble.clone());
+        let _ = reply.send(Told { answer, trouble }); // whoever waited may have gone
         Some(session)
     }
 
@@ -480,9 +488,4 @@ pub(crate) fn core_epoch(epoch: warren_session::position::Epoch) -> Epoch {
 
 pub(crate) fn session_epoch(epoch: Epoch) -> warren_session::position::Epoch {
     warren_session::position::Epoch::new(epoch.get()).expect("neither has an epoch 0")
-}
-
-/// Whether an answer says that the session had it and lost it.
-pub(crate) fn is_fenced(answer: &Answer) -> bool {
-    matches!(answer, Answer::Refused(Refused::Fenced))
 }

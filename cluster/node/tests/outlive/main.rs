@@ -10,6 +10,8 @@ mod world;
 
 mod failover;
 mod faults;
+mod harm;
+mod measure;
 mod moves;
 mod services;
 mod suite;
