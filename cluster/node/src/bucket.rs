@@ -10,6 +10,9 @@ use warren_ownership::position::Epoch;
 use warren_session::id::{SessionId, TenantId};
 use warren_storage::store::{Flush, Key, PutError, Store, StoreError, Version};
 
+/// An entry, and which it is: of whom, and its number.
+pub(crate) type Numbered = (Epoch, u64, Bytes);
+
 /// A record, and its tag.
 pub(crate) type Found = Option<(Result<Record, String>, Version)>;
 
@@ -55,7 +58,7 @@ pub(crate) async fn list(
     (tenant, id): (&TenantId, SessionId),
     epoch: Epoch,
     after: u64,
-) -> Result<Vec<Vec<(Epoch, u64, Bytes)>>, StoreFailure> {
+) -> Result<Vec<Vec<Numbered>>, StoreFailure> {
     let at = |first: u64| places::batch(tenant, id, crate::state::session_epoch(epoch), first);
     let start = at(after);
     // The names of an epoch's objects of entries differ in their last characters.

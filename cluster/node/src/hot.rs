@@ -1,12 +1,11 @@
 //! What the decisions ask of Redis, done.
 
+use crate::bucket::Numbered;
 use crate::effects::HotJob;
-use bytes::Bytes;
 use warren_cluster::keeper::ownership::head;
 use warren_ownership::lease::{Home, Peer};
 use warren_ownership::message::{HotAnswer, HotRequest, Unknown};
 use warren_ownership::name::Owner;
-use warren_ownership::position::Epoch;
 use warren_stores::redis::{About, Answered, Changed, Held, Hot, Looked, Raised, Trouble};
 
 /// What Redis said.
@@ -16,7 +15,7 @@ pub(crate) enum Said {
     /// The lease is held, and these live.
     Peers(Vec<(Owner, About)>),
     /// The fence is raised, and this is the journal.
-    Journal(Vec<(Epoch, u64, Bytes)>),
+    Journal(Vec<Numbered>),
 }
 
 pub(crate) async fn ask(hot: &Hot, job: HotJob, about: &About) -> Result<(Home, Said), Unknown> {

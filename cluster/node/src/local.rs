@@ -1,5 +1,6 @@
 //! The local log of `checkpoint` sessions: what their owner wrote, for a process that comes after it on the same folder.
 
+use crate::bucket::Numbered;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,9 +15,12 @@ pub(crate) struct LocalLog {
     kept: Mutex<Kept>,
 }
 
+/// Entries by whose they are and their number, and where in the log.
+type Entries = BTreeMap<(Epoch, u64), (Bytes, u64)>;
+
 #[derive(Default)]
 struct Kept {
-    sessions: HashMap<SessionId, BTreeMap<(Epoch, u64), (Bytes, u64)>>,
+    sessions: HashMap<SessionId, Entries>,
     /// Places that are needed.
     pins: BTreeSet<u64>,
 }
@@ -69,7 +73,7 @@ impl LocalLog {
     }
 
     /// All there is of a session, of any epoch.
-    pub(crate) fn recall(&self, id: SessionId) -> Vec<(Epoch, u64, Bytes)> {
+    pub(crate) fn recall(&self, id: SessionId) -> Vec<Numbered> {
         let kept = self.lock();
         let entries = kept.sessions.get(&id).into_iter().flatten();
         entries.map(|((epoch, seq), (bytes, _))| (*epoch, *seq, bytes.clone())).collect()

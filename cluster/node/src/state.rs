@@ -8,6 +8,7 @@
 //! ```
 //! [`State::handle`] is called with the lock held: it decides, and makes jobs of the effects that have all they need in them.
 
+use crate::bucket::Numbered;
 use crate::effects::{HotJob, Job};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -339,7 +340,7 @@ impl State {
     }
 
     /// Takes in entries that were found somewhere, as the decisions know them.
-    pub(crate) fn were_found(&mut self, op: Op, found: Vec<(Epoch, u64, Bytes)>) -> Vec<Entry> {
+    pub(crate) fn were_found(&mut self, op: Op, found: Vec<Numbered>) -> Vec<Entry> {
         let Some(session) = op.session.and_then(|id| self.sessions.get_mut(&id)) else { return Vec::new() };
         let entries = found.iter().map(|(epoch, seq, _)| entry(*epoch, *seq)).collect();
         for (epoch, seq, bytes) in found {

@@ -68,7 +68,7 @@ impl Cluster {
     pub(crate) fn elsewhere(&self) -> Cluster {
         let bucket = options(&self.double.endpoint());
         let namespace = format!("outlive-{}", bucket.prefix.trim_end_matches('/'));
-        let bucket = S3Options { limits: self.bucket.limits.clone(), ..bucket };
+        let bucket = S3Options { limits: self.bucket.limits, ..bucket };
         Cluster { double: self.double.clone(), redis: self.redis.clone(), bucket, namespace }
     }
 

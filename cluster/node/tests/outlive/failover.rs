@@ -128,13 +128,8 @@ async fn a_stale_owner_says_and_writes_nothing() {
         store.shut();
         until("its lease has ended", async || !a.node.may_act()).await;
         owner.put("stale", b"never acknowledged");
-        let stale = tokio::spawn({
-            let pending = {
-                let batch = owner.batch();
-                owner.claim.append(batch, tier.level().unwrap())
-            };
-            pending
-        });
+        let batch = owner.batch();
+        let stale = tokio::spawn(owner.claim.append(batch, tier.level().unwrap()));
         let (mut next, _) = b.claim(id).await;
         assert_eq!(next.epoch.get(), 2);
         same_files(&files, &next);
