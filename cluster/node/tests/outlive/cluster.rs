@@ -27,6 +27,9 @@ use warren_stores::redis::{Hot, Redis, RedisOptions};
 use warren_stores::retry::Limits;
 use warren_stores::s3::S3Options;
 
+/// Threads of a process.
+const THREADS: usize = 2;
+
 /// What the processes of a cluster share.
 pub(crate) struct Cluster {
     pub(crate) double: Arc<Double>,
@@ -102,7 +105,7 @@ impl Cluster {
         let store = open(bucket).await;
         let mut process_options = NodeOptions::new(number, format!("10.0.0.{number}:7000"), dir.path());
         process_options.answer_limit = Duration::from_secs(20);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
         let handle = runtime.handle().clone();
         let parts = (store as Arc<dyn Store>, self.client(port));
         let key = KeyEncryptionKey::from_bytes([7; 32]);
@@ -144,6 +147,22 @@ impl Process {
         let dir = self.dir.clone();
         self.die();
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// Stops it, as SIGSTOP does: none of its threads goes on until the answer is dropped.
+    pub(crate) fn stop(&self) -> std::sync::mpsc::Sender<()> {
+        let (go_on, stopped) = std::sync::mpsc::channel();
+        let stopped = Arc::new(std::sync::Mutex::new(stopped));
+        let held = Arc::new(std::sync::Barrier::new(THREADS + 1));
+        for _ in 0..THREADS {
+            let (stopped, held) = (stopped.clone(), held.clone());
+            self.runtime.as_ref().unwrap().spawn(async move {
+                held.wait();
+                let _ = stopped.lock().unwrap().recv(); // the sender is dropped
+            });
+        }
+        tokio::task::block_in_place(|| held.wait());
+        go_on
     }
 
     /// Its lease holds, and it knows so many others.

@@ -152,6 +152,44 @@ async fn a_stale_owner_says_and_writes_nothing() {
     }
 }
 
+/// An owner that is stopped between a decision and what comes of it, is overtaken, and goes on: it tells nobody anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stopped_owner_that_goes_on_says_nothing() {
+    for tier in [Tier::Checkpoint, Tier::Journal, Tier::Strict] {
+        let Some(cluster) = Cluster::start().await else { return };
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (a, b) = (cluster.process(1, &dirs[0]).await, cluster.process(2, &dirs[1]).await);
+        a.is_up(2).await;
+        b.is_up(2).await;
+        let mut owner = Owner::create(a.keeper(), tier, None).await;
+        let id = owner.id;
+        work(&mut owner, 0, 3).await;
+        if tier == Tier::Checkpoint {
+            until("it is committed", async || cluster.record(id).await.ownership.unwrap().durable >= 3).await;
+        }
+        let files = owner.shown();
+        let stopped = a.stop();
+        owner.put("stale", b"never acknowledged");
+        let batch = owner.batch();
+        let stale = tokio::spawn(owner.claim.append(batch, tier.level().unwrap()));
+        let (mut next, _) = b.claim(id).await;
+        same_files(&files, &next);
+        work(&mut next, 3, 5).await;
+        assert!(!stale.is_finished());
+        drop(stopped);
+        let told = stale.await.unwrap();
+        assert!(matches!(told, Err(DurabilityError::Fenced(_))), "{tier:?}: {told:?}");
+        let rests = owner.hibernate().await;
+        assert!(matches!(rests, Err(DurabilityError::Fenced(_))), "{tier:?}: {rests:?}");
+        work(&mut next, 5, 6).await;
+        let files = next.shown();
+        next.hibernate().await.unwrap();
+        let back = Owner::of(a.keeper().claim(&tenant(), id).await.unwrap());
+        same_files(&files, &back);
+        assert_eq!(back.epoch.get(), 3, "{tier:?}: the old owner may have it again, as a new one");
+    }
+}
+
 /// Nobody asks for the sessions of a dead owner: they are taken all the same, so that Redis may go next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sessions_of_a_dead_owner_are_looked_after() {

@@ -134,6 +134,45 @@ async fn the_bucket_goes_and_comes_back() {
     strict.hibernate().await.unwrap();
 }
 
+/// A hot journal that is full takes no more: what comes then waits for the bucket, and is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_journal_that_is_full_waits_for_the_bucket() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let redis = Wall::before(cluster.redis.port).await;
+    let store = Wall::before(cluster.double.address().port()).await;
+    let a = cluster.process_behind(1, &dirs[0], Some((&redis, &store))).await;
+    let b = cluster.process(2, &dirs[1]).await;
+    a.is_up(2).await;
+    b.is_up(2).await;
+    let mut owner = Owner::create(a.keeper(), Tier::Journal, None).await;
+    let id = owner.id;
+    owner.run("before", b"yes").await.unwrap();
+    store.shut();
+    // 75 times 200 KiB fit into 16 MiB, 85 do not.
+    let mut waiting = Vec::new();
+    for number in 0..85_u8 {
+        owner.put(&format!("file{number}"), &vec![number; 200 << 10]);
+        let batch = owner.batch();
+        let told = owner.claim.append(batch, Tier::Journal.level().unwrap());
+        if number < 75 {
+            told.await.unwrap();
+        } else {
+            waiting.push(tokio::spawn(told));
+        }
+    }
+    assert!(waiting.iter().any(|told| !told.is_finished()), "Redis did not take all of it");
+    store.open();
+    for told in waiting {
+        told.await.unwrap().unwrap();
+    }
+    owner.run("after", b"yes").await.unwrap();
+    let files = owner.shown();
+    a.die_with_its_disk();
+    let (next, _) = b.claim(id).await;
+    same_files(&files, &next);
+}
+
 /// Answers of writes that were done are lost, one by one: every write is recognised, and none is done twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn answers_that_are_lost_change_nothing() {
