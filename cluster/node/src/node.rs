@@ -288,6 +288,3 @@ fn note_owner(path: &Path, me: Owner) -> std::io::Result<Vec<Owner>> {
     std::fs::rename(&new, path)?;
     Ok(before)
 }
-
-#[cfg(test)]
-mod tests;

@@ -35,6 +35,32 @@ async fn a_folder_has_one_process() {
     assert!(file.to_string().contains("owners"), "it names the path: {file}");
 }
 
+/// Only who certainly had the folder is dead for sure: a line that says nothing is nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_folder_remembers_who_had_it() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let owners = dir.path().join("owners");
+    let many: String = (0..100).map(|number| format!("7 {number:016x}\n")).collect();
+    std::fs::write(&owners, format!("nonsense\n7 xyz\n-1 0000000000000001\n8 \n\n{many}")).unwrap();
+    let process = cluster.process(7, &dir).await;
+    let me = format!("7 {:016x}", process.node.me().incarnation.0);
+    process.die();
+    let text = std::fs::read_to_string(&owners).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0], lines[1]), (64, me.as_str(), "7 0000000000000000"), "so many, the last first");
+    let again = cluster.process(7, &dir).await;
+    let text = std::fs::read_to_string(&owners).unwrap();
+    assert_eq!(text.lines().nth(1), Some(me.as_str()));
+    again.die();
+    std::fs::remove_file(&owners).unwrap();
+    std::fs::create_dir(&owners).unwrap();
+    let parts = (cluster.store().await, cluster.client(cluster.redis.port));
+    let options = NodeOptions::new(7, "10.0.0.7:7000", dir.path());
+    let refused = ClusterNode::open(options, parts, key(), host(), Handle::current()).unwrap_err();
+    assert!(refused.to_string().contains("owners"), "{refused}");
+}
+
 /// A record of a single node's, one that is none, and a session whose journal is gone: each is told of, and can be deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_cannot_be_read_is_damaged_and_can_be_deleted() {
