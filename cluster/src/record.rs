@@ -61,6 +61,10 @@ pub struct Record {
     /// What its files take.
     #[serde(default)]
     pub held: Held,
+    /// Where several processes share a store: who has it, by the rules of a cluster, and where entries behind `number` are.
+    /// `standing` and `epoch` say the same then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Box<warren_ownership::record::Record>>,
     /// [`Body`], sealed.
     pub body: Bytes,
 }
@@ -184,6 +188,18 @@ impl Record {
         self.body = keys.seal(&aad(self.id), &plain);
     }
 
+    /// What stays of it when the session is deleted.
+    #[must_use]
+    pub fn buried(&self, at: Timestamp) -> Record {
+        Record {
+            standing: Standing::Deleted { at },
+            snapshot: None,
+            checkpoints: Vec::new(),
+            segments: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// All snapshots it needs.
     pub fn snapshots(&self) -> impl Iterator<Item = &SnapshotRef> {
         let kept = self.checkpoints.iter().filter_map(|kept| kept.snapshot.as_ref());
@@ -285,7 +301,8 @@ pub mod places {
         key(format!("{tenant}/s/{id}/e{:020}/j{:020}-{:020}", segment.epoch.get(), segment.first, segment.last))
     }
 
-    /// A batch of a `strict` session that the record does not know yet.
+    /// A batch of entries: of a `strict` session those that the record does not know yet, in a cluster all that are in no
+    /// snapshot yet.
     pub fn batch(tenant: &TenantId, id: SessionId, epoch: super::Epoch, first: u64) -> Key {
         key(format!("{tenant}/s/{id}/e{:020}/b{first:020}", epoch.get()))
     }

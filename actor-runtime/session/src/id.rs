@@ -82,6 +82,11 @@ impl SessionId {
         let random = random.iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
         SessionId(millis << 80 | random)
     }
+
+    /// As a number.
+    pub fn number(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Display for SessionId {

@@ -9,7 +9,7 @@ use crate::entry::{Entry, What};
 use crate::lease::{Home, Peer, Term};
 use crate::name::{CommandKey, NodeId, Owner, RequestId, SessionId, TenantId};
 use crate::position::{Epoch, Position};
-use crate::record::{Record, Segment};
+use crate::record::{Note, Record, Segment};
 
 /// Names an effect; its answer carries it. Given once by a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,8 +81,13 @@ pub enum Asked {
     Create(TenantId, Tier),
     /// A command that is done as it arrives.
     Do(u64),
+    /// The same, as durable as a journal's entry whatever the tier: the start of a keyed command whose keys the shell keeps.
+    Keep(u64),
     /// A command that is run at most once.
     Run(CommandKey),
+    /// What the shell keeps beside the record is this, from the next write of it on. Done when that is written. Each has a
+    /// higher number than the one before, and speaks of entries there are.
+    Note(Note),
     /// Events behind a cursor.
     Follow(Position),
     /// To rest.

@@ -159,6 +159,11 @@ impl Node {
         self.me
     }
 
+    /// The processes that live, as the last renewal of its lease was told.
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
     /// Who restores here, and who waits to.
     pub fn admission(&self) -> &Admission {
         &self.admission

@@ -18,7 +18,7 @@ use crate::message::{
 };
 use crate::name::{CommandKey, Owner, RequestId, SessionId};
 use crate::position::{Epoch, Position, Resume};
-use crate::record::{Change, Record, Segment, Standing, Stored};
+use crate::record::{Change, Note, Record, Segment, Standing, Stored};
 use crate::rule::{Rule, Rules};
 use crate::time::{Millis, Monotonic, Now};
 use std::collections::BTreeMap;
@@ -162,6 +162,8 @@ pub(crate) struct Owned {
     /// The record is to be read, whoever waits.
     must_read: bool,
     parting: Option<Parting>,
+    /// What is to be kept beside, oldest first, and who waits for it.
+    notes: Vec<(Note, RequestId)>,
     /// The write that lets it go was sent: whether it is still ours is not known until that is answered.
     leaving: bool,
     commit_at: Option<Monotonic>,
@@ -205,6 +207,7 @@ impl Owned {
             unsure: None,
             must_read: false,
             parting: None,
+            notes: Vec::new(),
             leaving: false,
             commit_at: None,
             wake: None,
@@ -250,7 +253,20 @@ impl Owned {
                 let position = self.append(cx, What::Plain(number));
                 self.wait(Some(request.id), position.seq, Level::Tier, Then::Tell(position));
             }
+            Asked::Keep(number) => {
+                let position = self.append(cx, What::Plain(number));
+                self.wait(Some(request.id), position.seq, Level::Fenced, Then::Tell(position));
+            }
             Asked::Run(key) => self.run(cx, request.id, key),
+            Asked::Note(note) => {
+                let before = self.notes.last().map_or(self.record.noted, |(note, _)| *note);
+                // A number that was given before could be taken for the other.
+                if note.part > before.part && (before.upto..=self.marks.made).contains(&note.upto) {
+                    self.notes.push((note, request.id));
+                } else {
+                    cx.refuse(request.id, Refused::Parting);
+                }
+            }
             Asked::Follow(cursor) => self.wait(Some(request.id), 0, Level::Right, Then::Follow(cursor)),
             Asked::Move(to) if to == cx.me => {
                 let position = self.head();
@@ -411,7 +427,8 @@ impl Owned {
         let waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(|waiter| waiter.request);
         let runs = std::mem::take(&mut self.runs).into_values().flatten();
         let parting = self.parting.take().into_iter().flat_map(|parting| parting.requests);
-        for request in waiting.chain(runs).chain(parting).collect::<Vec<_>>() {
+        let notes = std::mem::take(&mut self.notes).into_iter().map(|(_, request)| request);
+        for request in waiting.chain(runs).chain(parting).chain(notes).collect::<Vec<_>>() {
             cx.refuse(request, why);
         }
     }

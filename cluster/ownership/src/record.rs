@@ -8,7 +8,7 @@
 //!          create               rest                 claim
 //! (none) ────────▶ owned ◀─────────────▶ resting ──────────▶ owned, epoch + 1
 //!                   │  ▲ └ claim by another ──▶ owned, unsettled, epoch + 1 ──settle──▶ owned
-//!                   │  └ commit, reaffirm; grant: another's, epoch + 1
+//!                   │  └ commit, note, reaffirm; grant: another's, epoch + 1
 //!                   └ delete, fail ──▶ deleted, failed
 //! ```
 //! Settled means that the record says behind which event the epoch's own begin. A session that was handed over in order is
@@ -41,10 +41,13 @@ pub struct Record {
     pub durable: u64,
     /// Which event is of which epoch.
     pub lineage: Lineage,
-    /// Objects with its events, in their order, without a gap.
+    /// Objects with its events behind `noted.upto`, in their order, without a gap; the first may begin before.
     pub segments: Vec<Segment>,
     /// Keyed commands up to `durable`.
     pub keys: Keys,
+    /// What the shell keeps beside.
+    #[serde(default)]
+    pub noted: Note,
     /// Goes up by one each write: no two versions have the same bytes.
     pub writes: u64,
 }
@@ -76,6 +79,16 @@ pub struct Segment {
     pub last: u64,
 }
 
+/// What the shell keeps beside a record, in the same object: files, a name, settings. The core knows it by a number, so that it
+/// is written by the same conditional write, and no write is taken for another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Note {
+    /// Its number: the shell gives each one of its own, higher than the one before. 0 is what it was made with.
+    pub part: u64,
+    /// It says what entries up to this one did: objects with no others are not named any more.
+    pub upto: u64,
+}
+
 /// Something done to a record, by one conditional write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -92,6 +105,8 @@ pub enum Change {
     Settle(Stored),
     /// More events are in the store.
     Commit(Stored),
+    /// What the shell keeps beside is this.
+    Note(Note),
     /// Nothing but that it is still ours: whoever decided on an older version to take it cannot.
     Reaffirm,
     /// It rests.
@@ -143,6 +158,9 @@ pub enum Refusal {
     /// The segments do not follow on those it has.
     #[error("the segments leave a gap, or overlap")]
     Gap,
+    /// What is to be kept beside speaks of entries that are not in the store, or is older than what is.
+    #[error("what is kept beside does not go on from what was")]
+    Note,
 }
 
 impl Record {
@@ -187,6 +205,14 @@ impl Record {
                 old.settled_by(by)?;
                 new.take_in(stored)?;
             }
+            Change::Note(note) => {
+                old.settled_by(by)?;
+                if note.part <= old.noted.part || !(old.noted.upto..=old.durable).contains(&note.upto) {
+                    return Err(Refusal::Note);
+                }
+                new.noted = *note;
+                new.segments.retain(|segment| segment.last > note.upto);
+            }
             Change::Reaffirm => old.settled_by(by)?,
             Change::Rest => {
                 old.settled_by(by)?;
@@ -225,6 +251,7 @@ impl Record {
             lineage: Lineage::first(),
             segments: Vec::new(),
             keys: Keys::default(),
+            noted: Note::default(),
             writes: 1,
         }
     }
@@ -277,6 +304,7 @@ impl Change {
             Change::Claim => "claim",
             Change::Settle(_) => "settle",
             Change::Commit(_) => "commit",
+            Change::Note(_) => "note",
             Change::Reaffirm => "reaffirm",
             Change::Rest => "rest",
             Change::Grant(_) => "grant",
@@ -326,6 +354,7 @@ pub fn table() -> Table {
         Change::Claim,
         Change::Settle(stored()),
         Change::Commit(stored()),
+        Change::Note(Note { part: 1, upto: 0 }),
         Change::Reaffirm,
         Change::Rest,
         Change::Grant(other),

@@ -2,6 +2,7 @@
 
 use super::batch::{FilesImage, Image};
 use super::commit::reached;
+use super::ownership::Ours;
 use super::{Shared, SharedTail, Tenant, lock};
 use crate::record::{Body, KEYS_MAX, Record};
 use crate::snapshot::SnapshotRef;
@@ -33,6 +34,8 @@ pub(crate) struct ClaimInner {
     pub(super) id: SessionId,
     pub(super) epoch: Epoch,
     pub(super) tail: SharedTail,
+    /// In a cluster: what carries its entries and its record.
+    pub(super) ours: Option<Arc<dyn Ours>>,
     /// Its entries in the log: none without those before it.
     pub(super) stream: crate::wal::Stream,
     pub(super) state: Mutex<ClaimState>,
@@ -91,6 +94,9 @@ pub(super) struct Facts {
 impl Drop for KeeperClaim {
     fn drop(&mut self) {
         lock(&self.0.state).given_up = true;
+        if let Some(ours) = &self.0.ours {
+            ours.give_up();
+        }
     }
 }
 

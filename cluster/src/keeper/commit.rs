@@ -13,7 +13,6 @@ use crate::record::{Body, CHECKPOINTS_MAX, KeptCheckpoint, Record, Segment, Stan
 use crate::snapshot::SnapshotRef;
 use crate::store::{Flush, Key, PutError};
 use std::sync::Arc;
-use warren_kernel::host::Timestamp;
 use warren_kernel::vfs::change::Delta;
 use warren_session::durability::{
     Checkpoint, Claimed, Counters, DurabilityError, Files, Held, Keep, NewSession, Point,
@@ -27,6 +26,9 @@ use warren_session::spec::{SessionSpec, Tier};
 const SEGMENT_SMALL: u64 = 64 * 1024;
 /// Segments of a session, each a line of its record; events that pack well would make more of them than its bytes allow.
 const SEGMENTS_MAX: usize = 4096;
+
+/// Objects of entries of a session, each a line of its record in a cluster, above which what they say is brought into its snapshot.
+const OBJECTS_MAX: usize = 64;
 
 /// What the record is to become.
 enum Turn {
@@ -239,6 +241,9 @@ impl ClaimInner {
         version: &crate::store::Version,
         flush: Flush,
     ) -> Result<crate::store::Version, DurabilityError> {
+        if let Some(ours) = &self.ours {
+            return self.change_ours(ours, record, version).await;
+        }
         let key = places::record(&self.tenant_id, self.id);
         match self.shared.store.put_if_match(&key, record.to_bytes(), version, flush).await {
             Ok(version) => Ok(version),
@@ -268,7 +273,9 @@ impl ClaimInner {
         }
         let strict = lock(&self.state).body.spec.durability == warren_session::spec::Tier::Strict;
         let mut old = stale;
+        // In a cluster whoever carries the entries removes them.
         if strict
+            && self.ours.is_none()
             && let Some(covered) = covered
             && let Ok((entries, keys)) = self.shared.stored_entries(&self.tenant_id, self.id, self.epoch).await
             && entries.iter().all(|entry| entry.number <= covered)
@@ -283,7 +290,8 @@ impl ClaimInner {
 
     /// Brings what the journal holds into the store when it has become long.
     pub(super) fn fold_if_long(self: &Arc<Self>) {
-        if lock(&self.tail).bytes() > self.shared.options.tail_bytes {
+        let objects = self.ours.as_ref().map_or(0, |ours| ours.objects());
+        if lock(&self.tail).bytes() > self.shared.options.tail_bytes || objects > OBJECTS_MAX {
             self.fold_soon();
         }
     }
@@ -382,7 +390,7 @@ impl ClaimInner {
             let state = lock(&self.state);
             (state.record.clone(), state.version.clone(), state.body.clone())
         };
-        let grave = tombstone(&record, self.shared.host.realtime());
+        let grave = record.buried(self.shared.host.realtime());
         self.change_record(&grave, &version, Flush::Now).await?;
         self.end(DurabilityError::Deleted(self.id));
         self.shared.disown(self);
@@ -394,17 +402,6 @@ impl ClaimInner {
 /// The last event at a point: of those it brings, or else of those appended before it.
 pub(super) fn reached(point: &Point) -> Position {
     point.events.last().map_or(point.position, |event| event.position)
-}
-
-/// What stays of a deleted session.
-pub(super) fn tombstone(record: &Record, at: Timestamp) -> Record {
-    Record {
-        standing: Standing::Deleted { at },
-        snapshot: None,
-        checkpoints: Vec::new(),
-        segments: Vec::new(),
-        ..record.clone()
-    }
 }
 
 impl super::Shared {

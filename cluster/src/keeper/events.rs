@@ -30,7 +30,23 @@ impl Shared {
                 return Err(DurabilityError::Deleted(id));
             }
             record.open(&keys).map_err(|error| damaged_record(id, &error))?;
-            match self.page(tenant, &keys, &record, newer, after, bytes).await {
+            if let Some(ownership) = &self.ownership
+                && matches!(record.standing, Standing::Owned { .. })
+                && seen.as_ref() != Some(&version)
+                && self.claim_of(id).is_none()
+            {
+                ownership.settle(tenant, id).await?;
+                seen = Some(self.record(tenant, id).await?.1);
+                continue;
+            }
+            let page = async {
+                let newer = match &record.ownership {
+                    Some(_) if self.claim_of(id).is_none() => self.elsewhere(&keys, tenant, &record, after).await?,
+                    _ => newer,
+                };
+                self.page(tenant, &keys, &record, newer, after, bytes).await
+            };
+            match page.await {
                 // A segment that is not there was replaced since, if the record is another now.
                 Err(error @ DurabilityError::Damaged { .. }) if seen.as_ref() == Some(&version) => return Err(error),
                 Err(DurabilityError::Damaged { .. }) => seen = Some(version),
@@ -153,10 +169,10 @@ impl Shared {
 
 /// Events that are in no segment yet.
 #[derive(Default)]
-struct Newer {
-    events: Vec<Event>,
+pub(super) struct Newer {
+    pub events: Vec<Event>,
     /// There are others behind them.
-    more: bool,
+    pub more: bool,
 }
 
 /// Segments that are unpacked at once, and stay so: each has about 4 MiB of events, 32 MiB at most.

@@ -131,6 +131,9 @@ impl ClaimInner {
         let lsn = image.files.as_ref().map_or(before.1, FilesImage::lsn);
         let whose = (&self.tenant_id, self.id);
         let entry = Entry::seal(&self.tenant.keys, whose, self.epoch, number, (last_event, lsn), image);
+        if let Some(ours) = &self.ours {
+            return self.write_ours(ours, entry, image);
+        }
         let wal_level = if level == Level::Buffered { wal::Level::Buffered } else { wal::Level::Synced };
         let (bytes, (reply, answer)) = (entry.to_bytes(), oneshot::channel());
         let (answered, epoch) = (self.tail.clone(), self.epoch);
@@ -233,7 +236,11 @@ impl ClaimInner {
                     }
                 }
             };
-            self.shared.wal.ready(bytes).await;
+            match (&self.ours, &self.shared.wal) {
+                (Some(ours), _) => ours.room().await,
+                (None, Some(wal)) => wal.ready(bytes).await,
+                (None, None) => return Err(DurabilityError::Unavailable("there is no journal".to_owned())),
+            }
         }
     }
 

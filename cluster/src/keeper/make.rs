@@ -2,7 +2,7 @@
 
 use super::batch::FilesImage;
 use super::claim::{Base, ClaimInner, ClaimState, Facts, KeeperClaim};
-use super::commit::tombstone;
+use super::ownership::Ours;
 use super::tail::Kept;
 use super::{Shared, SharedTail, Tenant, damaged_record, lock, of_put, of_session};
 use crate::record::{Body, Record, Standing, places};
@@ -62,17 +62,25 @@ impl Shared {
             segments: Vec::new(),
             first_event: 1,
             held: origin.as_ref().map_or(Held::default(), |origin| Held::of(&origin.1)),
+            ownership: None,
             body: Bytes::new(),
         };
         record.seal(&tenant.keys, &body);
-        let made = self.store.put_if_absent(&places::record(&new.tenant, new.id), record.to_bytes(), flush).await;
-        let version = match made {
-            Ok(version) => version,
+        let made = match &self.ownership {
+            None => {
+                let key = places::record(&new.tenant, new.id);
+                let made = self.store.put_if_absent(&key, record.to_bytes(), flush).await;
+                made.map(|version| (version, None)).map_err(|error| of_put(new.id, error))
+            }
+            Some(ownership) => self.make_ours(ownership, &new, &record).await,
+        };
+        let (version, ours) = match made {
+            Ok(made) => made,
             Err(error) => {
                 if let Some(name) = &new.name {
                     let _ = self.free_name(&new.tenant, name, new.id).await;
                 }
-                return Err(of_put(new.id, error));
+                return Err(error);
             }
         };
         let files = match &origin {
@@ -80,7 +88,7 @@ impl Shared {
             Some((_, inodes, lsn, _)) => Files::Live { inodes: inodes.clone(), lsn: *lsn },
         };
         let base = origin.map(|(at, tree, lsn, _)| Base { at, tree, lsn });
-        Ok(self.own(&new.tenant, tenant, (record, version, body), base, files))
+        Ok(self.own((&new.tenant, tenant, ours), (record, version, body), base, files))
     }
 
     /// Makes this process the owner.
@@ -90,6 +98,9 @@ impl Shared {
         id: SessionId,
     ) -> Result<Claimed, DurabilityError> {
         let tenant = self.tenant(tenant_id).await?;
+        if let Some(ownership) = &self.ownership {
+            return self.take_ours(ownership, tenant_id, tenant, id).await;
+        }
         // Until its claim is among the live ones nobody else may find it without an owner.
         let _taking = self.taking(id)?;
         for _ in 0..TRIES {
@@ -121,7 +132,7 @@ impl Shared {
                     let base = self.gather(tenant_id, &tenant, &record).await?;
                     let (facts, at, then) = replay(&tenant, &record, &body, &base)?;
                     let files = self.files(&tenant, id, at.as_ref(), then).await?;
-                    return Ok(self.own_with(tenant_id, tenant, (record, version, body), facts, files));
+                    return Ok(self.own_with((tenant_id, tenant, None), (record, version, body), facts, files));
                 }
                 Err(PutError::Conflict | PutError::Missing) => {}
                 Err(PutError::Store(error)) => return Err(of_session(id, error)),
@@ -169,24 +180,22 @@ impl Shared {
 
     fn own(
         self: &Arc<Self>,
-        tenant_id: &TenantId,
-        tenant: Tenant,
+        whose: (&TenantId, Tenant, Option<Arc<dyn Ours>>),
         (record, version, body): (Record, Version, Body),
         base: Option<Base>,
         files: Files,
     ) -> Claimed {
         let facts = Facts::of(&record, &body);
-        let claimed = self.own_with(tenant_id, tenant, (record, version, body), (facts, None, 0), files);
+        let claimed = self.own_with(whose, (record, version, body), (facts, None, 0), files);
         if let (Some(base), Some(claim)) = (base, self.claim_of(claimed.summary.id)) {
             lock(&claim.state).base = Some(base);
         }
         claimed
     }
 
-    fn own_with(
+    pub(super) fn own_with(
         self: &Arc<Self>,
-        tenant_id: &TenantId,
-        tenant: Tenant,
+        (tenant_id, tenant, ours): (&TenantId, Tenant, Option<Arc<dyn Ours>>),
         (record, version, body): (Record, Version, Body),
         (facts, journalled, number): (Facts, Option<(SnapshotRef, Lsn)>, u64),
         files: Files,
@@ -203,6 +212,7 @@ impl Shared {
             id,
             epoch,
             tail: self.tail_made(id),
+            ours,
             stream: crate::wal::Stream::default(),
             state: Mutex::new(ClaimState {
                 ended: None,
@@ -226,6 +236,7 @@ impl Shared {
             meter: OnceLock::new(),
         });
         lock(&self.live).insert(id, Arc::downgrade(&claim));
+        claim.ends_with_ownership();
         Claimed {
             claim: Arc::new(KeeperClaim(claim)),
             epoch,
@@ -250,7 +261,9 @@ impl Shared {
         let mut tails = lock(&self.tails);
         // Whoever is taking the session now has it too, and will write to it.
         let is_ours = |tail: &SharedTail| Arc::ptr_eq(tail, &claim.tail) && Arc::strong_count(tail) == 2;
-        if tails.get(&claim.id).is_some_and(|tail| is_ours(tail) && lock(tail).is_empty()) {
+        // In a cluster what is in it is elsewhere too, or does not count.
+        let is_needed = |tail: &SharedTail| claim.ours.is_none() && !lock(tail).is_empty();
+        if tails.get(&claim.id).is_some_and(|tail| is_ours(tail) && !is_needed(tail)) {
             tails.remove(&claim.id);
         }
     }
@@ -268,6 +281,9 @@ impl Shared {
             return Err(DurabilityError::Owned(id));
         }
         let tenant = self.tenant(tenant_id).await?;
+        if let Some(ownership) = &self.ownership {
+            return self.delete_ours(ownership, tenant_id, &tenant, id).await;
+        }
         for _ in 0..TRIES {
             let (record, version) = self.record(tenant_id, id).await?;
             if matches!(record.standing, Standing::Deleted { .. }) {
@@ -275,7 +291,7 @@ impl Shared {
             }
             // Even one that cannot be opened can be deleted; its name then leads nowhere.
             let name = record.open(&tenant.keys).ok().and_then(|body| body.name);
-            let mut grave = tombstone(&record, self.host.realtime());
+            let mut grave = record.buried(self.host.realtime());
             grave.epoch = record.epoch.next();
             match self.store.put_if_match(&places::record(tenant_id, id), grave.to_bytes(), &version, Flush::Now).await
             {
@@ -318,10 +334,16 @@ async fn wait_for_log(tail: &SharedTail) {
     }
 }
 
-type Replayed = ((Facts, Option<(SnapshotRef, Lsn)>, u64), Option<SnapshotRef>, Vec<warren_kernel::vfs::change::Delta>);
+pub(super) type Replayed =
+    ((Facts, Option<(SnapshotRef, Lsn)>, u64), Option<SnapshotRef>, Vec<warren_kernel::vfs::change::Delta>);
 
 /// Goes through the entries after a record: where everything stands, and which files to begin with and what to apply.
-fn replay(tenant: &Tenant, record: &Record, body: &Body, entries: &[Kept]) -> Result<Replayed, DurabilityError> {
+pub(super) fn replay(
+    tenant: &Tenant,
+    record: &Record,
+    body: &Body,
+    entries: &[Kept],
+) -> Result<Replayed, DurabilityError> {
     let mut facts = Facts::of(record, body);
     let (mut at, mut journalled, mut then) = (record.snapshot.clone(), None, Vec::new());
     for kept in entries {

@@ -17,6 +17,8 @@ mod lane;
 mod make;
 mod names;
 mod once;
+mod ours;
+pub mod ownership;
 mod recover;
 mod segment;
 mod stored;
@@ -40,6 +42,7 @@ use crate::wal::{self, Wal, WalError};
 use claim::ClaimInner;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use ownership::Ownership;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -88,7 +91,10 @@ pub struct Keeper {
 
 pub(crate) struct Shared {
     store: Arc<dyn Store>,
-    wal: Wal,
+    /// The log of a single node.
+    wal: Option<Wal>,
+    /// In a cluster: who decides whose sessions are, and carries what their owners write.
+    ownership: Option<Arc<dyn Ownership>>,
     tenancy: Tenants,
     /// How much tenants have in the store.
     stored: Arc<stored::Stored>,
@@ -129,28 +135,22 @@ impl Keeper {
         handle: Handle,
         options: KeeperOptions,
     ) -> Result<(Keeper, Recovered), WalError> {
-        let mut random = [0; 8];
-        host.fill_random(&mut random);
-        let stored: Arc<stored::Stored> = Arc::default();
-        let shared = Arc::new(Shared {
-            tenancy: Tenants::new((store.clone(), stored.clone()), kek, host.clone(), options.grace, handle),
-            stored,
-            store,
-            wal,
-            host,
-            options,
-            incarnation: u64::from_le_bytes(random),
-            tenants: Mutex::default(),
-            live: Mutex::default(),
-            tails: Mutex::default(),
-            pins: Mutex::default(),
-            condemned: Mutex::default(),
-            unpacked: events::Unpacked::default(),
-            making: Mutex::default(),
-            taking: Mutex::default(),
-        });
+        let shared = Shared::new(store, (Some(wal), None), kek, host, handle, options);
         let recovered = shared.recover(recovery)?;
         Ok((Keeper { shared }, recovered))
+    }
+
+    /// Keeps sessions in a store that other processes share, as `ownership` decides: it has the journal, and writes the
+    /// records. All of them have the same key-encryption key.
+    pub fn open_shared(
+        store: Arc<dyn Store>,
+        ownership: Arc<dyn Ownership>,
+        kek: KeyEncryptionKey,
+        host: Arc<dyn Host>,
+        handle: Handle,
+        options: KeeperOptions,
+    ) -> Keeper {
+        Keeper { shared: Shared::new(store, (None, Some(ownership)), kek, host, handle, options) }
     }
 
     /// Waits until everything appended so far survives power loss.
@@ -158,7 +158,8 @@ impl Keeper {
     /// # Errors
     /// Those of the log.
     pub async fn sync(&self) -> Result<(), DurabilityError> {
-        self.shared.wal.sync().map_err(from_wal)?.await.map(|_| ()).map_err(from_wal)
+        let Some(wal) = &self.shared.wal else { return Ok(()) };
+        wal.sync().map_err(from_wal)?.await.map(|_| ()).map_err(from_wal)
     }
 
     /// The store.
@@ -230,6 +231,37 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Shared {
+    fn new(
+        store: Arc<dyn Store>,
+        (wal, ownership): (Option<Wal>, Option<Arc<dyn Ownership>>),
+        kek: KeyEncryptionKey,
+        host: Arc<dyn Host>,
+        handle: Handle,
+        options: KeeperOptions,
+    ) -> Arc<Shared> {
+        let mut random = [0; 8];
+        host.fill_random(&mut random);
+        let stored: Arc<stored::Stored> = Arc::default();
+        Arc::new(Shared {
+            tenancy: Tenants::new((store.clone(), stored.clone()), kek, host.clone(), options.grace, handle),
+            stored,
+            store,
+            wal,
+            ownership,
+            host,
+            options,
+            incarnation: u64::from_le_bytes(random),
+            tenants: Mutex::default(),
+            live: Mutex::default(),
+            tails: Mutex::default(),
+            pins: Mutex::default(),
+            condemned: Mutex::default(),
+            unpacked: events::Unpacked::default(),
+            making: Mutex::default(),
+            taking: Mutex::default(),
+        })
+    }
+
     /// A session's record and the version to change it by.
     async fn record(&self, tenant: &TenantId, id: SessionId) -> Result<(Record, Version), DurabilityError> {
         let object = self.store.get(&places::record(tenant, id)).await.map_err(|error| of_session(id, error))?;
@@ -313,25 +345,24 @@ impl Shared {
         append: impl FnOnce(&Wal) -> Result<wal::Position, wal::AppendError>,
     ) -> Result<u64, wal::AppendError> {
         let mut pins = lock(&self.pins);
-        let place = append(&self.wal)?.as_u64();
+        let wal = self.wal.as_ref().ok_or(wal::AppendError::Refused(WalError::Closed))?;
+        let place = append(wal)?.as_u64();
         pins.insert(place, (tenant.clone(), id));
         Ok(place)
     }
 
     /// These places are not needed any more.
     fn unpin(&self, places: &[u64]) {
-        if places.is_empty() {
-            return;
-        }
+        let Some(wal) = self.wal.as_ref().filter(|_| !places.is_empty()) else { return };
         let needed = {
             let mut pins = lock(&self.pins);
             for place in places {
                 pins.remove(place);
             }
             // With no place pinned, all there are: the next is given under this lock, and pinned at once.
-            pins.keys().next().map_or_else(|| self.wal.next(), |place| wal::Position::from_u64(*place))
+            pins.keys().next().map_or_else(|| wal.next(), |place| wal::Position::from_u64(*place))
         };
-        self.wal.release(needed.before());
+        wal.release(needed.before());
     }
 }
 

@@ -93,6 +93,30 @@ impl Shared {
         Err(DurabilityError::NameTaken(name.clone()))
     }
 
+    /// Writes a name again that leads to `id`, whose record is there now. In a cluster somebody may have seen it lead nowhere
+    /// and be about to take it: their conditional write fails then.
+    ///
+    /// # Errors
+    /// `NameTaken` when they were first.
+    pub(super) async fn confirm_name(
+        &self,
+        tenant: &TenantId,
+        name: &SessionName,
+        id: SessionId,
+    ) -> Result<(), DurabilityError> {
+        let key = places::name(tenant, name);
+        let taken = || DurabilityError::NameTaken(name.clone());
+        let there = self.store.get(&key).await.map_err(unavailable_store)?.ok_or_else(taken)?;
+        if POINTER.decode::<Pointer>(&there.bytes).ok().is_none_or(|pointer| pointer.id != id) {
+            return Err(taken());
+        }
+        match self.store.put_if_match(&key, there.bytes, &there.version, Flush::Now).await {
+            Ok(_) => Ok(()),
+            Err(PutError::Conflict | PutError::Missing) => Err(taken()),
+            Err(PutError::Store(error)) => Err(of_session(id, error)),
+        }
+    }
+
     /// Frees a name, if it leads to `id`.
     pub(super) async fn free_name(
         &self,

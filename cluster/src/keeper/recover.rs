@@ -57,11 +57,12 @@ impl Shared {
     /// Forgets what the records of sessions nobody has taken know already, and writes again what holds back the oldest
     /// part of the log; live sessions are asked to bring theirs into the store.
     pub(super) async fn tidy_journal(self: &std::sync::Arc<Self>) -> usize {
-        let next = self.wal.next().as_u64();
+        let Some(wal) = &self.wal else { return 0 };
+        let next = wal.next().as_u64();
         let oldest = lock(&self.pins).keys().next().copied().unwrap_or(next);
         let mut moved = 0;
         // Places are numbers of entries: what they weigh is not known, so the log's own segments are the measure.
-        if self.wal.segments() as u64 <= self.options.journal_segments {
+        if wal.segments() as u64 <= self.options.journal_segments {
             return moved;
         }
         let until = oldest + (next - oldest) / 2;

@@ -16,7 +16,7 @@ use warren_session::durability::{DurabilityError, Pending};
 use warren_session::id::{SessionId, TenantId};
 use warren_session::position::Epoch;
 
-const BATCH: Kind = Kind { magic: *b"WRNB", version: 1, name: "batch of entries", bytes_max: 64 << 20 };
+pub(super) const BATCH: Kind = Kind { magic: *b"WRNB", version: 1, name: "batch of entries", bytes_max: 64 << 20 };
 /// Bytes of entries in one object, at most, but for one that is larger by itself.
 const BATCH_BYTES: usize = 8 << 20;
 /// Entries that may wait for one that somebody waits for.

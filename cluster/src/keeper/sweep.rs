@@ -52,6 +52,10 @@ impl super::Keeper {
 
 impl Shared {
     async fn sweep(&self, tenant_id: &TenantId) -> Result<Swept, DurabilityError> {
+        // What others of a cluster name and have not written down yet is not known here: nothing is cleared away.
+        if self.ownership.is_some() {
+            return Ok(Swept::default());
+        }
         let tenant = self.tenant(tenant_id).await?;
         let before = self.stored.fresh(tenant_id);
         let mut swept = Swept::default();

@@ -1,5 +1,5 @@
 //! Isolates that cannot be made, and who waits while others are.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 use super::{Isolates, MAKING_MAX, Make, Options};
 use crate::code::CodeOptions;

@@ -1,8 +1,8 @@
 //! Where an owner's entries are kept: the local log, segments in the store, the record that names them.
 
 use super::{
-    Change, Context, FRESH, Lacks, LocalRequest, Op, Owned, Record, Refused, Rule, Segment, Sent, Standing,
-    StoreAnswer, StoreFailure, StoreRequest, Stored, Tier, Version,
+    Answer, Change, Context, FRESH, Lacks, LocalRequest, Op, Owned, Proof, Record, Refused, Rule, Segment, Sent,
+    Standing, StoreAnswer, StoreFailure, StoreRequest, Stored, Tier, Version,
 };
 use crate::message::Effect;
 
@@ -39,7 +39,8 @@ impl Owned {
     fn wants_flush(&self, cx: &Context<'_>) -> bool {
         let due = self.commit_at.is_some_and(|at| at <= cx.now.mono);
         let parting = self.parting.as_ref().is_some_and(|parting| parting.flushes(cx.rules));
-        due || parting || self.hot.flush_to > self.marks.stored
+        let noted = self.notes.iter().any(|(note, _)| note.upto > self.marks.stored);
+        due || parting || noted || self.hot.flush_to > self.marks.stored
     }
 
     /// Puts all entries that are not in the store as one segment. One that got no answer is put again as it was: nobody else
@@ -58,6 +59,25 @@ impl Owned {
         let op = cx.op(self.id);
         self.segment.fill(op, (first, last));
         cx.out.push(Effect::Store(op, StoreRequest::Put(self.id, self.record.epoch, self.entries(first, last))));
+    }
+
+    /// What the record is to know of what is stored, if it does not.
+    pub(super) fn commit(&self) -> Option<Change> {
+        (self.marks.stored > self.record.durable).then(|| Change::Commit(self.to_commit()))
+    }
+
+    /// The last of what is to be kept beside that speaks of nothing that is not in the store.
+    pub(super) fn note(&self) -> Option<Change> {
+        let last = self.notes.iter().rev().find(|(note, _)| note.upto <= self.marks.stored);
+        last.map(|(note, _)| Change::Note(*note))
+    }
+
+    /// Whoever waits for what the record has beside now is told.
+    pub(super) fn tell_noted(&mut self, cx: &mut Context<'_>, upto: u64) {
+        let position = self.position(self.record.durable);
+        for (_, request) in self.notes.extract_if(.., |(note, _)| note.part <= upto) {
+            cx.reply(request, Answer::Done { position, proof: Proof::Record });
+        }
     }
 
     /// What the record would say of what is stored.
@@ -82,6 +102,8 @@ impl Owned {
         } else if let Some(change) = self.parting_change(cx) {
             leaving = cx.rules.keep(Rule::SilentOnceLeaving);
             Some(change)
+        } else if let Some(note) = self.note() {
+            Some(self.commit().into_iter().chain([note]).collect())
         } else if committable && due {
             Some(vec![Change::Commit(self.to_commit())])
         } else if lacks.contains(&Lacks::Record) && self.wants_affirmation(cx) {
@@ -201,6 +223,7 @@ impl Owned {
         self.affirmed = sent.term.or(self.affirmed);
         self.take_over(cx, record);
         self.confirm(cx, sent);
+        self.tell_noted(cx, record.noted.part);
         Still::Ours
     }
 
@@ -241,6 +264,7 @@ impl Owned {
             }
             self.take_over(cx, &record);
             self.confirm(cx, sent);
+            self.tell_noted(cx, record.noted.part);
             return Still::Ours;
         }
         // One that we let go ourselves is found as we wrote it, or later.

@@ -30,7 +30,9 @@ impl Parting {
             Asked::Rest => How::Rest,
             Asked::Move(to) => How::Move(to),
             Asked::Delete => How::Delete,
-            Asked::Create(..) | Asked::Do(_) | Asked::Run(_) | Asked::Follow(_) => return None,
+            Asked::Create(..) | Asked::Do(_) | Asked::Keep(_) | Asked::Run(_) | Asked::Note(_) | Asked::Follow(_) => {
+                return None;
+            }
         };
         Some(Parting { how, requests: vec![request.id] })
     }
@@ -65,7 +67,6 @@ impl Owned {
         let parting = self.parting.as_ref()?;
         let told = self.waiting.iter().all(|waiter| waiter.wanted.level == Level::Right) && self.runs.is_empty();
         let flushed = self.marks.stored == self.marks.made;
-        let commit = (self.marks.stored > self.record.durable).then(|| Change::Commit(self.to_commit()));
         let last = match parting.how {
             How::Delete => return Some(vec![Change::Delete(cx.now.wall)]),
             How::Rest if !cx.rules.keep(Rule::FlushBeforeRest) => return Some(vec![Change::Rest]),
@@ -77,7 +78,7 @@ impl Owned {
             How::Move(to) => Change::Grant(to),
             How::Rest | How::Delete => Change::Rest,
         };
-        Some(commit.into_iter().chain([last]).collect())
+        Some(self.commit().into_iter().chain(self.note()).chain([last]).collect())
     }
 
     /// It goes on after all: what a core does that takes no answer for a failure.
@@ -91,6 +92,10 @@ impl Owned {
     /// The record says that it was let go.
     pub(crate) fn parted(&mut self, cx: &mut Context<'_>) {
         let position = self.position(self.marks.made);
+        // All is in the store then, and what is kept beside with it; of one that was deleted nothing is.
+        if self.parting.as_ref().is_some_and(|parting| !matches!(parting.how, How::Delete)) {
+            self.tell_noted(cx, u64::MAX);
+        }
         for request in self.parting.take().into_iter().flat_map(|parting| parting.requests) {
             cx.reply(request, Answer::Done { position, proof: Proof::Record });
         }

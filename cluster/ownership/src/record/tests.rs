@@ -13,6 +13,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         Just(Change::Claim),
         stored.clone().prop_map(|(gap, length)| Change::Settle(segments(gap, length))),
         stored.prop_map(|(gap, length)| Change::Commit(segments(gap, length))),
+        (0u64..40, 0u64..40).prop_map(|(part, upto)| Change::Note(Note { part, upto })),
         Just(Change::Reaffirm),
         Just(Change::Rest),
         (1u32..4).prop_map(|to| Change::Grant(owner(to))),
@@ -59,7 +60,9 @@ proptest! {
                 }
                 prop_assert!(new.open.is_none_or(|open| open <= new.epoch));
             }
-            let mut next = 1;
+            let upto = new.noted.upto;
+            prop_assert!(new.segments.iter().all(|segment| segment.last > upto), "what nobody needs is named");
+            let mut next = new.segments.first().map_or(upto + 1, |first| first.first.min(upto + 1));
             for segment in &new.segments {
                 prop_assert_eq!(segment.first, next);
                 next = segment.last + 1;
@@ -88,8 +91,8 @@ fn a_session_taken_from_a_dead_owner_is_settled_before_anything_else() {
 #[test]
 fn the_table_has_every_state_and_change_once() {
     let table = table();
-    assert_eq!(table.0.len(), 8 * 9);
+    assert_eq!(table.0.len(), 8 * 10);
     let allowed = table.0.iter().filter(|line| line.to.is_ok()).count();
-    assert_eq!(allowed, 19, "{table}");
+    assert_eq!(allowed, 20, "{table}");
     assert!(table.0.iter().filter(|line| line.from == "deleted").all(|line| line.to == Err(Refusal::Deleted)));
 }

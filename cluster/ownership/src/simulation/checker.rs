@@ -6,7 +6,7 @@ use crate::acknowledge::{FRESH, Proof, Tier};
 use crate::entry::{Entry, What};
 use crate::name::{CommandKey, NodeId, Owner, SessionId};
 use crate::position::{Epoch, Lineage, Position};
-use crate::record::{Record, Standing};
+use crate::record::{Record, Segment, Standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -366,12 +366,25 @@ impl Session {
     /// The record's objects are there and hold what it says.
     fn is_true(&mut self, old: Option<&Record>, new: &Record, bucket: &Bucket) -> Checked {
         let untrue = |how: String| broken(Invariant::RecordIsTrue, how);
-        let known = old.map_or(&[][..], |old| &old.segments);
         let name = self.name.clone();
-        if !new.segments.starts_with(known) {
+        let upto = new.noted.upto;
+        let known: Vec<_> = old.iter().flat_map(|old| &old.segments).filter(|one| one.last > upto).copied().collect();
+        if !new.segments.starts_with(&known) || upto > new.durable {
             return untrue(format!("{name}: segments were changed"));
         }
-        for segment in &new.segments[known.len()..] {
+        // Those that came and went with the same write are of its writer's epoch.
+        let mut gone = Vec::new();
+        let mut first = self.content.len() as u64 + 1;
+        while first <= upto {
+            let epoch = old.map_or(new.epoch, |old| old.epoch);
+            let last = bucket.segment(self.id, epoch, first).and_then(|entries| entries.last()).map(|last| last.seq);
+            let Some(last) = last.filter(|last| *last <= upto) else {
+                return untrue(format!("{name}: what is beside says of {first} what no object does"));
+            };
+            gone.push(Segment { epoch, first, last });
+            first = last + 1;
+        }
+        for segment in gone.iter().chain(&new.segments[known.len()..]) {
             let Some(entries) = bucket.segment(self.id, segment.epoch, segment.first) else {
                 return untrue(format!("{name}: object e{}/{} is not there", segment.epoch, segment.first));
             };

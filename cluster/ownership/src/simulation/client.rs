@@ -74,6 +74,11 @@ impl Client {
         }
     }
 
+    /// What it asks for is to be as durable as a journal's entry, whatever the tier.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.command.what == Wish::Do && self.number.is_multiple_of(7)
+    }
+
     pub(super) fn key(&self) -> CommandKey {
         CommandKey(self.number + 1)
     }
@@ -88,6 +93,7 @@ impl Client {
         self.attempts += 1;
         let what = match self.command.what {
             Wish::Create => Asked::Create(created.0, created.1),
+            Wish::Do if self.is_fenced() => Asked::Keep(self.number + 1),
             Wish::Do => Asked::Do(self.number + 1),
             Wish::Run => Asked::Run(self.key()),
             Wish::Follow => Asked::Follow(cursor),

@@ -69,6 +69,8 @@ struct Host {
     wall: i64,
     paused_until: u64,
     disk: BTreeMap<SessionId, Vec<Entry>>,
+    /// At which version of a record its process asked last to keep something beside it.
+    noted: BTreeMap<SessionId, u64>,
     before: Vec<Owner>,
     /// Effects it still has before it dies, and whether the last one is not done.
     dies: Option<(u64, bool, bool, u64)>,
@@ -124,6 +126,7 @@ impl World<'_> {
             wall: 0,
             paused_until: 0,
             disk: BTreeMap::new(),
+            noted: BTreeMap::new(),
             before: Vec::new(),
             dies: None,
             timer: None,
@@ -312,6 +315,7 @@ impl World<'_> {
         host.timer = None;
         host.draining = false;
         host.turn = None;
+        host.noted.clear();
         let me = self.owner(node);
         let options = Options { restores: RESTORES, restores_waiting: 100, rules: self.rules };
         let before = self.hosts[node].before.clone();

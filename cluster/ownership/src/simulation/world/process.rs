@@ -5,10 +5,17 @@ use super::super::coverage::kind;
 use super::super::plan::Place;
 use super::{Happening, REDIS_LIMIT, RESTORES, STORE_LIMIT, Step, World};
 use crate::entry::What;
-use crate::message::{Effect, Event, StoreFailure, Unknown};
-use crate::name::{SessionId, TenantId};
+use crate::message::{Asked, Effect, Event, Request, StoreFailure, Unknown};
+use crate::name::{RequestId, SessionId, TenantId};
 use crate::node::{Here, Node};
+use crate::record::Note;
+use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Names what a shell asks of its own.
+pub(super) const NOTE: RequestId = RequestId(u64::MAX);
+/// Objects a record names before what is beside it speaks for them.
+const SEGMENTS: usize = 3;
 
 impl World<'_> {
     /// A process handles an event, unless it is stopped or gone.
@@ -32,6 +39,7 @@ impl World<'_> {
         let (running, waiting) = (taken.admission().running().clone(), taken.admission().waiting().clone());
         taken.handle(now, event, &mut out);
         self.restores(node, &taken, &running, &waiting)?;
+        self.notes(node, &mut taken, now, &mut out);
         let deadline = taken.next_deadline();
         self.hosts[node].node = Some(taken);
         for effect in out {
@@ -60,6 +68,22 @@ impl World<'_> {
             self.at(at, Happening::Timer(node, incarnation));
         }
         Ok(())
+    }
+
+    /// What is kept beside a record that names many objects is to speak for them, once for each version.
+    fn notes(&mut self, host: usize, node: &mut Node, now: Now, out: &mut Vec<Effect>) {
+        let plan = self.plan;
+        for (id, ..) in plan.sessions.iter().copied() {
+            let Here::Owned(record) = node.here(id) else { continue };
+            let asked = self.hosts[host].noted.get(&id).copied().unwrap_or(0);
+            if record.segments.len() < SEGMENTS || asked >= record.writes {
+                continue;
+            }
+            let (writes, note) = (record.writes, Note { part: record.writes, upto: record.durable });
+            self.hosts[host].noted.insert(id, writes);
+            let request = Request { id: NOTE, session: id, seen: None, hops: 0, what: Asked::Note(note) };
+            node.handle(now, Event::Request(request), out);
+        }
     }
 
     /// No more restores than may be, and turns for tenants.

@@ -4,6 +4,7 @@ use super::super::checker::{Invariant, Violation};
 use super::super::client::Client;
 use super::super::network::{Fate, Instead};
 use super::super::plan::Place;
+use super::process::NOTE;
 use super::{Happening, Step, World, node_id};
 use crate::entry::What;
 use crate::lease::Peer;
@@ -119,7 +120,11 @@ impl World<'_> {
     pub(super) fn reply(&mut self, node: usize, request: RequestId, answer: Answer) -> Step {
         let (index, attempt) = Client::of(request);
         let me = self.owner(node);
+        if request == NOTE {
+            return Ok(());
+        }
         let client = &self.clients[index];
+        let fenced = client.is_fenced();
         let (id, event, key, is_final) = (client.session, client.event(), client.key(), client.is_final);
         let mut entries = Vec::new();
         let line = match &answer {
@@ -135,7 +140,7 @@ impl World<'_> {
             Answer::Done { position, proof } => {
                 self.checker.acted(id, me, None, *proof, record)?;
                 if let Some(what) = event {
-                    self.checker.told((self.now, me), id, (*position, what), false)?;
+                    self.checker.told((self.now, me), id, (*position, what), fenced)?;
                 }
             }
             Answer::Interrupted { position, proof } => {
