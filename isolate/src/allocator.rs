@@ -4,6 +4,7 @@
 use crate::turns::exhaust_here;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use warren_isolate_extensions::guest::is_in_kernel;
 
 /// More than this at once is not given to a guest's threads: their native code asks for as much as a program says.
 const AT_ONCE_MAX: usize = 2 << 30;
@@ -43,7 +44,8 @@ impl Allocator {
 /// There is no memory for what this thread wants, or it is too much at once.
 #[cold]
 fn none_left() {
-    if !FOR_GUEST.try_with(Cell::get).unwrap_or(false) {
+    // A thread that stood still with its session's kernel would have all others of the session wait.
+    if !FOR_GUEST.try_with(Cell::get).unwrap_or(false) || is_in_kernel() {
         return;
     }
     exhaust_here("FATAL ERROR: native code is out of memory");

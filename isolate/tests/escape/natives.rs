@@ -166,3 +166,25 @@ fn what_is_unpacked_in_a_stream_is_counted_as_it_comes() {
         (async () => console.log(await most('gzip', packed.gzip), await most('gzip', packed.gzip.buffer.slice(packed.gzip.byteOffset, packed.gzip.byteOffset + packed.gzip.length)), await most('brotli', packed.brotli)))();";
     assert_eq!(gets(script), "true,1000000 true,1000000 true,67108864\n");
 }
+
+/// The engine's methods are put into classes once more when the first script is loaded late.
+#[test]
+fn guards_stay_when_everything_is_loaded() {
+    let script = "
+        process.noDeprecation = true;
+        for (const name of require('module').builtinModules) try { require(name); } catch {}
+        new CompressionStream('gzip'); new URLPattern({}); performance.mark('x'); crypto.subtle; new BroadcastChannel('x').close(); try { new WebSocket('ws://127.0.0.1:1').onerror = () => {}; } catch {}
+        const zlib = require('zlib'), vm = require('vm'), native = [];
+        const handles = [zlib.createGzip(), zlib.createBrotliCompress(), zlib.createZstdDecompress()].map((it) => it._handle);
+        handles.push(new (require('_http_common').HTTPParser)()._native);
+        for (const handle of handles) {
+          const kind = Object.getPrototypeOf(handle);
+          for (const name of Object.getOwnPropertyNames(kind)) if (typeof kind[name] === 'function' && /\\[native code\\]/.test(String(kind[name]))) native.push(name);
+        }
+        const box = {}; try { vm.createContext(box, { get name() { vm.createContext(box); } }); } catch (e) { native.push(e.message); }
+        const chain = Array.from({ length: 4100 }, (_, n) => new vm.SourceTextModule(n < 4099 ? 'import \"x\"' : ''));
+        for (let n = 0; n < 4100; n++) chain[n].linkRequests(n < 4099 ? [chain[n + 1]] : []);
+        try { chain[0].instantiate(); } catch (e) { native.push(e.message); }
+        console.log(native.join('|')); process.exit();";
+    assert_eq!(gets(script), "it has become a context meanwhile|more than 4000 modules are linked with each other\n");
+}

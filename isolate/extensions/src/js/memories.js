@@ -57,6 +57,17 @@ function boundMemories(bound, growing) {
   // none is shared.
   EngineShared = new Memory({ __proto__: null, initial: 0, maximum: 0, shared: true }).buffer.constructor;
   bound("SharedArrayBuffer", EngineShared, GROWING);
+  // Who has a memory's buffer has what it reserves, and keeps the memory, which is what is counted.
+  const { get: bufferOf } = ReflectGetOwnPropertyDescriptor(Memory.prototype, "buffer");
+  const owners = new SafeWeakMap();
+  const { get: seen } = ReflectGetOwnPropertyDescriptor({
+    get buffer() {
+      const buffer = ReflectApply(bufferOf, this, []);
+      WeakMapPrototypeSet(owners, buffer, this);
+      return buffer;
+    },
+  }, "buffer");
+  ObjectDefineProperty(Memory.prototype, "buffer", { __proto__: null, configurable: true, enumerable: true, get: seen });
   // What a memory is seen as may not grow either.
   ReflectDeleteProperty(Memory.prototype, "toFixedLengthBuffer");
   ReflectDeleteProperty(Memory.prototype, "toResizableBuffer");
