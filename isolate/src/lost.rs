@@ -9,10 +9,11 @@ const OF_SESSION_MAX: usize = 4;
 /// Those of all sessions of a tenant, also of sessions that rested and woke; then none of them begins a `node` any more.
 const OF_TENANT_MAX: usize = 16;
 
-/// How many a session has lost, and its tenant.
+/// How many a session has lost, and its tenant; and how many of its are on their way out.
 #[derive(Debug)]
 pub(crate) struct Lost {
     session: AtomicUsize,
+    leaving: AtomicUsize,
     tenant: Arc<AtomicUsize>,
 }
 
@@ -27,6 +28,21 @@ impl Lost {
     pub(crate) fn give_back(&self) {
         self.session.fetch_sub(1, Ordering::AcqRel);
         self.tenant.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// One has told its end, and gives its memory back next.
+    pub(crate) fn leaves(&self) {
+        self.leaving.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One of those has given it back.
+    pub(crate) fn has_left(&self) {
+        self.leaving.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether there are some.
+    pub(crate) fn are_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) > 0
     }
 
     /// Whether the session has lost as many as it may.
@@ -57,7 +73,7 @@ impl LostOfTenants {
                 new
             }
         };
-        Arc::new(Lost { session: AtomicUsize::new(0), tenant })
+        Arc::new(Lost { session: AtomicUsize::new(0), leaving: AtomicUsize::new(0), tenant })
     }
 }
 

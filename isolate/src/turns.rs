@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use warren_isolate_extensions::guest::{Ending, Guest};
 use warren_isolate_extensions::reserved;
 use warren_kernel::id::Fd;
@@ -28,6 +28,9 @@ use warren_wasi_posix::system::ThreadNumber;
 
 /// Ticks, of 5 ms of processor time or more, after which a guest is given up that is to end and does not look.
 const OVERDUE_TICKS: u32 = 800;
+/// How long memory of programs that have ended is waited for, and how often it is looked for.
+const LEAVING_MAX: Duration = Duration::from_millis(500);
+const LEAVING_PAUSE: Duration = Duration::from_millis(2);
 
 thread_local! {
     /// What runs on this thread.
@@ -58,6 +61,7 @@ pub(crate) struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Runs,
+    Leaves,
     Lost,
     Over,
 }
@@ -106,8 +110,10 @@ impl Running {
     /// Ends its process without its thread, which cannot be ended. So many bytes it has at least.
     fn lose(&self, has: usize) {
         let mut fate = self.fate();
-        if *fate != Fate::Runs {
-            return;
+        match *fate {
+            Fate::Runs => {}
+            Fate::Leaves => self.lost.has_left(),
+            Fate::Lost | Fate::Over => return,
         }
         *fate = Fate::Lost;
         self.lost.add();
@@ -128,17 +134,24 @@ impl Running {
 
     /// Its process ends next, and its isolate after that: what it has stays counted until then.
     pub(crate) fn is_leaving(&self) {
+        let mut fate = self.fate();
+        if *fate == Fate::Runs {
+            *fate = Fate::Leaves;
+            self.lost.leaves();
+        }
         self.guest.with(|kernel, call| self.weight.forfeit(kernel, call.pid, 0));
     }
 
     /// Its thread came to its end, and has nothing any more.
     pub(crate) fn is_over(&self) {
         let mut fate = self.fate();
-        if *fate == Fate::Lost {
-            self.lost.give_back();
+        self.guest.with(|kernel, _| self.weight.recover(kernel));
+        match *fate {
+            Fate::Leaves => self.lost.has_left(),
+            Fate::Lost => self.lost.give_back(),
+            Fate::Runs | Fate::Over => {}
         }
         *fate = Fate::Over;
-        self.guest.with(|kernel, _| self.weight.recover(kernel));
     }
 
     /// The engine cannot go on, and would end the host now. On the isolate's thread, which stays where it is; so many bytes it has at
@@ -170,7 +183,9 @@ impl Running {
             self.isolate.terminate_execution();
             return;
         }
-        if !self.turns.is_running() {
+        // It ends when what it loads is there. Until then nothing is asked of it: to collect garbage at each look, which takes
+        // longer than it is to the next, would leave it no instruction.
+        if self.guest.ending().is_some() || !self.turns.is_running() {
             return;
         }
         let is_over = |isolate: &mut v8::Isolate| {
@@ -212,7 +227,16 @@ impl Running {
         }
         // What nobody has any more is none of it.
         isolate.low_memory_notification();
-        if self.weight.charge(&self.guest, isolate, &self.buffers) {
+        let mut charged = self.weight.charge(&self.guest, isolate, &self.buffers);
+        // What programs had that have just ended is there in a moment.
+        let until = Instant::now() + LEAVING_MAX;
+        while !charged && self.lost.are_leaving() && !self.guest.must_stop() && Instant::now() < until {
+            self.turns.pause();
+            std::thread::sleep(LEAVING_PAUSE);
+            self.turns.resume();
+            charged = self.weight.charge(&self.guest, isolate, &self.buffers);
+        }
+        if charged {
             return true;
         }
         self.guest.end(Ending::Limit("FATAL ERROR: out of memory: the session has no more".to_owned()));

@@ -211,10 +211,12 @@ fn modules_with_memories_are_what_they_were() {
 fn a_session_has_so_much_memory_in_all_its_programs() {
     let place = Place::with(|template| template.limits.memory_bytes = 256 << 20);
     let script = "
-        const { spawn } = require('child_process'); const said = []; let left = 6;
+        const { spawn } = require('child_process'); const said = [], all = []; let left = 6;
+        const end = () => { for (const one of all) one.kill('SIGKILL'); };
         for (let n = 0; n < left; n++) {
           const one = spawn('node', ['-e', 'const all = []; for (let n = 0; n < 60; n++) all.push(Buffer.alloc(1 << 20, 1)); setTimeout(() => {}, 1e9)']);
-          one.stderr.on('data', (data) => { said.push(String(data)); if (said.length === 1) setTimeout(() => process.exit(), 100); });
+          all.push(one);
+          one.stderr.on('data', (data) => { said.push(String(data)); if (said.length === 1) setTimeout(end, 100); });
         }
         process.on('exit', () => console.log(said.join().includes('out of memory: the session has no more')))";
     assert_eq!(place.node(&["-e", script]).out, "true\n");

@@ -52,12 +52,26 @@ const MiB = 1024 * 1024;
 const UNSET = 0xffffffff;
 const set = (params, name, otherwise) => params[name] === undefined || params[name] === UNSET ? otherwise : params[name];
 
+// As many parameters as there are, those that are not given unset.
+const PARAMS = 256;
+
+function paramsOf(given) {
+  const params = new Uint32Array(PARAMS), from = new Uint32Array(given), length = TypedArrayPrototypeGetByteLength(from) / 4;
+  for (let at = 0; at < PARAMS; at++) params[at] = at < length ? from[at] : UNSET;
+  return params;
+}
+
 // What each takes at most, by what it begins with. Windows that no common program makes are refused with it.
 const weights = {
   __proto__: null,
   Zlib: (mode) => mode % 2 === 1 && mode < 7 ? 300 * 1024 : 64 * 1024,
   BrotliEncoder: (_mode, { 0: params }) => set(params, 6, 0) ? Infinity : 2 ** set(params, 2, 22) * (set(params, 1, 11) < 10 ? 4 : 12) + MiB,
-  BrotliDecoder: (_mode, { 0: params }) => set(params, 1, 0) ? Infinity : 17 * MiB,
+  BrotliDecoder(_mode, { 0: params }) {
+    // The native one takes what is unset for set.
+    params[0] = set(params, 0, 0);
+    params[1] = set(params, 1, 0);
+    return params[1] ? Infinity : 17 * MiB;
+  },
   ZstdCompress(_mode, { 0: params }) {
     // Threads are not a program's to have.
     params[240] = UNSET;
@@ -66,7 +80,7 @@ const weights = {
     return 8 * 2 ** MathMax(log, level > 19 ? 27 : level > 15 ? 23 : 20);
   },
   ZstdDecompress(_mode, { 0: params }) {
-    if (set(params, 100, 0) === 0) params[100] = 25;
+    params[100] = set(params, 100, 0) || 25;
     return 2 ** params[100] + MiB;
   },
 };
@@ -109,7 +123,7 @@ function compressor(name) {
           if (!quiet.is && typeof told === "function") ReflectApply(told, handle, [message, code]);
         };
         // It is looked at and used in between.
-        if (!isZlib) given[0] = new Uint32Array(given[0]);
+        if (!isZlib) given[0] = paramsOf(given[0]);
         const bytes = weigh(this.#mode, given);
         if (!hold(bytes)) throw new Error("zlib: there is no memory for another stream of this kind");
         open.set(native, { bytes, itself });
@@ -215,7 +229,13 @@ ops.BaseHistogram = new Proxy(Histogram, {
     const steps = 2 ** MathCeil(MathLog2(2 * 10 ** figures));
     const bytes = (MathMax(1, MathCeil(MathLog2(Number(highest) / (steps * Number(lowest))))) + 2) * steps * 4;
     if (!hold(bytes)) throw new RangeError("there is no memory for a histogram of this range and precision");
-    const made = ReflectConstruct(target, [lowest, highest, figures], newTarget);
+    let made;
+    try {
+      made = ReflectConstruct(target, [lowest, highest, figures], newTarget);
+    } catch (error) {
+      op_warren_let_go(bytes);
+      throw error;
+    }
     (histograms ??= new SafeFinalizationRegistry((held) => op_warren_let_go(held))).register(made, bytes);
     return made;
   },

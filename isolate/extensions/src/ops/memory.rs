@@ -35,7 +35,7 @@ fn compressors(state: &mut OpState) -> &mut Compressors {
 #[op2(nofast)]
 pub fn op_warren_hold(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, bytes: f64) -> bool {
     // Of what is more than a number can say, the most it can.
-    let bytes = bytes as usize;
+    let bytes = if bytes.is_nan() { usize::MAX } else { bytes as usize };
     let held = &mut compressors(state).0;
     if held.saturating_add(bytes) > COMPRESSORS_MAX {
         scope.low_memory_notification();
